@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['Id', 'Direction', 'Difficulty', 'Status', 'R', 'canonical_json', 'Record', 'Case', 'Program', 'Event', 'Trace',
            'Rationale', 'Claim', 'Answer', 'Coverage', 'Verdict', 'InputError', 'RecordError', 'first_mistake',
-           'parse_json_object', 'parse_line', 'read_lines', 'read_jsonl', 'load', 'atomic', 'line_of', 'write_jsonl',
-           'digest', 'write_parquet', 'read_parquet', 'CallLine', 'CruxevalLine', 'entry_point_of', 'defined_names',
-           'program_of', 'check_program', 'read_programs']
+           'parse_json_object', 'parse_value', 'parse_line', 'read_lines', 'read_jsonl', 'load', 'atomic', 'line_of',
+           'write_jsonl', 'digest', 'write_parquet', 'read_parquet', 'CallLine', 'CruxevalLine', 'entry_point_of',
+           'defined_names', 'program_of', 'check_program', 'read_programs']
 
 # %% ../nbs/00_records.ipynb #76dd3ab6
 import ast
@@ -235,18 +235,14 @@ def parse_json_object(
 # %% ../nbs/00_records.ipynb #76ee8428
 R = TypeVar("R", bound=Record)
 
-def parse_line(
-    line: bytes,  # one line of a file
+def parse_value(
+    value: dict[str, Any],  # the object that a line holds
     model: type[R],  # what it should be
     file: str,  # for the message
     number: int,  # of the line, from 1
     extra: Literal["forbid", "ignore"] = "forbid",  # what to do with keys that the model does not know
 ) -> R | RecordError:
-    "The record on one line, or the reason why there is none."
-    try:
-        value = parse_json_object(line)
-    except ValueError as error:
-        return RecordError(file, number, None, str(error))
+    "The record that a JSON object is, or the reason why it is none."
     try:
         return model.model_validate(value, extra=extra)
     except ValidationError as error:
@@ -254,6 +250,21 @@ def parse_line(
         own = _text_of_id(value.get("id"))
         readable = isinstance(own, str) and own.isprintable()
         return RecordError(file, number, field, message, id=own if readable else None)
+
+# %% ../nbs/00_records.ipynb #80c17f3d
+def parse_line(
+    line: bytes,  # one line of a file
+    model: type[R],
+    file: str,
+    number: int,
+    extra: Literal["forbid", "ignore"] = "forbid",
+) -> R | RecordError:
+    "The record on one line, or the reason why there is none; the parameters are those of `parse_value`."
+    try:
+        value = parse_json_object(line)
+    except ValueError as error:
+        return RecordError(file, number, None, str(error))
+    return parse_value(value, model, file, number, extra)
 
 # %% ../nbs/00_records.ipynb #0acd442e
 def read_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
@@ -450,11 +461,14 @@ def read_programs(
     "One program, or the reason why there is none, for each line of somebody's file; `InputError` when it cannot be read."
     seen: dict[str, int] = {}
     for number, line in read_lines(path):
-        model: type[Record] = Program if b'"cases"' in line else CruxevalLine if b'"call"' not in line and b'"input"' in line else CallLine
-        record: Any = parse_line(line, model, str(path), number)
-        if not isinstance(record, RecordError):
-            record = _checked(record, str(path), number, seen)
-        yield number, record
+        try:
+            value = parse_json_object(line)
+        except ValueError as error:
+            yield number, RecordError(str(path), number, None, str(error))
+            continue
+        model: type[Record] = Program if "cases" in value else CruxevalLine if "input" in value and "call" not in value else CallLine
+        record: Any = parse_value(value, model, str(path), number)
+        yield number, record if isinstance(record, RecordError) else _checked(record, str(path), number, seen)
 
 # %% ../nbs/00_records.ipynb #fdaf27ae
 def _checked(line: Any, file: str, number: int, seen: dict[str, int]) -> Program | RecordError:
