@@ -41,7 +41,7 @@ class Instrumented:
 # %% ../nbs/01a_instrumentation.ipynb #ed9b8cb2
 def instrument(source, probes=False):
     """Rewrite a program's source so that it reports its events, and with `probes` the value of every expression."""
-    tree = ast.parse(source)
+    tree = ast.parse(source, "<program>")
     rewriter = Rewriter(tree, probes)
     tree.body = rewriter.block(tree.body)
     return Instrumented(ast.fix_missing_locations(tree), rewriter.functions, rewriter.places, rewriter.has_classes)

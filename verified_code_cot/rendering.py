@@ -331,8 +331,8 @@ def error_text(error, limit=500):
         text = args[0] if len(args[0]) <= limit else args[0][:limit] + CUT
     elif len(args) == 1:
         text = render(args[0], limit)
-    elif issubclass(kind, SyntaxError) and type(args[0]) is str:
-        text = args[0]
+    elif issubclass(kind, SyntaxError) and type(args[0]) is str and type(args[1]) is tuple:
+        text = f"{args[0]} (line {args[1][1]})"
     else:
         text = render(args, limit)
     return f"{name}: {text}" if text else name
