@@ -231,12 +231,13 @@ def map_partitions(
     workers: int = 2,  # worker processes; 0 works in this process
     scheduler: str | None = None,  # address of a Dask cluster
     label: str | None = None,  # what the progress bar says
+    total: int | None = None,  # how many records there are, when `records` cannot say it
 ) -> Iterator[dict[str, Any]]:
     "The records that `function` makes of `records`, in order, computed by worker processes; an error in a partition is raised here."
     target, given = name_of(function), arguments or {}
     parts = Parts(Path(run_dir) / ".parts" / name if run_dir is not None else None)
     about = canonical_json([target, given, package_digest()])
-    total = len(records) if hasattr(records, "__len__") else None
+    total = len(records) if hasattr(records, "__len__") else total
     with contextlib.ExitStack() as stack:
         advance = stack.enter_context(progress(label or name, total))
         submit = _submitter(stack, target, given, workers, scheduler)
