@@ -30,7 +30,7 @@ def trace_of(code: str, call: str, result: dict, isolation: str | None, **names)
     given = {name: result[name] for name in ("output", "exception", "stdout", "cut", "digest") if result.get(name) is not None}
     if given.get("exception") is None and result.get("reason"):
         given["exception"] = result["reason"]
-    events = [Event(**event) for event in result.get("events", ())]
+    events = [Event(**{**event, "changed": dict(sorted(event["changed"].items()))}) for event in result.get("events", ())]
     return Trace(code=code, call=call, status=result["status"], isolation=isolation, events=events, **given, **names)
 
 # %% ../nbs/02_tracing.ipynb #d3f99570
