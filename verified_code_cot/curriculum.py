@@ -17,13 +17,15 @@ from .families import (
     DIFFICULTIES, Bug, Family, choose_calls, draw_spec, entry_point_of, fill, normal_form, play, summary_of, write_calls, write_program)
 from .families_algorithms import ALGORITHMS
 from .families_mappings import MAPPINGS
+from .families_objects import OBJECTS
+from .families_processes import PROCESSES
 from .families_sequences import SEQUENCES
 from .families_structures import STRUCTURES
 from .records import Case, InputError, Program, write_jsonl
 from .rendering import render
 
 # %% ../nbs/10_curriculum.ipynb #2d2725ec
-FAMILIES: list[Family] = [*SEQUENCES, *MAPPINGS, *ALGORITHMS, *STRUCTURES]
+FAMILIES: list[Family] = [*SEQUENCES, *MAPPINGS, *ALGORITHMS, *STRUCTURES, *PROCESSES, *OBJECTS]
 
 # %% ../nbs/10_curriculum.ipynb #1898ec09
 def schedule(families: list[Family]) -> list[tuple[Family, str]]:
@@ -52,7 +54,7 @@ def draw_program(family: Family, difficulty: str, number: int, seed: int = 0, bu
     strategies = list(family.strategies)
     strategy = strategies[(number + DIFFICULTIES.index(difficulty)) % len(strategies)]
     code = write_program(family, spec, strategy if bug is None else bug.strategy, bug)
-    chosen = choose_calls(code, write_calls(family, spec, rng))
+    chosen = choose_calls(code, write_calls(family, spec, rng), fewest=rng.choice((3, 4, 5)))
     title = fill(family.title, spec)
     return Program(id=f"{family.name}-{difficulty}-{number}", code=code, entry_point=entry_point_of(family, spec),
                    cases=[case_of(call, played) for call, played in chosen], concept=family.domain, difficulty=difficulty,
