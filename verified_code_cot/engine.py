@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['PROGRESS', 'LIBRARIES', 'WHERE', 'name_of', 'function_at', 'apply_to_lines', 'partitions', 'package_folder',
-           'package_digest', 'Parts', 'local_cluster', 'connect', 'progress', 'map_partitions', 'number_lines',
-           'versions', 'file_digest', 'run_files', 'read_manifest', 'write_manifest', 'stage', 'writable_folder',
-           'note_stage']
+           'package_digest', 'Parts', 'local_cluster', 'connect', 'progress', 'map_partitions', 'Partition',
+           'number_lines', 'versions', 'file_digest', 'run_files', 'read_manifest', 'write_manifest', 'stage',
+           'writable_folder', 'note_stage']
 
 # %% ../nbs/00c_engine.ipynb #b95aa0ed
 import contextlib
@@ -48,7 +48,7 @@ def function_at(
         raise InputError(f"{name!r} is not MODULE:FUNCTION")
     try:
         found = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise InputError(f"{name}: {error}") from error
     if not callable(found):
         raise InputError(f"{name} is not a function")
@@ -242,11 +242,11 @@ def map_partitions(
         advance = stack.enter_context(progress(label or name, total))
         submit = _submitter(stack, target, given, workers, scheduler)
         ahead = max(4 * workers, 1)
-        waiting: deque[tuple[int, str, int, Callable[[], list[str]]]] = deque()
+        waiting: deque[Partition] = deque()
         for number, lines in enumerate(partitions(map(line_of, records), size)):
             key = hashlib.sha256(canonical_json([about, lines]).encode("utf-8")).hexdigest()
             done = parts.get(number, key)
-            waiting.append((number, key, len(lines), submit(lines) if done is None else functools.partial(list, done)))
+            waiting.append(Partition(number, key, len(lines), done, None if done is not None else submit(lines)))
             if len(waiting) >= ahead:
                 yield from _finish(waiting.popleft(), parts, advance)
         while waiting:
@@ -269,15 +269,24 @@ def _submitter(
     return submit
 
 # %% ../nbs/00c_engine.ipynb #86c02a3b
-def _finish(
-    partition: tuple[int, str, int, Callable[[], list[str]]], parts: Parts, advance: Callable[[int], None]
-) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True)
+class Partition:
+    "A partition on its way: its lines if they were kept from an earlier run, else a function that waits for them."
+
+    number: int
+    key: str
+    count: int  # of the records that went in
+    kept: list[str] | None
+    result: Callable[[], list[str]] | None
+
+# %% ../nbs/00c_engine.ipynb #a4ee2aca
+def _finish(partition: Partition, parts: Parts, advance: Callable[[int], None]) -> Iterator[dict[str, Any]]:
     "Wait for one partition, keep it, count it, and give its records."
-    number, key, count, result = partition
-    lines = result()
-    if parts.folder is not None and not parts.path(number, key).exists():
-        parts.put(number, key, lines)
-    advance(count)
+    lines = partition.kept
+    if lines is None:
+        lines = partition.result()
+        parts.put(partition.number, partition.key, lines)
+    advance(partition.count)
     yield from map(json.loads, lines)
 
 # %% ../nbs/00c_engine.ipynb #2c52dd0d
