@@ -5,12 +5,16 @@
 # %% auto #0
 __all__ = ['JOB', 'REPLY', 'MESSAGE', 'HELLO', 'GUEST', 'FAILURE', 'AUDIT_ARCH', 'SYSCALLS', 'REFUSED_QUIETLY', 'HANDLED_APART',
            'LOAD', 'EQUAL', 'ABOVE', 'ANY_BIT', 'RETURN', 'ALLOW', 'KILL', 'REFUSE', 'NUMBER', 'ARCH', 'ARGUMENTS',
-           'LIBRARIES', 'RESERVE', 'FORBIDDEN', 'HARMLESS', 'READS', 'NO_IMPORT', 'PRELOAD', 'read_exactly',
-           'write_all', 'platform_features', 'instruction', 'prologue', 'number_of', 'on_call', 'helper_filter',
-           'child_filter', 'Program', 'Kernel', 'landlock', 'stdlib_directories', 'change_root', 'Confinement',
-           'forbidden', 'Capped', 'World', 'is_same', 'Child', 'describe_end', 'Helper', 'install', 'serve']
+           'RESERVE', 'NEEDS_LIBRARIES', 'FORBIDDEN', 'HARMLESS', 'FREQUENT', 'LISTS', 'NO_IMPORT', 'SIGNALS', 'TIMERS',
+           'read_exactly', 'write_all', 'platform_features', 'instruction', 'prologue', 'on_call', 'helper_filter',
+           'child_filter', 'FilterProgram', 'Kernel', 'landlock', 'stdlib_directories', 'library_directories',
+           'change_root', 'resident_bytes', 'Confinement', 'forbidden', 'forbidden_path', 'Capped',
+           'interpreter_settings', 'World', 'identical', 'Child', 'describe_end', 'Helper', 'kill_quietly', 'rehearse',
+           'serve']
 
 # %% ../nbs/00b_helper.ipynb #bc2f1576
+import _signal
+import _thread
 import contextvars
 import ctypes
 import gc
@@ -24,7 +28,6 @@ import select
 import signal
 import struct
 import sys
-import threading
 import time
 import types
 
@@ -35,8 +38,11 @@ MESSAGE = struct.Struct(">BI")    # from the child: is it the last one it will s
 HELLO, GUEST, FAILURE = 0, 1, 2   # kinds of body; only a GUEST body was written by the child
 
 # %% ../nbs/00b_helper.ipynb #9466dcc8
-def read_exactly(fd: int, size: int):
-    "`size` bytes from `fd`, or None when the other side closed before the first of them."
+def read_exactly(
+    fd: int,    # where to read
+    size: int,  # how many bytes
+) -> bytes | None:  # None when the other side had closed before the first of them
+    "Read `size` bytes; EOFError when the stream ends in the middle."
     parts, missing = [], size
     while missing:
         part = os.read(fd, min(missing, 1 << 20))
@@ -55,18 +61,23 @@ def write_all(fd: int, data: bytes) -> None:
     while view:
         view = view[os.write(fd, view):]
 
-# %% ../nbs/00b_helper.ipynb #331dbdd5
-def platform_features(system: str | None = None, machine: str | None = None, uid: int | None = None) -> dict:
-    "What this kind of machine can offer: the one place that knows how systems differ (arguments: for tests)."
+# %% ../nbs/00b_helper.ipynb #37b0250f
+def platform_features(
+    system: str | None = None,   # Linux, Darwin, …; default: this one
+    machine: str | None = None,  # x86_64, aarch64, …; default: this one
+    uid: int | None = None,      # the user we run as; default: this one
+) -> dict:
+    "What this kind of machine can offer. Whether the kernel in front of us grants it is found out by trying."
     system = system or os.uname().sysname
     machine = machine or os.uname().machine
     uid = os.geteuid() if uid is None else uid
     linux = system == "Linux"
     machine = {"arm64": "aarch64", "amd64": "x86_64"}.get(machine, machine)
     return {
+        "system": system,
         "namespaces": linux, "landlock": linux, "prctl": linux,
         "seccomp": machine if linux and machine in AUDIT_ARCH else None,
-        "address_limit": linux,            # macOS accepts RLIMIT_AS and ignores it: the helper watches instead
+        "address_limit": linux,
         "chroot": linux and uid == 0, "own_uid": linux and uid == 0,
     }
 
@@ -106,15 +117,15 @@ HANDLED_APART = {"open", "openat", "fork", "vfork", "clone", "clone3", "kill", "
 
 # %% ../nbs/00b_helper.ipynb #5e2a6627
 LOAD, EQUAL, ABOVE, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06    # the five BPF instructions that we need
-ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000
+ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000               # verdicts; REFUSE carries an errno
 NUMBER, ARCH, ARGUMENTS = 0, 4, 16                                      # offsets into struct seccomp_data
 
 
 def instruction(code: int, k: int, yes: int = 0, no: int = 0) -> bytes:
-    "One classic BPF instruction: operation, jumps when true and when false, operand."
+    "One classic BPF instruction: operation, how many to skip when true and when false, operand."
     return struct.pack("=HBBI", code, yes, no, k)
 
-
+# %% ../nbs/00b_helper.ipynb #30540f99
 def prologue(machine: str) -> list[bytes]:
     "Refuse another architecture's calling convention (and x32's numbers), then load the system call's number."
     code = [instruction(LOAD, ARCH), instruction(EQUAL, AUDIT_ARCH[machine], 1, 0), instruction(RETURN, KILL),
@@ -123,18 +134,17 @@ def prologue(machine: str) -> list[bytes]:
         code += [instruction(ABOVE, 0x40000000, 0, 1), instruction(RETURN, KILL)]
     return code
 
-# %% ../nbs/00b_helper.ipynb #30540f99
-def number_of(name: str, machine: str):
-    "A system call's number on this machine, or None."
-    return SYSCALLS[name][0 if machine == "x86_64" else 1]
-
-
-def on_call(name: str, machine: str, body: list[bytes]) -> list[bytes]:
-    "Run `body` (which returns) when the system call is `name`; nothing where the machine has no such call."
-    number = number_of(name, machine)
+# %% ../nbs/00b_helper.ipynb #fbf2a849
+def on_call(
+    name: str,          # of the system call
+    machine: str,       # x86_64 or aarch64
+    body: list[bytes],  # instructions, the last of which returns
+) -> list[bytes]:
+    "Run `body` when the system call is `name`; nothing where the machine has no such call."
+    number = SYSCALLS[name][0 if machine == "x86_64" else 1]
     return [] if number is None else [instruction(EQUAL, number, 0, len(body)), *body]
 
-# %% ../nbs/00b_helper.ipynb #fbf2a849
+# %% ../nbs/00b_helper.ipynb #0c85e2ec
 def helper_filter(machine: str) -> bytes:
     "The part of the filter that the helper itself can live under: no network, no exec, no change to any file."
     code = prologue(machine)
@@ -143,40 +153,38 @@ def helper_filter(machine: str) -> bytes:
             action = REFUSE | REFUSED_QUIETLY[name] if name in REFUSED_QUIETLY else KILL
             code += on_call(name, machine, [instruction(RETURN, action)])
     writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-    for name, place in (("open", 1), ("openat", 2)):
+    for name, place in (("open", 1), ("openat", 2)):            # which argument holds the flags
         code += on_call(name, machine, [
             instruction(LOAD, ARGUMENTS + 8 * place), instruction(ANY_BIT, writing, 0, 1),
             instruction(RETURN, REFUSE | 13), instruction(RETURN, ALLOW)])
     return b"".join([*code, instruction(RETURN, ALLOW)])
 
-# %% ../nbs/00b_helper.ipynb #0c85e2ec
-def child_filter(machine: str) -> tuple[bytes, list[int]]:
-    "What only a child must not do: processes, signals to others, its own limits. Second: where its pid belongs."
-    thread, set_name = 0x00010000, 15
-    first = ARGUMENTS
-    code = prologue(machine)
-    code += on_call("clone", machine, [instruction(LOAD, first), instruction(ANY_BIT, thread, 0, 1),
-                                       instruction(RETURN, ALLOW), instruction(RETURN, KILL)])
-    code += on_call("clone3", machine, [instruction(RETURN, REFUSE | 38)])
-    code += on_call("prctl", machine, [instruction(LOAD, first), instruction(EQUAL, set_name, 0, 1),
-                                       instruction(RETURN, ALLOW), instruction(RETURN, REFUSE | 1)])
-    code += on_call("fork", machine, [instruction(RETURN, KILL)]) + on_call("vfork", machine, [instruction(RETURN, KILL)])
-    code += on_call("tkill", machine, [instruction(RETURN, KILL)])
-    places = []
-    for name in ("kill", "tgkill"):
-        places.append(len(code) + 2)     # the comparison with the child's own pid
-        code += on_call(name, machine, [instruction(LOAD, first), instruction(EQUAL, 0, 0, 1),
-                                        instruction(RETURN, ALLOW), instruction(RETURN, KILL)])
-    return b"".join([*code, instruction(RETURN, ALLOW)]), places
-
 # %% ../nbs/00b_helper.ipynb #805545af
-class Program(ctypes.Structure):
+def child_filter(machine: str) -> tuple[bytes, list[int]]:
+    "What only a child must not do. Second: the instructions whose operand is to be the child's own process number."
+    thread, set_name, first = 0x00010000, 15, ARGUMENTS
+    kill, allow = instruction(RETURN, KILL), instruction(RETURN, ALLOW)
+    code = prologue(machine)
+    code += on_call("clone", machine, [instruction(LOAD, first), instruction(ANY_BIT, thread, 0, 1), allow, kill])
+    code += on_call("clone3", machine, [instruction(RETURN, REFUSE | 38)])
+    code += on_call("prctl", machine, [instruction(LOAD, first), instruction(EQUAL, set_name, 0, 1), allow,
+                                       instruction(RETURN, REFUSE | 1)])
+    for name in ("fork", "vfork", "tkill"):
+        code += on_call(name, machine, [kill])
+    holes = []
+    for name in ("kill", "tgkill"):
+        holes.append(len(code) + 2)
+        code += on_call(name, machine, [instruction(LOAD, first), instruction(EQUAL, 0, 0, 1), allow, kill])
+    return b"".join([*code, allow]), holes
+
+# %% ../nbs/00b_helper.ipynb #c91f8f66
+class FilterProgram(ctypes.Structure):
     "struct sock_fprog: a filter as the kernel takes it."
     _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
 
 
 class Kernel:
-    "The handful of Linux calls that Python does not offer, bound once."
+    "The Linux calls that Python does not offer, bound once."
     SET_PDEATHSIG, SET_DUMPABLE, SET_SECCOMP, NO_NEW_PRIVS = 1, 4, 22, 38
 
     def __init__(self):
@@ -197,40 +205,46 @@ class Kernel:
 
     def load_filter(self, code) -> None:
         "Install a filter given as a ctypes buffer of instructions."
-        program = Program(ctypes.sizeof(code) // 8, ctypes.addressof(code))
+        program = FilterProgram(ctypes.sizeof(code) // 8, ctypes.addressof(code))
         self.prctl(self.SET_SECCOMP, 2, ctypes.addressof(program))
 
-# %% ../nbs/00b_helper.ipynb #4e2ce5f6
-def landlock(kernel: Kernel, directories: list[str]) -> int:
-    "Confine this process and its children to reading `directories`; the Landlock version used (0: none here)."
+# %% ../nbs/00b_helper.ipynb #4ded1b1f
+def landlock(
+    kernel: Kernel,
+    readable: list[str],  # directories and files that may be read; those that do not exist are left out
+) -> int:  # the Landlock version in force, 0 when this kernel has none
+    "Confine this process and its children to reading `readable`, for good."
     try:
         version = kernel.syscall(444, None, ctypes.c_size_t(0), ctypes.c_uint(1))
     except OSError:
         return 0
-    rights = {1: 13, 2: 14, 3: 15, 4: 15}.get(version, 16)             # file-system rights known to that version
+    rights = {1: 13, 2: 14, 3: 15, 4: 15}.get(version, 16)             # file rights known to that version
     handled = struct.pack("=QQQ", (1 << rights) - 1, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     rules = kernel.syscall(444, handled, ctypes.c_size_t(size), ctypes.c_uint(0))
-    for directory in directories:
-        try:
-            fd = os.open(directory, os.O_PATH | os.O_CLOEXEC)
-        except OSError:
-            continue                                                    # a library directory that this system lacks
-        read_file, read_directory = 1 << 2, 1 << 3
-        wanted = read_file | (read_directory if os.path.isdir(directory) else 0)
+    read_file, read_directory = 1 << 2, 1 << 3
+    for path in filter(os.path.exists, readable):
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        wanted = read_file | (read_directory if os.path.isdir(path) else 0)
         kernel.syscall(445, ctypes.c_int(rules), ctypes.c_int(1), struct.pack("=Qi", wanted, fd), ctypes.c_uint(0))
         os.close(fd)
     kernel.syscall(446, ctypes.c_int(rules), ctypes.c_uint(0))
     os.close(rules)
     return version
 
-# %% ../nbs/00b_helper.ipynb #c91f8f66
-LIBRARIES = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"]
-
-
+# %% ../nbs/00b_helper.ipynb #6e93f42b
 def stdlib_directories() -> list[str]:
     "Where this interpreter reads its modules: the standard library and its extension modules, nothing installed."
     return [path for path in sys.path if os.path.isdir(path)]
+
+# %% ../nbs/00b_helper.ipynb #43a28315
+def library_directories(
+    multiarch: str,  # Debian's name for this kind of machine, such as x86_64-linux-gnu, or ""
+) -> list[str]:
+    "Where shared libraries lie that an extension module may need: the narrowest directories that this system has."
+    narrow = [f"{place}/{multiarch}" for place in ("/lib", "/usr/lib")] if multiarch else []
+    places = narrow if narrow and os.path.isdir(narrow[1]) else ["/lib", "/usr/lib", "/usr/lib64"]
+    return [path for path in [*places, "/lib64", "/etc/ld.so.cache"] if os.path.exists(path)]
 
 # %% ../nbs/00b_helper.ipynb #4312e623
 def change_root(prefix: str) -> None:
@@ -248,105 +262,145 @@ def change_root(prefix: str) -> None:
     importlib.invalidate_caches()
 
 # %% ../nbs/00b_helper.ipynb #12d0f476
+def resident_bytes(pid: int, system: str) -> int:
+    "Memory that a process holds, for systems where no limit on address space binds; 0 when it has just ended."
+    if system == "Linux":
+        try:
+            with open(f"/proc/{pid}/statm") as file:
+                return int(file.read().split()[1]) * resource.getpagesize()
+        except FileNotFoundError:
+            return 0
+    usage = (ctypes.c_uint64 * 32)()                       # macOS: struct rusage_info_v0, resident size in word 6 after the uuid
+    ended = ctypes.CDLL("/usr/lib/libproc.dylib").proc_pid_rusage(pid, 0, ctypes.byref(usage))
+    return 0 if ended else usage[2 + 6]
+
+# %% ../nbs/00b_helper.ipynb #ee067d3a
 class Confinement:
     "What binds the helper (once) and each child; `layers` says what is in force."
 
     def __init__(self, level: str, limits: dict, features: dict):
         self.level, self.limits, self.features = level, limits, features
-        self.layers, self.uid = {"level": level}, None
+        self.layers, self.uid = {"level": level, "pid 1": os.getpid() == 1}, None
         self.kernel = Kernel() if features["prctl"] else None
         self.null = os.open(os.devnull, os.O_RDWR)
+        self.parent = os.getpid()
 
     def helper(self) -> None:
-        "Bind the helper; its children inherit all of it, so a child costs nothing extra."
-        features, layers = self.features, self.layers
-        layers["pid 1"] = os.getpid() == 1
+        "Bind the helper; its children inherit all of it."
+        self.no_privileges()
+        self.no_files()
+        for name, value in (("RLIMIT_CORE", 0), ("RLIMIT_FSIZE", 0), ("RLIMIT_NOFILE", self.limits["files"])):
+            resource.setrlimit(getattr(resource, name), (value, value))
+        machine = self.features["seccomp"]
+        self.layers["address limit"], self.layers["seccomp"] = self.features["address_limit"], machine is not None
+        if machine:
+            code, self.holes = child_filter(machine)
+            self.code = ctypes.create_string_buffer(code, len(code))
+            own = helper_filter(machine)
+            self.kernel.load_filter(ctypes.create_string_buffer(own, len(own)))
+
+    def no_privileges(self) -> None:
+        "No way to gain any, no way for others to look into our memory; under bwrap, no life after bwrap."
+        self.layers["no new privileges"] = self.layers["not dumpable"] = self.kernel is not None
         if self.kernel:
             self.kernel.prctl(Kernel.NO_NEW_PRIVS, 1)
             self.kernel.prctl(Kernel.SET_DUMPABLE, 0)
             if self.level == "bwrap":
                 self.kernel.prctl(Kernel.SET_PDEATHSIG, signal.SIGKILL)
-        if self.level != "limits" and features["landlock"]:
-            layers["landlock"] = landlock(self.kernel, stdlib_directories() + LIBRARIES)
-            if not layers["landlock"] and self.level == "landlock":
-                raise RuntimeError("this kernel has no Landlock")
-        if self.level != "bwrap" and features["own_uid"]:
-            self.uid = 30000 + os.getpid() % 20000
+
+    def no_files(self) -> None:
+        "Landlock; and, for root without bwrap, a root directory and a user for the children alone."
+        if self.level != "limits" and self.features["landlock"]:
+            multiarch = getattr(sys.implementation, "_multiarch", "")
+            self.layers["landlock"] = landlock(self.kernel, stdlib_directories() + library_directories(multiarch))
+        if self.level == "landlock" and not self.layers.get("landlock"):
+            raise RuntimeError("this kernel has no Landlock")
+        if self.level != "bwrap" and self.features["own_uid"]:
+            self.uid = 30000 + self.parent % 20000
+            for name in NEEDS_LIBRARIES:
+                importlib.import_module(name)
             change_root(sys.base_prefix)
-        layers["chroot"] = layers["own uid"] = self.uid is not None
-        for name, value in (("RLIMIT_CORE", 0), ("RLIMIT_FSIZE", 0), ("RLIMIT_NOFILE", self.limits["files"])):
-            resource.setrlimit(getattr(resource, name), (value, value))
-        layers["address limit"] = features["address_limit"]
-        layers["seccomp"] = features["seccomp"] is not None
-        if layers["seccomp"]:
-            code, self.pid_places = child_filter(features["seccomp"])
-            self.code = ctypes.create_string_buffer(code, len(code))
-            own = helper_filter(features["seccomp"])
-            self.kernel.load_filter(ctypes.create_string_buffer(own, len(own)))
+        self.layers["own root"] = self.layers["own user"] = self.uid is not None
 
     def child(self) -> None:
         "Bind the child that this process is, for good."
         for fd in (0, 1, 2):
             os.dup2(self.null, fd)
         os.close(self.null)
-        if self.kernel:
-            self.kernel.prctl(Kernel.SET_PDEATHSIG, signal.SIGKILL)
-        else:
-            os.setpgid(0, 0)
         if self.uid is not None:
             os.setgroups([])
             os.setresgid(self.uid, self.uid, self.uid)
             os.setresuid(self.uid, self.uid, self.uid)
-            self.kernel.prctl(Kernel.SET_PDEATHSIG, signal.SIGKILL)     # a change of uid clears it
+        if self.kernel:
+            self.kernel.prctl(Kernel.SET_DUMPABLE, 0)                  # a change of user may have set it again
+            self.kernel.prctl(Kernel.SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != self.parent:
+            os._exit(1)                                                # the helper died before we asked to be told
         if self.features["address_limit"]:
             size = self.limits["memory_mb"] << 20
             resource.setrlimit(resource.RLIMIT_AS, (size, size + RESERVE))
+        self.no_processes()
+
+    def no_processes(self) -> None:
+        "The child's part of the filter; where there is none, a limit on processes and a group to kill together."
         if self.layers["seccomp"]:
             pid = struct.pack("=I", os.getpid())
-            for place in self.pid_places:
-                ctypes.memmove(ctypes.addressof(self.code) + 8 * place + 4, pid, 4)
+            for hole in self.holes:
+                ctypes.memmove(ctypes.addressof(self.code) + 8 * hole + 4, pid, 4)
             self.kernel.load_filter(self.code)
         else:
+            os.setpgid(0, 0)
             resource.setrlimit(resource.RLIMIT_NPROC, (self.limits["processes"],) * 2)
 
 
-RESERVE = 64 << 20    # bytes that a child may use beyond its limit to report that it reached it
+RESERVE = 64 << 20                                     # bytes beyond its limit in which a child may report that it reached it
+NEEDS_LIBRARIES = ("zlib", "bz2", "lzma", "hashlib")   # extension modules whose libraries lie outside the interpreter's folder
 
-# %% ../nbs/00b_helper.ipynb #ee067d3a
+# %% ../nbs/00b_helper.ipynb #ddb6c923
 FORBIDDEN = ("os.", "socket.", "subprocess.", "ctypes.", "shutil.", "tempfile.", "signal.", "fcntl.", "mmap.", "pty.",
              "resource.", "sqlite3.", "syslog.", "webbrowser.", "ftplib.", "http.", "urllib.", "smtplib.", "poplib.", "imaplib.",
              "nntplib.", "telnetlib.", "winreg.", "msvcrt.", "sys.settrace", "sys.setprofile", "sys.addaudithook",
-             "sys.monitoring", "cpython.remote", "sys.remote_exec")
+             "sys.monitoring", "sys.remote_exec", "cpython.remote_debugger_script", "cpython.PyInterpreterState_New")
 HARMLESS = {"os.putenv", "os.unsetenv", "os.walk", "os.fwalk"}
-READS = {"os.listdir", "os.scandir"}
-NO_IMPORT = {"ctypes", "_ctypes"}
+FREQUENT = {"sys._getframe", "object.__getattr__", "compile", "exec", "code.__new__", "time.sleep"}    # never forbidden
+LISTS = {"os.listdir", "os.scandir"}
+NO_IMPORT = {"ctypes", "_ctypes", "_testcapi", "_testinternalcapi", "_xxsubinterpreters", "_interpreters"}
 
-# %% ../nbs/00b_helper.ipynb #ddb6c923
-def forbidden(event: str, arguments: tuple, directories: list[str], inside=os.path.abspath) -> str | None:
+# %% ../nbs/00b_helper.ipynb #c6d29567
+def forbidden(
+    event: str,              # the audit event's name
+    arguments: tuple,        # its arguments, as Python gives them to a hook
+    directories: list[str],  # where reading is allowed
+    full=os.path.abspath,    # kept as it is now, whatever a program does to os.path
+) -> str | None:
     "Why an audit event is not allowed to a program, in words; None when it is allowed."
     if event == "import":
         return f"importing {arguments[0]}" if arguments[0] in NO_IMPORT else None
-    if event == "open" or event in READS:
-        path = arguments[0]
-        path = os.fsdecode(path) if type(path) is bytes else path
-        if type(path) is not str:
-            return f"opening {'a descriptor' if type(path) is int else 'something that is no plain path'}"
-        if path[:1] == "<" and path[-1:] == ">":
-            return None                # the compiler looks for "<string>" when it reports a syntax error
-        writing = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-        full = inside(path)
-        if not writing and any(full == place or full.startswith(place + "/") for place in directories):
-            return None
-        verb = "writing" if writing else "listing" if event in READS else "opening"
-        return f"{verb} {path[:200]!r}"
+    if event == "open" or event in LISTS:
+        return forbidden_path(event, arguments, directories, full)
     if event.startswith(FORBIDDEN) and event not in HARMLESS:
         plain = ", ".join(repr(value)[:80] for value in arguments if type(value) in (str, int, bytes))
         return f"{event}({plain})"
     return None
 
-# %% ../nbs/00b_helper.ipynb #405f7d3d
+# %% ../nbs/00b_helper.ipynb #a088cfe2
+def forbidden_path(event: str, arguments: tuple, directories: list[str], full) -> str | None:
+    "Why a file may not be opened or a directory not be listed; None when it may."
+    path = arguments[0]
+    path = os.fsdecode(path) if type(path) is bytes else path
+    if type(path) is not str:
+        return f"opening {'a descriptor' if type(path) is int else 'something that is no plain path'}"
+    if path[:1] == "<" and path[-1:] == ">":
+        return None                                     # the compiler looks for "<string>" when it reports a syntax error
+    writing = event == "open" and (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    path, shown = full(path), repr(path[:200])
+    if not writing and any(path == place or path.startswith(place + "/") for place in directories):
+        return None
+    return f"{'writing' if writing else 'listing' if event in LISTS else 'opening'} {shown}"
+
+# %% ../nbs/00b_helper.ipynb #6e22db2d
 class Capped(io.RawIOBase):
-    "Keeps what is printed, up to a number of bytes; one byte more ends the case."
+    "Keeps what is printed, up to a number of bytes; one byte more and `over` is called."
 
     def __init__(self, limit: int, over):
         self.limit, self.over, self.size, self.parts = limit, over, 0, []
@@ -364,38 +418,53 @@ class Capped(io.RawIOBase):
     def text(self) -> str:
         return b"".join(self.parts).decode("utf-8", "replace")
 
-# %% ../nbs/00b_helper.ipynb #6e22db2d
+# %% ../nbs/00b_helper.ipynb #aa04e0ee
+def interpreter_settings() -> tuple:
+    "Settings outside any module's names that a program can change for those after it."
+    handlers = tuple(map(_signal.getsignal, SIGNALS))
+    digits = getattr(sys, "get_int_max_str_digits", int)()
+    return (_thread._count(), sys.getrecursionlimit(), sys.getswitchinterval(), digits, gc.isenabled(), gc.get_threshold(),
+            signal.getitimer(signal.ITIMER_REAL)[0] > 0, signal.getitimer(signal.ITIMER_VIRTUAL)[0] > 0,
+            signal.getitimer(signal.ITIMER_PROF)[0] > 0, list(sys.path), list(sys.meta_path), dict(os.environ), handlers)
+
+
+SIGNALS = sorted(map(int, _signal.valid_signals()))
+
+# %% ../nbs/00b_helper.ipynb #bbe4a788
 class World:
-    "Was the interpreter's shared state left as it was? Compared by identity, so no program's `__eq__` is asked."
+    "Is the interpreter's shared state still what it was when this was made?"
+    OURS = {"stdout", "stderr", "stdin", "last_exc", "last_type", "last_value", "last_traceback"}    # names in sys
 
     def __init__(self):
-        self.threads = threading.active_count()
-        self.recursion = sys.getrecursionlimit()
-        self.path = list(sys.path)
+        self.settings = interpreter_settings()
         self.spaces = [(space, tuple(space), tuple(space.values())) for space in self.namespaces()]
+        self.system = self.of_sys()
+
+    def of_sys(self) -> dict:
+        return {name: value for name, value in vars(sys).items() if name not in self.OURS}
 
     @staticmethod
     def namespaces():
+        "The namespaces of all modules but `sys` and the guest's own, and the table of modules."
         yield sys.modules
         for name, module in list(sys.modules.items()):
             if name not in ("sys", "__main__") and not name.startswith("verified_code_cot"):
-                yield module.__dict__
+                yield vars(module)
 
     def same(self) -> bool:
-        if (threading.active_count(), sys.getrecursionlimit(), sys.path) != (self.threads, self.recursion, self.path):
+        now = self.of_sys()
+        if now.keys() != self.system.keys() or not all(now[name] is value for name, value in self.system.items()):
             return False
         for space, names, values in self.spaces:
-            if len(space) != len(names) or tuple(space) != names:
+            if len(space) != len(names) or tuple(space) != names or not all(map(identical, space.values(), values)):
                 return False
-            if not all(map(is_same, space.values(), values)):
-                return False
-        return True
+        return interpreter_settings() == self.settings
 
 
-def is_same(a, b) -> bool:
+def identical(a, b) -> bool:
     return a is b
 
-# %% ../nbs/00b_helper.ipynb #aa04e0ee
+# %% ../nbs/00b_helper.ipynb #a3386037
 class Child:
     "The life of one child: prepare the program once, run its cases, report each."
 
@@ -413,7 +482,6 @@ class Child:
 
     def finish(self, answer: dict) -> None:
         "Report `answer` as this case's result and end the process: nothing in the program can undo it."
-        self.armed = False
         try:
             self.widen()
             self.send(answer, True)
@@ -422,6 +490,7 @@ class Child:
 
     def widen(self) -> None:
         "Room to report in: some stack, and memory beyond the program's limit."
+        self.armed = False
         sys.setrecursionlimit(sys.getrecursionlimit() + 500)
         if self.memory:
             hard = resource.getrlimit(resource.RLIMIT_AS)[1]
@@ -429,13 +498,14 @@ class Child:
 
     def watch(self, directories: list[str]) -> None:
         "From here on a forbidden action ends the case as `denied`, whatever the program does about exceptions."
-        forbids, finish, me = forbidden, self.finish, self
+        forbids, frequent = forbidden, FREQUENT
 
         def hook(event, arguments):
-            if me.armed:
-                action = forbids(event, arguments, directories)
-                if action is not None:
-                    finish({"status": "denied", "reason": f"the program tried {action}"})
+            if event in frequent or not self.armed:
+                return
+            action = forbids(event, arguments, directories)
+            if action is not None:
+                self.finish({"status": "denied", "reason": f"the program tried {action}"})
 
         sys.addaudithook(hook)
         self.armed = True
@@ -449,8 +519,9 @@ class Child:
         except ImportError as error:
             return {"status": "import", "reason": f"{type(error).__name__}: {error}"}
         except MemoryError:
-            return {"status": "memory", "reason": "the program asked for more memory than its limit"}
-        except BaseException as error:
+            self.widen()
+            return {"status": "memory", "reason": f"the program asked for more than {self.limits['memory_mb']} MiB of memory"}
+        except BaseException as error:  # noqa: BLE001 - the guest may fail in any way; it is reported, not swallowed
             return {"status": "killed", "reason": f"the recorder failed: {type(error).__name__}: {error}"[:500]}
 
     def case(self, state, case: dict) -> dict:
@@ -458,10 +529,10 @@ class Child:
         out = Capped(self.limits["output_bytes"], self.too_much)
         sys.stdout = io.TextIOWrapper(out, "utf-8", newline="\n", write_through=True)
         sys.stderr = io.TextIOWrapper(out, "utf-8", "backslashreplace", newline="\n", write_through=True)
-        self.armed = False
+        armed, self.armed = self.armed, False
         used = math.ceil(time.process_time() + self.limits["cpu_s"])
         resource.setrlimit(resource.RLIMIT_CPU, (used, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-        self.armed = True
+        self.armed = armed
         run = contextvars.copy_context().run
         answer = self.attempt(lambda: run(self.guest.run, state, case, self.limits, self.finish))
         if type(answer) is not dict:
@@ -474,50 +545,54 @@ class Child:
         self.finish({"status": "output", "reason": f"the program printed more than {self.limits['output_bytes']} bytes"})
 
     def run(self, job: bytes, first: int) -> None:
-        "Run the cases from `first` on, until one of them leaves the interpreter changed."
+        "Run the cases from `first` on, until one of them ends badly or leaves the interpreter changed."
         spec = json.loads(job)
         cases = spec["cases"][first:]
         world = World() if len(cases) > 1 else None
-        holder = []
-        failed = self.attempt(lambda: holder.append(self.guest.prepare(spec["setup"], self.limits)))
+        prepared = []
+        failed = self.attempt(lambda: prepared.append(self.guest.prepare(spec["setup"], self.limits)))
         for place, case in enumerate(cases):
-            answer = failed or self.case(holder[0], case)
-            last = place == len(cases) - 1 or not (failed or world.same())
+            answer = failed or self.case(prepared[0], case)
+            last = place == len(cases) - 1
+            if not last and not failed:
+                last = answer["status"] not in ("ok", "exception") or not world.same()
             self.send(answer, last)
             if last:
                 return
 
-# %% ../nbs/00b_helper.ipynb #a3386037
-def describe_end(status: int) -> dict:
-    "A child that ended without a result: what its exit status says."
+# %% ../nbs/00b_helper.ipynb #36fdc95f
+TIMERS = (signal.SIGXCPU, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF)
+
+
+def describe_end(
+    status: int,  # as `os.waitpid` gives it
+) -> dict:  # the case's result
+    "What became of a child that ended without a result."
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number == signal.SIGSYS:
             return {"status": "denied", "reason": "the program made a system call that the sandbox forbids"}
-        if number == signal.SIGXCPU:
-            return {"status": "timeout", "reason": "the processor time is used up"}
+        if number in TIMERS:
+            return {"status": "timeout", "reason": f"the process was ended by its own clock ({signal.Signals(number).name})"}
         return {"status": "killed", "reason": f"the process died of {signal.Signals(number).name}"}
     return {"status": "killed", "reason": f"the process ended itself with exit status {os.WEXITSTATUS(status)}"}
 
-# %% ../nbs/00b_helper.ipynb #36fdc95f
+# %% ../nbs/00b_helper.ipynb #85b3b7e0
 class Helper:
     "Reads jobs, forks a child for each, forwards what the children say under the job's own number."
 
-    def __init__(self, confinement: Confinement, guest, limits: dict):
-        self.confinement, self.guest, self.limits = confinement, guest, limits
+    def __init__(self, confinement: Confinement, guest, limits: dict, audit: bool):
+        self.confinement, self.guest, self.limits, self.audit = confinement, guest, limits, audit
         self.directories = stdlib_directories()
 
     def reply(self, job: int, case: int, kind: int, body: bytes) -> None:
         write_all(1, REPLY.pack(job, case, kind, len(body)) + body)
 
-    def fail(self, job: int, case: int, failure: dict) -> None:
-        self.reply(job, case, FAILURE, json.dumps(failure).encode())
-
     def serve(self) -> None:
         "Until the host closes our standard input."
         while (header := read_exactly(0, JOB.size)) is not None:
             job, case, count, size = JOB.unpack(header)
-            spec = read_exactly(0, size) or b""
+            spec = read_exactly(0, size)
             while case < count:
                 case = self.program(job, case, count, spec)
 
@@ -529,12 +604,12 @@ class Helper:
             self.become_child(receive, result, spec, case)
         os.close(result)
         try:
-            case, failure = self.listen(receive, job, case, count)
+            case, failure = self.listen(receive, pid, job, case, count)
         finally:
             os.close(receive)
-            status = self.end(pid, wait=failure == {})
+        status = self.end(pid, wait=failure == {})
         if failure is not None:
-            self.fail(job, case, failure or describe_end(status))
+            self.reply(job, case, FAILURE, json.dumps(failure or describe_end(status)).encode())
             case += 1
         return case
 
@@ -544,27 +619,34 @@ class Helper:
             os.close(receive)
             child = Child(self.guest, self.limits, result, self.confinement.features["address_limit"])
             self.confinement.child()
-            for name in NO_IMPORT:
-                sys.modules.pop(name, None)
-            child.watch(self.directories)
-            child.run(spec, first)
+            if self.audit:
+                for name in NO_IMPORT:
+                    sys.modules.pop(name, None)
+                child.watch(self.directories)
+            try:
+                child.run(spec, first)
+            except MemoryError:
+                child.finish({"status": "memory", "reason": "the program's memory was used up"})
         finally:
-            os._exit(0)
+            os._exit(71)
 
-    def listen(self, receive: int, job: int, case: int, count: int):
+    def listen(self, receive: int, pid: int, job: int, case: int, count: int):
         "Forward a child's messages. Second: None after its last one, else the failure ({} when it just ended)."
         buffer, poll = bytearray(), select.poll()
         poll.register(receive, select.POLLIN)
-        poll.register(0, 0)                       # only tells us that the host has gone
+        poll.register(0, 0)                       # no event but "the host has gone"
         deadline = time.monotonic() + self.limits["wall_s"]
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
                 return case, {"status": "timeout", "reason": f"the case took more than {self.limits['wall_s']:g} s"}
-            ready = dict(poll.poll(math.ceil(left * 1000)))
+            ready = [fd for fd, _ in poll.poll(min(math.ceil(left * 1000), self.tick()))]
             if 0 in ready:
-                os._exit(0)                       # children are told by the kernel (PDEATHSIG)
+                self.end(pid, wait=False)
+                os._exit(0)
             if receive not in ready:
+                if self.too_large(pid):
+                    return case, {"status": "memory", "reason": f"the process grew beyond {self.limits['memory_mb']} MiB"}
                 continue
             part = os.read(receive, 1 << 20)
             if not part:
@@ -583,29 +665,44 @@ class Helper:
                     return case, None
                 deadline = time.monotonic() + self.limits["wall_s"]
 
+    def tick(self) -> int:
+        "Milliseconds between two looks at a child's memory; for ever where the kernel watches it."
+        return 1 << 30 if self.confinement.features["address_limit"] else 20
+
+    def too_large(self, pid: int) -> bool:
+        features = self.confinement.features
+        return not features["address_limit"] and resident_bytes(pid, features["system"]) > self.limits["memory_mb"] << 20
+
     def end(self, pid: int, wait: bool) -> int:
-        "Reap the child; `wait` a moment for one that is about to end by itself, kill any other. Its exit status."
-        if wait:
-            patience = time.monotonic() + 0.5
-            while time.monotonic() < patience:
-                done, status = os.waitpid(pid, os.WNOHANG)
-                if done:
-                    return status
-                time.sleep(0.0005)
+        "Reap the child, its exit status; `wait` a moment for one that is about to end by itself, kill any other."
+        patience = time.monotonic() + (0.5 if wait else 0)
+        while time.monotonic() < patience:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                return status
+            time.sleep(0.0005)
+        if not self.confinement.layers["seccomp"]:
+            kill_quietly(os.killpg, pid)              # it may have started processes
         os.kill(pid, signal.SIGKILL)
         status = os.waitpid(pid, 0)[1]
         if self.confinement.layers["pid 1"]:
-            try:
-                os.kill(-1, signal.SIGKILL)       # nothing of a program may live on in our namespace
-            except ProcessLookupError:
-                return status
+            kill_quietly(os.kill, -1)                 # nothing of a program may live on in our namespace
         return status
 
-# %% ../nbs/00b_helper.ipynb #2ccdae37
-PRELOAD = """abc array ast base64 bisect calendar cmath collections.abc contextlib copy csv dataclasses datetime decimal
-difflib enum fractions functools hashlib heapq inspect itertools keyword linecache locale math numbers operator pprint queue
-random re statistics string struct textwrap threading time traceback types typing unicodedata uuid warnings weakref zlib
-encodings.idna _strptime""".split()
+
+def kill_quietly(kill, target: int) -> None:
+    "Kill a group of processes that may well be empty."
+    try:
+        kill(target, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+# %% ../nbs/00b_helper.ipynb #a1a0df22
+PRELOAD = [
+    "abc", "ast", "bisect", "collections.abc", "contextlib", "copy", "dataclasses", "enum", "functools", "heapq", "inspect",
+    "itertools", "linecache", "math", "numbers", "operator", "re", "string", "textwrap", "time", "traceback", "types",
+    "typing", "warnings", "weakref",
+])
 
 
 def install(sources: dict, entry: str):
@@ -615,19 +712,34 @@ def install(sources: dict, entry: str):
         module = types.ModuleType(full)
         module.__package__ = "verified_code_cot"
         sys.modules[full] = module
-        exec(compile(source, f"verified_code_cot/{name}.py", "exec"), module.__dict__)
+        exec(compile(source, f"verified_code_cot/{name}.py", "exec"), vars(module))
         setattr(sys.modules["verified_code_cot"], name, module)
     return sys.modules[f"verified_code_cot.{entry}"]
 
-# %% ../nbs/00b_helper.ipynb #85b3b7e0
-def serve(config: dict) -> None:
+# %% ../nbs/00b_helper.ipynb #228ba6b3
+def rehearse(guest, limits: dict, null: int) -> None:
+    "Run the guest's own sample job (`REHEARSAL`) here, so that every child inherits warm caches."
+    job = json.dumps(guest.REHEARSAL).encode()
+    processor = resource.getrlimit(resource.RLIMIT_CPU)
+    for _ in range(3):
+        Child(guest, limits, null, False).run(job, 0)
+    resource.setrlimit(resource.RLIMIT_CPU, processor)
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+
+# %% ../nbs/00b_helper.ipynb #f5113ca4
+def serve(
+    config: dict,  # guest (name → source), entry, limits, level, features (null: this platform's), audit
+) -> None:
     "What the helper process does, from its first breath to its last (called by the bootstrap)."
+    os.environ.clear()                                # what a program can see of it must not depend on the machine
     for name in PRELOAD:
         importlib.import_module(name)
     guest = install(config["guest"], config["entry"])
-    confinement = Confinement(config["level"], config["limits"], platform_features())
+    confinement = Confinement(config["level"], config["limits"], config["features"] or platform_features())
+    if hasattr(guest, "REHEARSAL"):
+        rehearse(guest, config["limits"], confinement.null)
     confinement.helper()
-    helper = Helper(confinement, guest, config["limits"])
+    helper = Helper(confinement, guest, config["limits"], config["audit"])
     gc.collect()
     gc.freeze()
     helper.reply(0, 0, HELLO, json.dumps(confinement.layers).encode())

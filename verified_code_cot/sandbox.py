@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LEVELS', 'STATUSES', 'BOOTSTRAP', 'AHEAD', 'GRACE', 'Limits', 'SandboxError', 'interpreter', 'bwrap_command',
-           'module_source', 'stop', 'Pending', 'Sandbox', 'parse']
+           'module_source', 'stop', 'parse', 'Pending', 'Sandbox']
 
 # %% ../nbs/01_sandbox.ipynb #eef2ac5f
 import importlib.resources
@@ -18,8 +18,10 @@ import time
 import weakref
 from collections import deque
 from functools import lru_cache
+
 from pydantic import BaseModel, ConfigDict, Field
-from .helper import FAILURE, GUEST, HELLO, JOB, REPLY, write_all
+
+from .helper import FAILURE, GUEST, HELLO, JOB, REPLY, library_directories
 
 # %% ../nbs/01_sandbox.ipynb #92a38442
 class Limits(BaseModel):
@@ -42,18 +44,22 @@ STATUSES = {"ok", "exception", "timeout", "memory", "events", "output", "killed"
 
 
 class SandboxError(RuntimeError):
-    "The sandbox cannot work here; one line says why."
+    "The sandbox cannot work here, or is used wrongly; one line says why."
 
 # %% ../nbs/01_sandbox.ipynb #662878f3
 @lru_cache
-def interpreter(python: str) -> dict:
-    "Where an interpreter and its standard library lie: executable, prefix, directories."
+def interpreter(
+    python: str,  # path of a Python ≥ 3.10
+) -> dict:  # executable, prefix, path (of the standard library), libraries (shared ones of the system)
+    "Where an interpreter and what it needs lie."
     ask = ("import json, os, sys; print(json.dumps([os.path.realpath(getattr(sys, '_base_executable', None) or sys.executable),"
-           " sys.base_prefix, [p for p in sys.path if os.path.isdir(p)]]))")
-    answer = subprocess.run([python, "-I", "-S", "-c", ask], capture_output=True, text=True)
-    if answer.returncode:
-        raise SandboxError(f"{python} is no working Python: {answer.stderr.strip().splitlines()[-1:]}")
-    return dict(zip(("executable", "prefix", "path"), json.loads(answer.stdout)))
+           " sys.base_prefix, [p for p in sys.path if os.path.isdir(p)], getattr(sys.implementation, '_multiarch', '')]))")
+    try:
+        answer = subprocess.run([python, "-I", "-S", "-c", ask], capture_output=True, text=True, check=True)
+        executable, prefix, path, multiarch = json.loads(answer.stdout)
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
+        raise SandboxError(f"{python} is no working Python: {error}") from error
+    return {"executable": executable, "prefix": prefix, "path": path, "libraries": library_directories(multiarch)}
 
 # %% ../nbs/01_sandbox.ipynb #06ea72cc
 def bwrap_command(place: dict) -> list[str]:
@@ -61,21 +67,20 @@ def bwrap_command(place: dict) -> list[str]:
     command = ["bwrap", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net",
                "--unshare-cgroup-try", "--as-pid-1", "--new-session", "--hostname", "sandbox", "--uid", "65534",
                "--gid", "65534", "--cap-drop", "ALL", "--dev-bind", "/dev/null", "/dev/null", "--tmpfs", "/tmp"]
-    library = os.path.join(place["prefix"], "lib")
-    whole = [] if place["prefix"] in ("/", "/usr", "/usr/local") else [library]
-    for path in [*whole, *place["path"], "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", place["executable"]]:
-        if os.path.exists(path):
-            command += ["--ro-bind", path, path]
+    own = [] if place["prefix"] in ("/", "/usr", "/usr/local") else [os.path.join(place["prefix"], "lib")]
+    for path in dict.fromkeys([*own, *place["path"], *place["libraries"], place["executable"]]):
+        command += ["--ro-bind", path, path]
     for path in place["path"]:
         for extra in ("site-packages", "dist-packages"):
             if os.path.isdir(os.path.join(path, extra)):
                 command += ["--tmpfs", os.path.join(path, extra)]
-    return [*command, "--chdir", "/tmp", "--"]
+    return [*command, "--chdir", "/", "--"]
 
 # %% ../nbs/01_sandbox.ipynb #4587f400
 BOOTSTRAP = """
-import json, os, sys, types
+import sys
 sys.path[:] = [path for path in sys.path if path]
+import json, os, types
 def take(size):
     data = b""
     while len(data) < size:
@@ -88,30 +93,50 @@ config = json.loads(take(int.from_bytes(take(4), "big")))
 package = types.ModuleType("verified_code_cot"); package.__path__ = []
 module = types.ModuleType("verified_code_cot.helper"); module.__package__ = "verified_code_cot"
 sys.modules[package.__name__], sys.modules[module.__name__], package.helper = package, module, module
-exec(compile(config["helper"], "verified_code_cot/helper.py", "exec"), module.__dict__)
+exec(compile(config["helper"], "verified_code_cot/helper.py", "exec"), vars(module))
 module.serve(config)
 """
 
 # %% ../nbs/01_sandbox.ipynb #57713c2c
+@lru_cache
 def module_source(name: str) -> str:
     "The source of one of our own modules, as it goes to the helper."
     return importlib.resources.files("verified_code_cot").joinpath(f"{name}.py").read_text("utf-8")
 
 # %% ../nbs/01_sandbox.ipynb #f901ab9b
-def stop(process: subprocess.Popen) -> None:
-    "End a helper and close its pipes, whatever state it is in."
+def stop(
+    process: subprocess.Popen,  # a helper, perhaps under bwrap
+    owner: int,                 # the process that started it
+) -> None:
+    "End a helper and close its pipes, whatever state it is in; a fork of its owner only lets go of the pipes."
     process.stdin.close()
-    try:
-        process.wait(0.2)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    if os.getpid() == owner:
+        try:
+            process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
     process.stdout.close()
     process.stderr.close()
 
 # %% ../nbs/01_sandbox.ipynb #36359bf3
+def parse(
+    kind: int,    # FAILURE: the helper wrote it; GUEST: the child did
+    body: bytes,  # JSON
+) -> dict:
+    "A case's result from the bytes that came back; what a child wrote is trusted for nothing but its own case."
+    if kind == FAILURE:
+        return json.loads(body)
+    try:
+        result = json.loads(body)
+        known = kind == GUEST and type(result) is dict and result.get("status") in STATUSES
+    except (ValueError, RecursionError, TypeError):
+        known = False
+    return result if known else {"status": "killed", "reason": "the child sent no readable result"}
+
+# %% ../nbs/01_sandbox.ipynb #c9f8ee36
 class Pending:
-    "A job on its way: what was asked, what has come back, how often its next case took a helper with it."
+    "A job on its way: what was asked, what has come back, how many helpers died in its next case."
 
     def __init__(self, number: int, job: dict):
         self.number, self.id, self.count = number, job["id"], len(job["cases"])
@@ -119,69 +144,73 @@ class Pending:
         self.results, self.deaths = [], 0
 
     def message(self) -> bytes:
+        "The job as it goes to the helper, from its first unanswered case on."
         return JOB.pack(self.number, len(self.results), self.count, len(self.body)) + self.body
 
-# %% ../nbs/01_sandbox.ipynb #21b22747
-class Sandbox:
-    """Runs jobs in confined children of a helper process.
+# %% ../nbs/01_sandbox.ipynb #d35bd9f1
+AHEAD = 8       # jobs sent before the first of them is answered
+GRACE = 10.0    # seconds beyond a case's wall time after which a helper counts as dead
 
-    `isolation`: auto (the strongest that works), bwrap, landlock or limits; the one in force is `box.isolation`, its
-    parts are `box.layers`. `guest`: the modules that run in the child, by name (ours) or as {name: source}; `entry` has
-    `prepare(setup, limits)` and `run(state, case, limits, finish)`. `python`: another interpreter to run programs on.
-    Use from one thread at a time. Raises SandboxError when the level cannot be had.
+
+class Sandbox:
+    """Runs jobs in confined children of a helper process; use it in a `with` statement, from one thread at a time.
+
+    Raises SandboxError when the level asked for cannot be had (auto: when none can).
     """
 
-    def __init__(self, limits: Limits | None = None, isolation: str = "auto", hash_seed: int = 0,
-                 guest=("rendering", "instrumentation", "recorder"), entry: str = "recorder", python: str | None = None):
+    def __init__(
+        self,
+        limits: Limits | None = None,   # of one case
+        isolation: str = "auto",        # auto (the strongest that works), bwrap, landlock or limits
+        hash_seed: int = 0,             # PYTHONHASHSEED of the programs
+        guest=("rendering", "instrumentation", "recorder"),  # what runs in the child: our modules by name, or {name: source}
+        entry: str = "recorder",        # the guest module with `prepare` and `run`
+        python: str | None = None,      # the interpreter to run programs on; default: the one under this one
+        audit: bool = True,             # False (to look at the layers beneath): no hook names forbidden actions
+        features: dict | None = None,   # for tests: another platform's, from `helper.platform_features`
+    ):
         if isolation != "auto" and isolation not in LEVELS:
             raise SandboxError(f"isolation {isolation!r} is none of auto, {', '.join(LEVELS)}")
         self.limits, self.hash_seed = limits or Limits(), hash_seed
         self.place = interpreter(python or sys.executable)
-        sources = guest if isinstance(guest, dict) else {name: module_source(name) for name in guest}
-        self.config = {"helper": module_source("helper"), "guest": sources, "entry": entry, "limits": self.limits.model_dump()}
-        self.process, self.number, self.busy = None, 0, False
-        self.isolation, self.layers, self.restarts = None, {}, 0
-        refusals = []
+        sources = dict(guest) if isinstance(guest, dict) else {name: module_source(name) for name in guest}
+        self.config = {"helper": module_source("helper"), "guest": sources, "entry": entry, "audit": audit,
+                       "limits": self.limits.model_dump(), "features": features}
+        self.process, self.owner, self.number, self.busy, self.restarts = None, os.getpid(), 0, False, 0
+        self.isolation, self.layers = None, {}      # the level in force, and its parts
+        self.refused = {}                           # stronger levels that this machine did not grant: why
         for level in LEVELS if isolation == "auto" else (isolation,):
             try:
                 self.start(level)
                 return
             except SandboxError as error:
-                refusals.append(f"{level}: {error}")
-        raise SandboxError("; ".join(refusals))
+                self.refused[level] = str(error)
+        raise SandboxError("no isolation: " + "; ".join(f"{level}: {why}" for level, why in self.refused.items()))
 
     def start(self, level: str) -> None:
         "Start a helper at `level` and wait for its greeting."
-        prefix = bwrap_command(self.place) if level == "bwrap" else []
-        if prefix and not shutil.which("bwrap"):
+        if level == "bwrap" and not shutil.which("bwrap"):
             raise SandboxError("bwrap is not installed (Debian package bubblewrap)")
-        environment = {"PYTHONHASHSEED": str(self.hash_seed), "PATH": os.environ.get("PATH", os.defpath)}
+        command = [*(bwrap_command(self.place) if level == "bwrap" else []), self.place["executable"]]
         self.process = subprocess.Popen(
-            [*prefix, self.place["executable"], "-s", "-S", "-B", "-X", "utf8", "-c", BOOTSTRAP], env=environment,
-            cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
-        self.finalizer = weakref.finalize(self, stop, self.process)
-        self.inbox, self.outbox = bytearray(), deque()
+            [*command, "-s", "-S", "-B", "-X", "utf8", "-c", BOOTSTRAP], executable=shutil.which(command[0]), cwd="/",
+            env={"PYTHONHASHSEED": str(self.hash_seed)}, start_new_session=True, bufsize=0,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.finalizer = weakref.finalize(self, stop, self.process, os.getpid())
+        self.owner, self.inbox, self.outbox = os.getpid(), bytearray(), deque()
+        os.set_blocking(self.process.stdin.fileno(), False)
         config = json.dumps({**self.config, "level": level}).encode()
-        try:
-            write_all(self.process.stdin.fileno(), len(config).to_bytes(4, "big") + config)
-            frame = self.wait_frame(time.monotonic() + 20)
-        except (BrokenPipeError, EOFError, TimeoutError):
-            frame = None
+        self.outbox.append(len(config).to_bytes(4, "big") + config)
+        frame = self.next_frame(GRACE + 10)
         if frame is None or frame[2] != HELLO:
             said = self.last_words()
             self.close()
             raise SandboxError(said or "the helper did not start")
-        os.set_blocking(self.process.stdin.fileno(), False)
         self.isolation, self.layers = level, json.loads(frame[3])
 
-    def last_words(self) -> str:
-        "The last line that a helper wrote to its standard error before it died."
-        self.process.kill()
-        lines = self.process.stderr.read().decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else ""
-
-    def wait_frame(self, deadline: float):
-        "The next frame from the helper, writing what is due meanwhile: (job, case, kind, body). None: it has died."
+    def next_frame(self, patience: float):
+        "The next (job, case, kind, body) from the helper, sending what is due meanwhile; None: it died or fell silent."
+        deadline = time.monotonic() + patience
         while True:
             if len(self.inbox) >= REPLY.size:
                 job, case, kind, size = REPLY.unpack_from(self.inbox)
@@ -190,9 +219,7 @@ class Sandbox:
                     del self.inbox[:REPLY.size + size]
                     return job, case, kind, body
             left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("the helper has gone silent")
-            if not self.exchange(left):
+            if left <= 0 or not self.exchange(left):
                 return None
 
     def exchange(self, timeout: float) -> bool:
@@ -201,10 +228,9 @@ class Sandbox:
         readable, writable, _ = select.select([receive], [send] if self.outbox else [], [], timeout)
         if readable:
             part = os.read(receive, 1 << 20)
-            if not part:
-                return False
             self.inbox += part
-        elif writable:
+            return bool(part)
+        if writable:
             try:
                 sent = os.write(send, self.outbox[0])
             except BrokenPipeError:
@@ -215,7 +241,7 @@ class Sandbox:
         return True
 
     def run(self, jobs):
-        """Yield, in order, a result for each job, {"id", "cases": [{"status", …}, …]}.
+        """Yield, in order, {"id", "cases": [{"status", …}, …]} for each job.
 
         jobs: an iterable of {"id": str, "setup": {…}, "cases": [{…}, …]}; it is read a few jobs ahead, so that the helper
         always has work. A second run on the same Sandbox must wait for the end of the first.
@@ -240,8 +266,8 @@ class Sandbox:
                 self.close()
 
     def post(self, pending: Pending) -> None:
-        "Queue a job for the helper, which is started anew if it has been closed."
-        if self.process is None:
+        "Queue a job for the helper, which is started anew if it was closed or belongs to the process we are a fork of."
+        if self.process is None or self.owner != os.getpid():
             self.start(self.isolation)
         if len(pending.results) < pending.count:
             self.outbox.append(pending.message())
@@ -250,10 +276,7 @@ class Sandbox:
         "Receive until the first job has all its results; a helper that dies or falls silent is replaced."
         first = pending[0]
         while len(first.results) < first.count:
-            try:
-                frame = self.wait_frame(time.monotonic() + self.limits.wall_s + GRACE)
-            except TimeoutError:
-                frame = None
+            frame = self.next_frame(self.limits.wall_s + GRACE)
             if frame is None:
                 self.replace(pending)
                 continue
@@ -270,11 +293,19 @@ class Sandbox:
         self.close()
         self.restarts += 1
         first.deaths += 1
-        if first.deaths > 1:
-            first.results.append({"status": "killed", "reason": f"the sandbox helper died twice in this case {said}".strip()})
+        if first.deaths == 2:
+            reason = "the sandbox's helper died twice in this case" + (f": {said}" if said else "")
+            first.results.append({"status": "killed", "reason": reason})
             first.deaths = 0
         for job in pending:
             self.post(job)
+
+    def last_words(self) -> str:
+        "The last line that a helper wrote to its standard error; kills it if it still lives."
+        self.process.stdin.close()
+        self.process.kill()
+        lines = self.process.stderr.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else ""
 
     def close(self) -> None:
         "End the helper and every process in it. The sandbox can be used again: it would start another."
@@ -287,20 +318,3 @@ class Sandbox:
 
     def __exit__(self, *exception):
         self.close()
-
-
-AHEAD = 8       # jobs sent before the first of them is answered
-GRACE = 10.0    # seconds beyond a case's wall time after which a helper counts as dead
-
-# %% ../nbs/01_sandbox.ipynb #c9f8ee36
-def parse(kind: int, body: bytes) -> dict:
-    "A case's result from the bytes that came back; what a child wrote is trusted for nothing but its own case."
-    if kind == FAILURE:
-        return json.loads(body)
-    try:
-        result = json.loads(body)
-    except (ValueError, RecursionError):
-        result = None
-    if kind != GUEST or type(result) is not dict or result.get("status") not in STATUSES:
-        return {"status": "killed", "reason": "the child sent no readable result"}
-    return result
