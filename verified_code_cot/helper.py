@@ -6,11 +6,11 @@
 __all__ = ['JOB', 'REPLY', 'MESSAGE', 'HELLO', 'GUEST', 'FAILURE', 'AUDIT_ARCH', 'SYSCALLS', 'REFUSED_QUIETLY', 'HANDLED_APART',
            'LOAD', 'EQUAL', 'ABOVE', 'ANY_BIT', 'RETURN', 'ALLOW', 'KILL', 'REFUSE', 'NUMBER', 'ARCH', 'ARGUMENTS',
            'RESERVE', 'NEEDS_LIBRARIES', 'FORBIDDEN', 'HARMLESS', 'FREQUENT', 'LISTS', 'NO_IMPORT', 'SIGNALS', 'TIMERS',
-           'read_exactly', 'write_all', 'platform_features', 'instruction', 'prologue', 'on_call', 'helper_filter',
-           'child_filter', 'FilterProgram', 'Kernel', 'landlock', 'stdlib_directories', 'library_directories',
-           'change_root', 'resident_bytes', 'Confinement', 'forbidden', 'forbidden_path', 'Capped',
-           'interpreter_settings', 'World', 'identical', 'Child', 'describe_end', 'Helper', 'kill_quietly', 'rehearse',
-           'serve']
+           'PRELOAD', 'read_exactly', 'write_all', 'platform_features', 'instruction', 'prologue', 'on_call',
+           'helper_filter', 'child_filter', 'FilterProgram', 'Kernel', 'landlock', 'stdlib_directories',
+           'library_directories', 'change_root', 'resident_bytes', 'Confinement', 'forbidden', 'forbidden_path',
+           'Capped', 'interpreter_settings', 'World', 'identical', 'Child', 'describe_end', 'Helper', 'kill_quietly',
+           'install', 'rehearse', 'serve']
 
 # %% ../nbs/00b_helper.ipynb #bc2f1576
 import _signal
@@ -702,7 +702,7 @@ PRELOAD = [
     "abc", "ast", "bisect", "collections.abc", "contextlib", "copy", "dataclasses", "enum", "functools", "heapq", "inspect",
     "itertools", "linecache", "math", "numbers", "operator", "re", "string", "textwrap", "time", "traceback", "types",
     "typing", "warnings", "weakref",
-])
+]
 
 
 def install(sources: dict, entry: str):
