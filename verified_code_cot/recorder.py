@@ -24,7 +24,7 @@ import time
 import types
 
 from .instrumentation import instrument
-from .rendering import clean, error_text, learn, render
+from .rendering import clean, error_text, render
 
 # %% ../nbs/01b_recorder.ipynb #d0a6d0eb
 MISSING = object()
@@ -36,7 +36,7 @@ CONSTANT_KINDS = frozenset((int, str, float, bool, bytes, type(None), complex, r
 class Activation:
     """One activation of a function: what it last held and where it stands."""
 
-    __slots__ = ("function", "name", "number", "depth", "frame", "event", "known", "texts", "value", "failed", "names", "space", "shared", "touched")
+    __slots__ = ("function", "name", "number", "depth", "frame", "event", "known", "texts", "value", "failed", "names", "space", "shared", "touched", "passing")
 
 # %% ../nbs/01b_recorder.ipynb #b8d9db2d
 class Recorder:
@@ -57,7 +57,7 @@ class Recorder:
     def hooks(self):
         """The names under which the rewritten program calls this recorder."""
         names = ("line", "test", "truth", "each", "return", "enter", "leave", "fail", "caught", "yield", "resume",
-                 "delegate", "subject", "case", "lambda", "probe", "items")
+                 "delegate", "subject", "case", "lambda", "probe", "items", "passing")
         found = {f"__vcc_{name}__": getattr(self, f"on_{name}") for name in names}
         return {**found, "__vcc_any__": BaseException}
 
@@ -160,7 +160,7 @@ class Recorder:
         act.depth, act.frame = len(self.stack), frame
         act.known, act.texts, act.value, act.failed = {}, {}, None, False
         act.names, act.space = function.globals if function else (), frame.f_globals
-        act.shared, act.touched = {}, None
+        act.shared, act.touched, act.passing = {}, None, None
         if act.names:
             self.settle_shared(act, {})
         self.stack.append(act)
@@ -207,6 +207,8 @@ class Recorder:
 
     def on_return(self, value):
         act = self.current(sys._getframe(1))
+        if act.passing is not None:
+            self.swallowed(act)
         act.value, act.failed = value, False
         return value
 
@@ -218,6 +220,7 @@ class Recorder:
             act.failed, act.frame = True, None
             return
         act = self.current(frame)
+        act.passing = None
         self.settle(act, frame, act.event["changed"])
         self.add(act, "exception", act.event["line"])["exception"] = error_text(error)
         act.failed = True
@@ -261,6 +264,8 @@ class Recorder:
             act = self.current(frame)
         last = act.touched
         if last is None:
+            if act.passing is not None:
+                self.swallowed(act)
             self.settle(act, frame, act.event["changed"])
         elif last:
             self.settle_touched(act, frame, act.event["changed"], last)
@@ -297,6 +302,7 @@ class Recorder:
         frame = sys._getframe(1)
         act = self.current(frame)
         error = sys.exc_info()[1]
+        act.passing = None
         if isinstance(error, MemoryError):
             self.spend("memory")
         self.settle(act, frame, act.event["changed"], skip=name)
@@ -305,6 +311,20 @@ class Recorder:
         act.event = event = self.add(act, "line", line)
         act.touched = None
         self.settle(act, frame, event["changed"])
+
+    def on_passing(self):
+        """An exception leaves the body of a `with`: whether it is swallowed shows when the frame goes on."""
+        frame = sys._getframe(1)
+        act = self.current(frame)
+        self.settle(act, frame, act.event["changed"])
+        act.passing, act.touched = (error_text(sys.exc_info()[1]), act.event["line"]), None
+
+    def swallowed(self, act):
+        """The `with` did swallow it."""
+        text, line = act.passing
+        act.passing = None
+        act.event = event = self.add(act, "exception", line)
+        event["exception"], event["caught"] = text, True
 
     def on_subject(self, event, value):
         frame = sys._getframe(1)
@@ -576,6 +596,8 @@ class Silent(Recorder):
     def on_fail(self):
         return None
 
+    on_passing = on_fail
+
     def on_lambda(self, number, body):
         self.deeper()
         try:
@@ -753,7 +775,6 @@ class Session:
             exec(self.code, space)
         except BaseException as error:
             return self.report(status_of(error), None, error_text(error))
-        learn()
         hooks = space["__builtins__"]
         hooks.update(self.recorder.hooks())
         try:
@@ -887,7 +908,6 @@ def closed(state, text, limits):
             with recursion_counted(silent):
                 exec(state.code()[0], space)
                 space["__builtins__"].update(GUARDS)
-                learn()
                 return render(eval(code, space), limits.get("value_chars", 2000))
     except TooLong:
         return "!timeout"
