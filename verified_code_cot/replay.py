@@ -139,13 +139,11 @@ class Replay:
         """All expressions in one run; where that run fails, each in a run of its own, so that only the culprit has no answer."""
         try:
             return self.observe(watch=expressions)["watch"]
-        except ReplayError as error:
-            if error.status not in ABNORMAL:
-                raise
-        self.observe()
-        results = self.ask(*({"op": "observe", "call": self.trace.call, "events": False, "watch": [text], "hard": 1.0} for text in expressions))
+        except ReplayError:
+            self.observe()  # does the case itself run as it did? if not, this raises
         last = max(len(self.trace.events) - 1, 0)
-        return {text: result["watch"][text] if result.get("digest") == self.trace.digest else [(0, last, ABNORMAL[result["status"]])]
+        results = self.ask(*({"op": "observe", "call": self.trace.call, "events": False, "watch": [text], "hard": 1.0} for text in expressions))
+        return {text: result["watch"][text] if result.get("digest") == self.trace.digest else [(0, last, ABNORMAL.get(result["status"], "!impure"))]
                 for text, result in zip(expressions, results)}
 
     def values(self, expressions: list[str]) -> list[str]:
