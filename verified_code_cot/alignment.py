@@ -6,7 +6,7 @@
 __all__ = ['NEAREST', 'WEIGHT', 'Window', 'Costs', 'Placed', 'Leaf', 'Station', 'tree_of', 'leaves_under', 'in_window', 'chosen',
            'whole_run', 'steady', 'laps_within', 'value_fits', 'ordinal_fits', 'candidates', 'call_windows', 'State',
            'better', 'Search', 'lay_leaf', 'reachable', 'timeless', 'unchecked', 'against', 'refuted', 'lay_station',
-           'lay_each', 'exists_first', 'existence', 'never', 'pin_text', 'align']
+           'lay_each', 'exists_first', 'existence', 'never', 'left_early', 'pin_text', 'align']
 
 # %% ../nbs/06b_alignment.ipynb #09b73659
 from bisect import bisect_left, bisect_right
@@ -39,6 +39,7 @@ class Costs:
     back: float = 1.7  # for going back where nothing allows it
     again: float = 0.3  # for a second heading that means the same lap
     misnamed: float = 0.7  # for a heading of which only a part fits (the ordinal, or the value)
+    undecided: float = 0.6  # for leaving undecided what holds somewhere
     never: float = 1.0  # for a heading that fits no lap, beside what the claims under it cost
     no_heading: float = 0.5  # for taking what looks like a heading but names no loop variable for none
 
@@ -133,7 +134,7 @@ def steady(facts: list[Fact], window: Window) -> list[Fact]:
     last_of = {f.frame: f for f in facts}
     found = []
     for fact in last_of.values():
-        unchanged = not fact.written or fact.first <= window.first
+        unchanged = not fact.written or fact.first <= window.first or fact.order is not None  # an evaluation writes nothing
         holds = unchanged if fact.holds is None else fact.holds and unchanged
         value = fact.value if unchanged or fact.holds is False else f"{fact.value}, just written"
         found.append(replace(fact, holds=holds, value=value if fact.holds is not None else ("unchanged" if unchanged else f"changed to {fact.value}")))
@@ -281,7 +282,7 @@ def lay_leaf(search: Search, leaf: Leaf, window: Window, states: list[State]) ->
             found.append(replace(state, cost=state.cost + price, moment=there, choices=(state.choices, leaf.index, placed)))
         if false is not None:
             wrong = against(leaf, options, window, state.moment) or false
-            price = 1.0 if wrong.verdict == "contradicted" else 0.0
+            price = 1.0 if wrong.verdict == "contradicted" else search.costs.undecided if holding else 0.0
             found.append(replace(state, cost=state.cost + price, choices=(state.choices, leaf.index, wrong)))
     return found
 
@@ -367,7 +368,7 @@ def lay_station(search: Search, station: Station, window: Window, states: list[S
             start = replace(state, cost=state.cost + price, moment=inner.first)
             for final in search.nodes(exists_first(station, miss == 0.0), inner, [start]):
                 found.append(replace(final, lap=key))
-        if station.pin.name is None and station.pin.ordinal is None:
+        if not options and station.pin.name is None and station.pin.ordinal is None:
             start = replace(state, cost=state.cost + costs.no_heading)
             found.extend(search.nodes(exists_first(station, False), window, [start]))
         else:
@@ -409,12 +410,19 @@ def never(search: Search, station: Station, window: Window, state: State) -> Sta
     for leaf in leaves_under(station.children):
         settled = timeless(leaf)
         usable = [g for g in leaf.groundings if g.note is None]
+        if settled is None and any(g.moment == "exists" for g in usable) and left_early(search.execution, station.pin):
+            settled = Placed("unverifiable", replace(usable[0], note="the loop is left before that iteration"), reason="cannot_check")
         if settled is None and usable:
             wrong = against(leaf, [(g, chosen(g, window)) for g in usable], window, state.moment)
             settled = Placed("contradicted", usable[0], wrong.fact if wrong else None, wrong.observed if wrong and wrong.reason == "false" else observed, "never_happened")
             cost += 1.0
         choices = (choices, leaf.index, settled or unchecked(leaf) or Placed("unverifiable", reason="cannot_check"))
     return replace(state, cost=cost, choices=choices)
+
+def left_early(execution: Execution, pin: Pin) -> bool:
+    "Whether the loop that a heading names by its variable is left (by `return` or `break`) before it is exhausted."
+    lines = {line for line, loop in execution.loops.items() if pin.name in loop.targets}
+    return bool(lines) and not any(e.line in lines and e.outcome is False for e in execution.events)
 
 def pin_text(pin: Pin) -> str:
     "A heading in words."

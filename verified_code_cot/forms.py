@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['BUILTINS', 'GROUNDERS', 'Grounding', 'Asked', 'once', 'unsayable', 'variables_of', 'definitions_of', 'filled',
-           'substituted', 'open_names', 'unknown_names', 'has_placeholder', 'evaluations_of', 'instances_of',
-           'compared', 'side_by_side', 'ground_value', 'told_directly', 'of_other_kind', 'ground_relation',
-           'just_written', 'ground_unknown', 'is_closed', 'parts_of', 'operands', 'operand_at', 'filled_in',
-           'with_values', 'ground_closed', 'with_operands', 'truths', 'ground_outcome', 'ground_next_test', 'is_for',
-           'branches_of', 'lines_meant', 'ground_branch', 'Run', 'runs_of', 'runs_meant', 'ground_count',
-           'ground_comprehension_count', 'targets_at', 'visited', 'ground_visits', 'visits_hold', 'changes_of',
-           'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect', 'item_of', 'element_at',
-           'ground_unchanged', 'ground_return', 'ground_produced', 'is_meant', 'ground_maps', 'transitions',
-           'ground_arguments', 'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal', 'ground_meta',
-           'ground_input', 'as_tuple', 'ground_necessity', 'ground_exists', 'ground']
+           'substituted', 'without_lap', 'open_names', 'unknown_names', 'evaluations_of', 'instances_of', 'compared',
+           'side_by_side', 'ground_value', 'supposed', 'stored_into', 'is_stored', 'told_directly', 'of_other_kind',
+           'ground_relation', 'just_written', 'ground_unknown', 'is_closed', 'parts_of', 'operands', 'operand_at',
+           'filled_in', 'with_values', 'ground_closed', 'ground_operands', 'truths', 'ground_outcome',
+           'ground_next_test', 'is_for', 'branches_of', 'lines_meant', 'ground_branch', 'Run', 'runs_of', 'runs_meant',
+           'ground_count', 'ground_comprehension_count', 'targets_at', 'visited', 'ground_visits', 'ground_over',
+           'visits_hold', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect',
+           'item_of', 'element_at', 'ground_unchanged', 'ground_return', 'ground_produced', 'is_meant',
+           'ground_mention', 'ground_maps', 'transitions', 'ground_arguments', 'parameters_of', 'ground_raises',
+           'outcome_of', 'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input',
+           'as_tuple', 'ground_necessity', 'ground_exists', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -121,7 +122,8 @@ def substituted(
     if source is None:
         return None
     names = names_in(source)
-    texts = {name: given for name, given in (asked.claim.given or {}).items() if name in names}
+    given = asked.claim.given if asked.claim.proposal is None else {}  # a proposed call has the values in its own execution
+    texts = {name: text for name, text in {**without_lap(asked), **given}.items() if name in names}
     if "__output__" in names:
         texts["__output__"] = asked.inquiry.goal
     if "__return__" in names:
@@ -130,6 +132,16 @@ def substituted(
     if any(tree is None for tree in trees.values()):
         return None
     return filled(source, trees)
+
+def without_lap(asked: Asked) -> dict[str, str]:
+    "The values that headings give to loop variables in laps that never happened: what is told there is tried with them."
+    execution, found = asked.execution, {}
+    for pin in asked.claim.pins:
+        if pin.kind == "iteration" and pin.name and pin.value is not None and (text := canonical(pin.value)) is not None:
+            seen = execution.timelines.get(pin.name, [])
+            if seen and not any(agrees("==", fact.value, text) for fact in seen):
+                found[pin.name] = pin.value
+    return found
 
 def open_names(asked: Asked, source: str) -> frozenset[str]:
     "The variables of the program, and the names unknown to it, that an expression reads."
@@ -141,10 +153,6 @@ def unknown_names(asked: Asked, source: str) -> frozenset[str]:
     "The names in an expression that the program does not have at all."
     code = asked.execution.trace.code
     return open_names(asked, source) - variables_of(code)
-
-def has_placeholder(asked: Asked) -> bool:
-    "Whether a reading speaks of the goal or the result instead of an expression of its own."
-    return bool((names_in(asked.reading.subject) | names_in(asked.reading.value)) & {"__output__", "__return__"})
 
 # %% ../nbs/06a_forms.ipynb #75913b23
 def evaluations_of(execution: Execution, source: str) -> list[Fact]:
@@ -199,8 +207,8 @@ def side_by_side(
 def ground_value(asked: Asked) -> Grounding:
     "`subject RELATION value`, at the moments at which both can be evaluated."
     reading = asked.reading
-    if asked.claim.mood == "proposal" and asked.claim.proposal is None:
-        return unsayable(reading.value, "a proposed value, not one of this execution")
+    if asked.claim.mood == "proposal":
+        return ground_proposed_value(asked)
     subject, value = substituted(asked, reading.subject), substituted(asked, reading.value)
     if subject is None or value is None or parsed(subject) is None or parsed(value) is None:
         return unsayable(reading.value, "the text names no expression that can be evaluated")
@@ -217,10 +225,29 @@ def ground_value(asked: Asked) -> Grounding:
     if claimed is None or claimed.startswith("!"):
         return unsayable(value, "the claimed value cannot be evaluated")
     now, later = (own, state) if own else (state, [])
+    if own and is_stored(asked.execution.trace.code, subject):  # `items[1]` may be what the program reads, or what it has just put there
+        now, later = sorted(own + state, key=lambda f: f.first), []
     if now and not told_directly(asked, subject) and all(of_other_kind(claimed, fact.value) for fact in now):
         return unsayable(claimed, f"{subject} never is a value of that kind, so the sentence is likely to speak of something else")
-    return Grounding(claimed, compared(now, reading.relation, claimed), compared(later, reading.relation, claimed),
-                     subject=f"{subject} {reading.relation}", moment=reading.moment)
+    facts = compared(now, reading.relation, claimed)
+    if supposed(asked, facts):
+        return once(claimed, facts[0].value, facts[0].holds, subject=subject)
+    return Grounding(claimed, facts, compared(later, reading.relation, claimed), subject=f"{subject} {reading.relation}", moment=reading.moment)
+
+def supposed(asked: Asked, facts: tuple[Fact, ...]) -> bool:
+    "Whether a claim was tried with the loop variable of a lap that never happened, and came out the same at every moment."
+    return bool(facts) and len({fact.holds for fact in facts}) == 1 and bool(without_lap(asked).keys() & names_in(asked.reading.subject))
+
+@lru_cache(maxsize=512)
+def stored_into(code: str) -> frozenset[str]:
+    "The variables into whose elements or attributes a program stores."
+    stores = [n for n in ast.walk(ast.parse(code)) if isinstance(n, (ast.Subscript, ast.Attribute)) and isinstance(n.ctx, (ast.Store, ast.Del))]
+    return frozenset(ast.unparse(n.value) for n in stores)
+
+def is_stored(code: str, subject: str) -> bool:
+    "Whether an expression is an element or attribute of something into which the program stores."
+    tree = parsed(subject)
+    return isinstance(tree, (ast.Subscript, ast.Attribute)) and ast.unparse(tree.value) in stored_into(code)
 
 def told_directly(asked: Asked, subject: str) -> bool:
     "Whether the words begin with the very subject: \"`x` is 3\", and not \"the end of `x`, which is 3\"."
@@ -328,11 +355,12 @@ def operand_at(
 # %% ../nbs/06a_forms.ipynb #445a03c1
 def filled_in(
     asked: Asked,
-    closed: str,  # a closed expression of the claim
+    closed: str,  # an expression of the claim with figures in it
+    places: list[Place] | None = None,  # where to look; None: everywhere
 ) -> list[Fact]:  # the evaluations of the source's expressions that are built like it; `holds`: with these operands
     "Where the program evaluated this very expression, with its operands, and what the operands were where it did not."
     tree, found = parsed(closed), []
-    for place in asked.execution.places.values():
+    for place in asked.execution.places.values() if places is None else places:
         pairs = operands(place.node, tree) if isinstance(place.node, ast.expr) and place.kind != "target" else None
         if not pairs:
             continue
@@ -378,20 +406,19 @@ def ground_closed(asked: Asked, subject: str, value: str) -> Grounding:
     if holds is None and relation not in ("==", "!="):
         answer = asked.inquiry.value(f"({subject}) {relation} ({value})")
         holds = {"True": True, "False": False}.get(answer)
-    stated = once(claimed, observed, holds, subject=f"{subject} {relation}")
-    return with_operands(asked, stated, subject) if holds else stated
+    return once(claimed, observed, holds, subject=f"{subject} {relation}")
 
-def with_operands(asked: Asked, stated: Grounding, *expressions: str) -> Grounding:
-    "A true closed claim, held against the operands of the source's expression that it fills in, if there is one."
-    if asked.claim.given or has_placeholder(asked):
-        return stated
-    for expression in expressions:
-        if canonical(expression) is not None:
-            continue
-        facts = filled_in(asked, expression)
-        if facts:
-            return Grounding(normal(expression) or expression, tuple(facts), subject="the operands", moment="at")
-    return stated
+# %% ../nbs/06a_forms.ipynb #6aded1bf
+def ground_operands(asked: Asked) -> Grounding:
+    "The operands that a text fills into one of the source's expressions: `(0 <= 12)` beside `while a <= b`."
+    subject, template = asked.reading.subject, normal(asked.reading.value)
+    if parsed(subject) is None:
+        return unsayable(subject, "the operands cannot be read")
+    places = [p for p in asked.execution.places.values() if template is None or p.source == template]
+    facts = filled_in(asked, subject, places)
+    if not facts:
+        return unsayable(subject, "the expression was not evaluated, or is built otherwise")
+    return Grounding(normal(subject) or subject, tuple(facts), subject=template or "the operands", moment="at")
 
 # %% ../nbs/06a_forms.ipynb #726f0141
 def truths(facts: list[Fact], wanted: bool) -> tuple[Fact, ...]:
@@ -410,13 +437,15 @@ def ground_outcome(asked: Asked) -> Grounding:
         observed = asked.inquiry.value(subject)
         if observed is None or observed.startswith("!"):
             return unsayable(str(wanted), "the test cannot be evaluated")
-        stated = once(str(wanted), str(truth(observed)), truth(observed) == wanted, subject=subject)
-        return with_operands(asked, stated, subject) if truth(observed) == wanted else stated
+        return once(str(wanted), str(truth(observed)), truth(observed) == wanted, subject=subject)
     if unknown := unknown_names(asked, subject):
         return ground_unknown(asked, subject, sorted(unknown)[0], str(wanted))
     own, state = together(lambda: evaluations_of(asked.execution, subject), lambda: watch(asked.execution, subject))
     now, later = (own, state) if own else (state, [])
-    return Grounding(str(wanted), truths(now, wanted), truths(later, wanted), subject=subject, moment="at")
+    facts = truths(now, wanted)
+    if supposed(asked, facts):
+        return once(str(wanted), facts[0].value, facts[0].holds, subject=subject)
+    return Grounding(str(wanted), facts, truths(later, wanted), subject=subject, moment="at")
 
 # %% ../nbs/06a_forms.ipynb #660a4d74
 def ground_next_test(asked: Asked, wanted: bool) -> Grounding:
@@ -546,6 +575,8 @@ def ground_visits(asked: Asked) -> Grounding:
     wanted = literal(claimed)
     if not isinstance(wanted, (list, tuple, str)):
         return unsayable(asked.reading.value, "the visited elements are not spelled out")
+    if asked.reading.relation == "over":
+        return ground_over(asked, claimed)
     facts = []
     for run in runs_meant(asked):
         if asked.execution.loops[run.line].kind == "while":
@@ -555,6 +586,14 @@ def ground_visits(asked: Asked) -> Grounding:
     if not facts:
         return unsayable(claimed, "no loop binds a variable to such elements")
     return Grounding(claimed, tuple(facts), subject="elements visited", moment="end")
+
+def ground_over(asked: Asked, claimed: str) -> Grounding:
+    "What a loop walks over, whether or not it gets to the end."
+    sources = {loop.over for loop in asked.execution.loops.values() if loop.kind == "for"}
+    together(*[lambda s=s: watch(asked.execution, f"list({s})") for s in sources])
+    facts = sorted((f for s in sources for f in watch(asked.execution, f"list({s})")), key=lambda f: f.first)
+    held = compared(facts, "==", claimed if claimed.startswith("[") else repr(list(literal(claimed))))
+    return Grounding(claimed, held, subject="walked over", moment="any") if held else unsayable(claimed, "no loop walks over elements")
 
 def visits_hold(relation: str, seen: Any, wanted: list[Any]) -> bool | None:
     "Whether the elements are those visited, all in order, or (`includes`) some of them in order."
@@ -586,6 +625,9 @@ def occurrences(value: Any, item: Any) -> int:
     if isinstance(value, (list, tuple, set, frozenset)):
         return sum(1 for v in value if type(v) is type(item) and v == item)
     return 0
+
+def _iterable(value: Any) -> bool:
+    return isinstance(value, (str, list, tuple, dict, set, range))
 
 def _hashable(value: Any) -> bool:
     try:
@@ -624,6 +666,8 @@ def effect_holds(
         return None if anything else new == item and type(new) is type(item)
     if type(old) is not type(new) and not (isinstance(old, (list, tuple)) and isinstance(new, (list, tuple))):
         return None
+    if relation == "extended":
+        return isinstance(old, list) and isinstance(new, list) and (len(new) > len(old) if anything else _iterable(item) and new == old + list(item))
     if relation in ("appended", "added", "inserted"):
         return _gained(relation, old, new, item, index)
     if relation in ("removed", "deleted", "popped", "stripped"):
@@ -662,7 +706,7 @@ def _lost(old: Any, new: Any, item: Any, index: Any) -> bool | None:
         return False
     if isinstance(old, str) and isinstance(item, str) and item:
         times = occurrences(old, item) - occurrences(new, item)
-        return times > 0 and len(old) - len(new) == times * len(item)
+        return times > 0 and (len(item) == 1 or len(old) - len(new) == times * len(item))
     if index is not NOTHING and isinstance(old, list) and item is not NOTHING:
         return _element(old, index) == item
     return True if item is NOTHING else occurrences(new, item) < occurrences(old, item)
@@ -690,6 +734,8 @@ def ground_effect(asked: Asked) -> Grounding:
         holds = effect_holds(reading.relation, old, new, *there)
         if holds is not None:
             facts.append(Fact(after.first, after.first, f"{name}: {before.value} → {after.value}", after.frame, after.line, holds))
+    if not facts:
+        return unsayable(told, "no variable changes in that way")
     absent = f"{reading.subject or 'nothing'} {'was not changed' if reading.subject else 'was changed'}"
     return Grounding(told, tuple(facts), absent=absent, subject=reading.subject or "effect", moment="at")
 
@@ -779,6 +825,14 @@ def is_meant(place: Place, hint: str | None) -> bool:
     fragment = (normal(hint.strip()) or normal(f"_{hint.strip()}") or hint.strip()).removeprefix("_")
     return place.source is not None and place.source.endswith(fragment)
 
+# %% ../nbs/06a_forms.ipynb #d7ab54b6
+def ground_mention(asked: Asked) -> Grounding:
+    "A value told without a role: supported where it occurs, and never held against the text."
+    found = ground_produced(replace(asked, reading=replace(asked.reading, subject=None)))
+    if found.note is not None or any(f.holds for f in found.facts):
+        return replace(found, facts=tuple(f for f in found.facts if f.holds))
+    return unsayable(found.claimed, "the value occurs nowhere, but it is not said what it is")
+
 # %% ../nbs/06a_forms.ipynb #cb4bbba2
 def ground_maps(asked: Asked) -> Grounding:
     "Some operation of the program takes one value to another: `'a'` becomes `'  a  '`."
@@ -820,11 +874,22 @@ def ground_arguments(asked: Asked) -> Grounding:
     facts = []
     for event in asked.execution.events:
         if event.kind == "call" and not event.resumed and name in ("", event.function.rpartition(".")[2]):
-            given = [text for key, text in event.changed.items() if key != "self"]
+            order = parameters_of(asked.execution.trace.code).get((event.function.rpartition(".")[2], event.line), ())
+            given = [event.changed[key] for key in order if key in event.changed and key != "self"]
             whole = f"({', '.join(given)}{',' if len(given) == 1 else ''})"
             alone = len(given) == 1 and agrees("==", given[0], claimed)
             facts.append(Fact(event.step, event.step, whole, event.frame, event.line, bool(alone) or agrees("==", whole, claimed)))
     return Grounding(claimed, tuple(facts), absent="no such call", subject="arguments", moment="at")
+
+@lru_cache(maxsize=512)
+def parameters_of(code: str) -> dict[tuple[str, int], tuple[str, ...]]:
+    "The parameters of every function of a program, in order, by its name and line."
+    found = {}
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            arguments = [*node.args.posonlyargs, *node.args.args, node.args.vararg, *node.args.kwonlyargs, node.args.kwarg]
+            found[node.name, node.lineno] = tuple(a.arg for a in arguments if a is not None)
+    return found
 
 # %% ../nbs/06a_forms.ipynb #b051807c
 def ground_raises(asked: Asked) -> Grounding:
@@ -866,6 +931,16 @@ def ground_proposal(asked: Asked) -> Grounding:
     if observed is None:
         return unsayable(call, "the proposed call cannot be executed")
     return once(asked.inquiry.goal, observed, same_text(asked.inquiry.goal, observed), subject=call)
+
+def ground_proposed_value(asked: Asked) -> Grounding:
+    "A value proposed for a parameter: as good as the call that it belongs to; one that gives another output is no evidence either way."
+    call, goal = asked.claim.proposal, asked.inquiry.goal
+    if call is None or goal is None:
+        return unsayable(asked.reading.value, "a proposed value, not one of this execution")
+    observed = outcome_of(asked, call)
+    if observed is None or not same_text(goal, observed):
+        return unsayable(asked.reading.value, "a proposed value, of a call that does not give the goal")
+    return once(goal, observed, True, subject=call)
 
 def ground_meta(asked: Asked) -> Grounding:
     "\"This should pass\": as true as the answer that it speaks of."
@@ -923,9 +998,9 @@ def ground_exists(asked: Asked) -> Grounding:
 
 # %% ../nbs/06a_forms.ipynb #b5092fb3
 GROUNDERS: dict[str, Callable[[Asked], Grounding]] = {
-    "value": ground_value, "closed": ground_value, "outcome": ground_outcome, "branch": ground_branch, "count": ground_count,
+    "value": ground_value, "closed": ground_value, "operands": ground_operands, "outcome": ground_outcome, "branch": ground_branch, "count": ground_count,
     "visits": ground_visits, "exists": ground_exists, "effect": ground_effect, "arguments": ground_arguments,
-    "return": ground_return, "produced": ground_produced, "maps": ground_maps, "raises": ground_raises, "answer": ground_answer,
+    "return": ground_return, "produced": ground_produced, "maps": ground_maps, "mention": ground_mention, "raises": ground_raises, "answer": ground_answer,
     "meta": ground_meta, "input": ground_input, "proposal": ground_proposal, "necessity": ground_necessity,
 }
 

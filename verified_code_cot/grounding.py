@@ -20,7 +20,7 @@ from typing import Any
 
 from .records import Event
 from .rendering import canonical, same_text
-from .replay import Replay
+from .replay import Replay, ReplayError
 
 # %% ../nbs/06_grounding.ipynb #b18cf6bc
 NOTHING = object()  # "this text spells no literal"
@@ -414,14 +414,14 @@ def together(*questions: Callable[[], Any]) -> list[Any]:
 
 # %% ../nbs/06_grounding.ipynb #4b86c359
 def settle_execution(execution: Execution) -> None:
-    "Take one execution's questions to the replay: the probes once, and all watches together."
+    "Take one execution's questions to the replay: the probes once, and all watches together. Where it fails, nothing was seen."
     expressions = [e for e in execution.wanted if e][:MOST]
-    if "" in execution.wanted and execution.probed is None:
-        execution.probed = list(execution.replay.probes())
-    execution.wanted = {}
-    if not expressions:
-        return
-    answers = execution.replay.watch(expressions)
+    probed, execution.wanted = "" not in execution.wanted or execution.probed is not None, {}
+    try:
+        execution.probed = execution.probed if probed else list(execution.replay.probes())
+        answers = execution.replay.watch(expressions) if expressions else {}
+    except ReplayError:  # the case did something else this time: no answer is better than a wrong one
+        execution.probed, answers = execution.probed or [], {}
     for expression in expressions:
         execution.watched[expression] = facts_of(execution, answers.get(expression, []))
 

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['REASONS', 'STATUS_REASONS', 'JUDGED', 'GOING_BACK', 'BARE', 'Thresholds', 'Judgement', 'refusal', 'as_call',
-           'answer_correct', 'own_answer', 'entry_name', 'Job', 'grounded', 'leaves_of', 'placed_claims', 'explanation',
-           'claim_record', 'coverage_of', 'score_of', 'judge', 'verify', 'unusable', 'verify_record', 'bad_program',
-           'reward', 'completion_text', 'reward_of', 'verify_partition', 'verify_pair', 'run']
+           'answer_correct', 'own_answer', 'entry_name', 'Job', 'calls_meant', 'grounded', 'grounded_in',
+           'supposed_call', 'leaves_of', 'placed_claims', 'explanation', 'claim_record', 'coverage_of', 'score_of',
+           'judge', 'verify', 'unusable', 'verify_record', 'bad_program', 'reward', 'completion_text', 'reward_of',
+           'verify_partition', 'verify_pair', 'run']
 
 # %% ../nbs/07_verification.ipynb #35160bb0
 import ast
@@ -175,49 +176,77 @@ class Job:
         return None if answer is None else answer_correct(self.inquiry, answer[0], self.direction, answer[1])
 
 # %% ../nbs/07_verification.ipynb #109a61af
-def grounded(job: Job, claim: Any) -> tuple[str | None, list[Grounding]]:
-    "The call that a claim is held against (None: the real one), and its readings' groundings."
+def calls_meant(job: Job, claim: Any) -> list[str | None]:
+    "The calls whose executions a claim may speak of, best first; None is the real one. Raises `NotYet`."
+    if claim.proposal is not None:
+        return list(dict.fromkeys([claim.proposal, *claim.proposals]))
+    if claim.mood == "hypothetical" and (call := supposed_call(job, claim)) is not None:
+        return [call]
+    final = job.final()
+    if job.direction == "forward" or final is None:
+        return [None]
+    call = as_call(final[0], job.inquiry.real.trace.call)  # backward, any input that gives the output may be the one that is told
+    return [None, call] if call != job.inquiry.real.trace.call and job.right(final) else [None]
+
+def grounded(job: Job, claim: Any) -> dict[str | None, list[Grounding]]:
+    "The groundings of a claim's readings, by the call that they are held against; raises `NotYet`."
     if claim.mood not in JUDGED:
-        return None, [unsayable(None, f"it is told as a {claim.mood}, not as a fact")]
+        return {claim.proposal: [unsayable(None, f"it is told as a {claim.mood}, not as a fact")]}
     if not claim.readings:
-        return None, [unsayable(None, "nothing in it can be checked")]
-    execution = job.inquiry.executed(claim.proposal)
+        return {claim.proposal: [unsayable(None, "nothing in it can be checked")]}
+    calls = calls_meant(job, claim)
+    return dict(zip(calls, together(*[lambda call=call: grounded_in(job, claim, call) for call in calls])))
+
+def grounded_in(job: Job, claim: Any, call: str | None) -> list[Grounding]:
+    "The groundings of a claim's readings in one execution; raises `NotYet`."
+    execution = job.inquiry.executed(call)
     if execution is None:
-        return claim.proposal, [unsayable(None, "the call that it speaks of cannot be executed")]
+        return [unsayable(None, "the call that it speaks of cannot be executed")]
+    claim = replace(claim, proposal=call) if call != claim.proposal else claim
+
     def passes() -> bool | None:
         return job.right(job.own if job.own is not None else job.final())
-    found, waiting = [], False
-    for one in claim.readings:
-        try:
-            found.append(ground(Asked(claim, one, execution, job.inquiry, passes)))
-        except NotYet:
-            waiting = True
-    if waiting:
-        raise NotYet
-    return claim.proposal, found
+    return together(*[lambda one=one: ground(Asked(claim, one, execution, job.inquiry, passes)) for one in claim.readings])
+
+# %% ../nbs/07_verification.ipynb #2e04043e
+def supposed_call(job: Job, claim: Any) -> str | None:
+    "The call that a supposition makes (\"if `x` is 3 and `k` is 2, …\"), where it gives every parameter a value."
+    entry = entry_name(job.inquiry.real.trace.call)
+    for node in ast.walk(ast.parse(job.inquiry.real.trace.code)):
+        if isinstance(node, ast.FunctionDef) and node.name == entry:
+            needed = [a.arg for a in node.args.args][: len(node.args.args) - len(node.args.defaults)]
+            names = [a.arg for a in node.args.args if a.arg in claim.given]
+            if needed and set(needed) <= set(names) and all(parsed(claim.given[name]) is not None for name in names):
+                return f"{entry}({', '.join(f'{name}={claim.given[name]}' for name in names)})"
+    return None
 
 # %% ../nbs/07_verification.ipynb #8dcc7af0
 GOING_BACK = frozenset({"recap", "initially", "again", "summary", "restart"})
 
-def leaves_of(job: Job, groundings: list[tuple[str | None, list[Grounding]] | None]) -> dict[str | None, list[Leaf]]:
+def leaves_of(job: Job, groundings: list[dict[str | None, list[Grounding]] | None]) -> dict[str | None, list[Leaf]]:
     "The claims by the call that they are held against, ready for alignment."
     found: dict[str | None, list[Leaf]] = {}
-    paragraph = {}
+    paragraph: dict[str | None, int] = {}
     for index, (claim, answered) in enumerate(zip(job.claims, groundings)):
-        call, some = answered or (claim.proposal, [unsayable(None, "the questions that it raises are too many")])
-        fresh = paragraph.get(call) not in (None, claim.paragraph)
-        paragraph[call] = claim.paragraph
-        found.setdefault(call, []).append(Leaf(index, claim, some, fresh or bool(claim.cues & GOING_BACK)))
+        by_call = answered or {claim.proposal: [unsayable(None, "the questions that it raises are too many")]}
+        for call, some in by_call.items():
+            fresh = paragraph.get(call) not in (None, claim.paragraph)
+            paragraph[call] = claim.paragraph
+            found.setdefault(call, []).append(Leaf(index, claim, some, fresh or bool(claim.cues & GOING_BACK)))
     return found
 
 def placed_claims(job: Job, costs: Costs) -> list[tuple[str | None, Placed]]:
-    "Every claim with the call that it was held against and how the alignment left it."
+    "Every claim with the call that it was held against and how the alignment left it; of several calls only the best may contradict."
     groundings = answer_all(job.inquiry, [lambda c=c: grounded(job, c) for c in job.claims])
+    if job.direction == "backward":  # told from the result to the input: the order is not that of the execution
+        costs = replace(costs, back=costs.recap, nearby=min(costs.nearby, costs.recap))
     placed: list[tuple[str | None, Placed]] = [(None, Placed("unverifiable", reason="cannot_check"))] * len(job.claims)
     for call, leaves in leaves_of(job, groundings).items():
         execution = job.inquiry.executions.get(call) if call is not None else job.inquiry.real
         for index, result in align(execution or job.inquiry.real, leaves, costs).items():
-            placed[index] = (call, result)
+            first = call == next(iter(groundings[index] or [call]))
+            if first and placed[index][1].verdict != "supported" or result.verdict == "supported" and placed[index][1].verdict != "supported":
+                placed[index] = (call, result)
     return placed
 
 # %% ../nbs/07_verification.ipynb #483fbc1e
