@@ -112,7 +112,7 @@ SYSCALLS = {
     "clone": (56, 220), "clone3": (435, 435), "kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131),
     "prctl": (157, 167),
 }
-REFUSED_QUIETLY = {"socket": 13, "socketpair": 13, "openat2": 38}   # errno in place of an end: libc tries these by itself
+REFUSED_QUIETLY = {"socket": 13, "openat2": 38}   # errno in place of an end: libc tries these by itself
 HANDLED_APART = {"open", "openat", "fork", "vfork", "clone", "clone3", "kill", "tkill", "tgkill", "prctl"}
 
 # %% ../nbs/00b_helper.ipynb #5e2a6627
@@ -471,7 +471,7 @@ class Child:
     def __init__(self, guest, limits: dict, result: int, memory: bool):
         self.guest, self.limits, self.result, self.memory = guest, limits, result, memory
         self.encode = json.JSONEncoder(separators=(",", ":")).encode
-        self.armed = False
+        self.armed = self.threaded = False
 
     def send(self, answer: dict, last: bool) -> None:
         "Pass one case's result to the helper."
@@ -509,6 +509,19 @@ class Child:
 
         sys.addaudithook(hook)
         self.armed = True
+
+    def notice_threads(self) -> None:
+        "A thread may start, but it may still be at work in the next case (and is not counted before it runs)."
+        for name in ("start_new_thread", "start_new", "start_joinable_thread"):
+            if hasattr(_thread, name):
+                setattr(_thread, name, self.noticed(getattr(_thread, name)))
+
+    def noticed(self, start):
+        def start_thread(*arguments, **options):
+            self.threaded = True
+            return start(*arguments, **options)
+
+        return start_thread
 
     def attempt(self, action) -> dict:
         "Run `action` of the guest; what it raises becomes a typed failure."
@@ -555,7 +568,7 @@ class Child:
             answer = failed or self.case(prepared[0], case)
             last = place == len(cases) - 1
             if not last and not failed:
-                last = answer["status"] not in ("ok", "exception") or not world.same()
+                last = answer["status"] not in ("ok", "exception") or self.threaded or not world.same()
             self.send(answer, last)
             if last:
                 return
@@ -623,6 +636,7 @@ class Helper:
                 for name in NO_IMPORT:
                     sys.modules.pop(name, None)
                 child.watch(self.directories)
+            child.notice_threads()
             try:
                 child.run(spec, first)
             except MemoryError:

@@ -80,7 +80,7 @@ def bwrap_command(place: dict) -> list[str]:
 BOOTSTRAP = """
 import sys
 sys.path[:] = [path for path in sys.path if path]
-import json, os, types
+import builtins, json, os, types
 def take(size):
     data = b""
     while len(data) < size:
@@ -93,6 +93,7 @@ config = json.loads(take(int.from_bytes(take(4), "big")))
 package = types.ModuleType("verified_code_cot"); package.__path__ = []
 module = types.ModuleType("verified_code_cot.helper"); module.__package__ = "verified_code_cot"
 sys.modules[package.__name__], sys.modules[module.__name__], package.helper = package, module, module
+module.__builtins__ = dict(vars(builtins))
 exec(compile(config["helper"], "verified_code_cot/helper.py", "exec"), vars(module))
 module.serve(config)
 """
@@ -200,7 +201,7 @@ class Sandbox:
         self.owner, self.inbox, self.outbox = os.getpid(), bytearray(), deque()
         os.set_blocking(self.process.stdin.fileno(), False)
         config = json.dumps({**self.config, "level": level}).encode()
-        self.outbox.append(len(config).to_bytes(4, "big") + config)
+        self.outbox.append(memoryview(len(config).to_bytes(4, "big") + config))
         frame = self.next_frame(GRACE + 10)
         if frame is None or frame[2] != HELLO:
             said = self.last_words()
@@ -270,7 +271,7 @@ class Sandbox:
         if self.process is None or self.owner != os.getpid():
             self.start(self.isolation)
         if len(pending.results) < pending.count:
-            self.outbox.append(pending.message())
+            self.outbox.append(memoryview(pending.message()))
 
     def complete(self, pending: deque) -> None:
         "Receive until the first job has all its results; a helper that dies or falls silent is replaced."
