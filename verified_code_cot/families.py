@@ -6,12 +6,13 @@
 __all__ = ['SLOT', 'DIFFICULTIES', 'Spec', 'Piece', 'NUMBER_TESTS', 'NUMBER_CHANGES', 'CHARACTER_TESTS', 'WORD_TESTS',
            'WORD_CHANGES', 'WORD_KEYS', 'SETTING_NAMES', 'SETTINGS', 'Maker', 'WORDS', 'fill', 'Bug', 'Family',
            'choices', 'together', 'both', 'draw_constants', 'draw_names', 'draw_spec', 'Setting', 'draw_setting',
-           'setting_of', 'strip_annotations', 'add_docstring', 'entry_point_of', 'patched', 'summary_of',
+           'setting_of', 'strip_annotations', 'add_docstring', 'tidy', 'entry_point_of', 'patched', 'summary_of',
            'write_program', 'write_oracle', 'number', 'numbers', 'text', 'word', 'words', 'sentence', 'listing',
            'write_calls', 'Played', 'play', 'choose_calls', 'normal_form', 'outcome', 'shows', 'check_family', 'show']
 
 # %% ../nbs/09a_families.ipynb #902eda15
 import ast
+import keyword
 import random
 import re
 import textwrap
@@ -78,7 +79,7 @@ NUMBER_TESTS: dict[str, list[Piece]] = {
              ("$x < $k", "less than $k"), ("$x % $m == 0", "divisible by $m"), ("$x != $k", "different from $k")],
     "medium": [("$x % $m == $r", "equal to $r modulo $m"), ("$low <= $x <= $high", "between $low and $high"),
                ("$x > $k and $x % 2 == 0", "even and greater than $k"), ("abs($x) > $k", "more than $k away from zero"),
-               ("$x < $low or $x > $high", "outside of $low to $high"), ("not $x % $m", "multiples of $m")],
+               ("$x < $low or $x > $high", "outside of $low to $high"), ("$x != 0 and $x % $m == 0", "divisible by $m but not zero")],
     "hard": [("$x % $m in (0, $r)", "equal to 0 or $r modulo $m"), ("$x > 0 and not ($x % 2 == 0 and $x > $high)", "positive but not even above $high"),
              ("str(abs($x)) == str(abs($x))[::-1]", "the same read backwards"), ("$x % 2 == 0 or $x % $m == $r", "even or equal to $r modulo $m"),
              ("($x > $k) != ($x % 2 == 0)", "either greater than $k or even, not both"), ("$low < abs($x) < $high", "of a size between $low and $high")],
@@ -96,7 +97,7 @@ NUMBER_CHANGES: dict[str, list[Piece]] = {
 CHARACTER_TESTS: dict[str, list[Piece]] = {
     "easy": [("$ch in 'aeiou'", "small vowels"), ("$ch.isupper()", "capital letters"), ("$ch.isdigit()", "digits"),
              ("$ch == '$c'", "equal to '$c'"), ("$ch != '$c'", "other than '$c'"), ("$ch.isalpha()", "letters")],
-    "medium": [("$ch.lower() in 'aeiou'", "vowels"), ("$ch in '$c$d'", "one of '$c' and '$d'"), ("not $ch.isalnum()", "neither letter nor digit"),
+    "medium": [("$ch.lower() in 'aeiou'", "vowels"), ("$ch in '$c$d'", "one of '$c' and '$d'"), ("not $ch.isalnum()", "neither letters nor digits"),
                ("$ch.isalpha() and $ch > '$c'", "letters after '$c'"), ("$ch == '$c' or $ch.isdigit()", "equal to '$c' or a digit")],
     "hard": [("$ch.isalpha() and $ch.lower() not in 'aeiou'", "consonants"), ("$ch.isdigit() and int($ch) % 2 == 0", "even digits"),
              ("'b' <= $ch.lower() <= 'n'", "letters from 'b' to 'n'"), ("$ch.isupper() != ($ch.lower() in 'aeiou')", "capitals or vowels, but not both"),
@@ -104,11 +105,11 @@ CHARACTER_TESTS: dict[str, list[Piece]] = {
 }
 
 WORD_TESTS: dict[str, list[Piece]] = {
-    "easy": [("len($w) > $small", "longer than $small letters"), ("$w.startswith('$c')", "starting with '$c'"), ("'$c' in $w", "containing '$c'"),
-             ("$w.endswith('$d')", "ending with '$d'"), ("len($w) % 2 == 0", "of even length")],
-    "medium": [("$w == $w[::-1]", "palindromes"), ("len(set($w)) == len($w)", "without a repeated letter"), ("$w.count('$c') == 1", "with exactly one '$c'"),
-               ("len($w) > $small and '$c' in $w", "longer than $small letters and containing '$c'"), ("$w.istitle()", "capitalised")],
-    "hard": [("$w[:1].lower() == $w[-1:].lower()", "beginning and ending alike"), ("sum($w.count(v) for v in 'aeiou') >= 2", "with two vowels or more"),
+    "easy": [("len($w) > $small", "that are longer than $small letters"), ("$w.startswith('$c')", "that start with '$c'"), ("'$c' in $w", "that contain '$c'"),
+             ("$w.endswith('$d')", "that end with '$d'"), ("len($w) % 2 == 0", "of even length")],
+    "medium": [("$w == $w[::-1]", "that are palindromes"), ("len(set($w)) == len($w)", "without a repeated letter"), ("$w.count('$c') == 1", "with exactly one '$c'"),
+               ("len($w) > $small and '$c' in $w", "that are longer than $small letters and contain '$c'"), ("$w.istitle()", "that are capitalised")],
+    "hard": [("$w[:1].lower() == $w[-1:].lower()", "that begin and end alike"), ("sum($w.count(v) for v in 'aeiou') >= 2", "with two vowels or more"),
              ("any(a == b for a, b in zip($w, $w[1:]))", "with a doubled letter"), ("list($w.lower()) == sorted($w.lower())", "whose letters are in order"),
              ("$w.isalpha() and len($w) not in ($small, 5)", "of letters only and not of length $small or 5")],
 }
@@ -162,7 +163,7 @@ def draw_constants(rng: random.Random) -> Spec:
     m = rng.randint(3, 6)
     low = rng.randint(1, 5)
     c, d = rng.sample("aeilnorst", 2)
-    return {"k": str(rng.randint(2, 9)), "m": str(m), "r": str(rng.randint(1, m - 1)), "small": str(rng.randint(2, 4)),
+    return {"k": str(rng.randint(2, 9)), "m": str(m), "big": str(rng.randint(10, 14)), "odd": rng.choice("3579"), "r": str(rng.randint(1, m - 1)), "small": str(rng.randint(2, 4)),
             "low": str(low), "high": str(low + rng.randint(4, 9)), "c": c, "d": d}
 
 
@@ -306,6 +307,60 @@ def add_docstring(code: str, entry_point: str, text: str) -> str:
     return "\n".join(lines)
 
 # %% ../nbs/09a_families.ipynb #360ff6d9
+def _pairs(line: str) -> list[tuple[int, int]]:
+    """Places of the round brackets in one line that may only be there for grouping."""
+    opened: list[int] = []
+    pairs = []
+    quote = ""
+    for place, sign in enumerate(line):
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        elif sign == "(":
+            opened.append(place)
+        elif sign == ")" and opened:
+            pairs.append((opened.pop(), place))
+    return [pair for pair in pairs if _may_go(line, *pair)]
+
+
+def _may_go(line: str, start: int, end: int) -> bool:
+    before = re.search(r"(\w+|\S)\s*$", line[:start])
+    called = before is not None and (before[1] in ("not", ")", "]") or before[1].isidentifier() and not keyword.iskeyword(before[1]))
+    if called or line[end + 1:end + 2] in ("(", "[", "."):
+        return False
+    inner = _tree(line[start + 1:end])
+    return inner is not None and inner.body != [] and not isinstance(getattr(inner.body[0], "value", None), (ast.Tuple, ast.Lambda))
+
+
+def _tree(line: str) -> ast.Module | None:
+    """The tree of one line as far as it stands for itself; the head of a compound statement gets a body."""
+    text = line.strip()
+    text = re.sub(r"^elif\b", "if", text) + (" pass" if text.endswith(":") else "")
+    try:
+        return ast.parse(text)
+    except SyntaxError:  # part of something longer: left as it is
+        return None
+
+
+def _tidy_line(line: str) -> str:
+    tree = _tree(line) if "(" in line else None
+    if tree is None:
+        return line
+    same = ast.dump(tree)
+    for start, end in reversed(_pairs(line)):
+        space = " " if line[start - 1:start].isalpha() else ""
+        shorter = line[:start] + space + line[start + 1:end] + line[end + 1:]
+        if (reread := _tree(shorter)) is not None and ast.dump(reread) == same:
+            return _tidy_line(shorter)
+    return line
+
+
+def tidy(code: str) -> str:
+    """`code` without brackets that change nothing, line by line."""
+    return "\n".join(map(_tidy_line, code.split("\n")))
+
+# %% ../nbs/09a_families.ipynb #09e360af
 def entry_point_of(family: Family, spec: Spec) -> str:
     """The name that the calls of a program of `spec` go to."""
     setting = setting_of(spec)
@@ -332,7 +387,7 @@ def write_program(family: Family, spec: Spec, strategy: str, bug: Bug | None = N
     template = family.strategies[strategy].lstrip("\n")
     template = template if bug is None else patched(template, bug)
     setting = setting_of(spec)
-    code = fill(template if setting is None else template.rstrip() + "\n\n\n" + setting.code, spec)
+    code = tidy(fill(template if setting is None else template.rstrip() + "\n\n\n" + setting.code, spec))
     if spec["docstring"]:
         code = add_docstring(code, entry_point_of(family, spec), summary_of(family, spec))
     return code if spec["typed"] else strip_annotations(code)
@@ -392,7 +447,7 @@ def sentence(rng: random.Random, size: int) -> str:
     return " ".join(words(rng, size))
 
 
-def listing(*makers: Maker, sizes: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6, 6, 7, 8), keywords: dict[int, str] | None = None,
+def listing(*makers: Maker, sizes: tuple[int, ...] = (0, 1, 3, 4, 5, 5, 6, 6, 7, 8), keywords: dict[int, str] | None = None,
             call: str = "$f({})") -> Callable[[random.Random, Spec], list[str]]:
     """The `inputs` of a family whose arguments come from `makers`; `keywords` names arguments now and then."""
     def inputs(rng: random.Random, spec: Spec) -> list[str]:
@@ -454,10 +509,11 @@ class _Reports(ast.NodeTransformer):
 
 @dataclass(frozen=True)
 class Played:
-    """What one call did: the value it gave or the exception it raised, and the branches that it took."""
+    """What one call did: the value it gave or the exception it raised, the branches that it took and how often in all."""
     value: object
     exception: str | None
     branches: frozenset = field(default_factory=frozenset)
+    turns: int = 0
 
 
 def play(code: str, calls: list[str], budget: int = 100_000) -> tuple[list[Played], set]:
@@ -485,26 +541,33 @@ def _play_one(program, call: str, budget: int) -> Played:
     try:
         value = eval(call, space)
     except Exception as error:  # a program that raises is a legitimate result
-        return Played(None, f"{type(error).__name__}: {error}", frozenset(taken))
-    return Played(value, None, frozenset(taken))
+        return Played(None, f"{type(error).__name__}: {error}", frozenset(taken), sum(taken.values()))
+    return Played(value, None, frozenset(taken), sum(taken.values()))
 
 # %% ../nbs/09a_families.ipynb #5764b5aa
-def choose_calls(code: str, calls: list[str], fewest: int = 4, most: int = 6) -> list[tuple[str, Played]]:
-    """The calls that together reach the most branches, between `fewest` and `most` of them, in their old order."""
+def choose_calls(code: str, calls: list[str], fewest: int = 4, most: int = 6, enough: int = 40) -> list[tuple[str, Played]]:
+    """The calls that together reach the most branches, between `fewest` and `most`, the most telling first.
+
+    A call that takes `enough` branches counts as rich as any longer one.
+    """
     played, _ = play(code, calls)
     kept: list[int] = []
     covered: set = set()
-    while len(kept) < most:
-        gains = [len(one.branches - covered) for one in played]
-        best = max(range(len(calls)), key=lambda i: (gains[i], -i))
-        if gains[best] == 0:
+    results: set[str] = set()
+    while len(kept) < min(most, len(calls)):
+        def worth(i: int) -> tuple:
+            return len(played[i].branches - covered), repr(played[i].value) not in results, min(played[i].turns, enough), -i
+
+        best = max((i for i in range(len(calls)) if i not in kept), key=worth)
+        if worth(best)[0] == 0 and len(kept) >= fewest:
             break
         kept.append(best)
         covered |= played[best].branches
-    results = [repr(played[i].value) for i in kept]
-    spare = sorted((i for i in range(len(calls)) if i not in kept), key=lambda i: (repr(played[i].value) in results, i))
-    kept += spare[:max(0, fewest - len(kept))]
-    return [(calls[i], played[i]) for i in sorted(kept)]
+        results.add(repr(played[best].value))
+    smallest = min(range(len(calls)), key=lambda i: (played[i].turns, i))
+    if smallest not in kept and fewest <= len(kept) < most:
+        kept.append(smallest)  # the edge case
+    return [(calls[i], played[i]) for i in kept]
 
 # %% ../nbs/09a_families.ipynb #a5d74d16
 class _Normal(ast.NodeTransformer):

@@ -100,7 +100,7 @@ def $f(xs):
 subset_search = Family(
     name="subset_search", domain="recursion", concept="trying all selections",
     title="Selections", summary="Looks at all selections from a list of numbers (by place) whose sum is $keep_words$more_words and gives $finish_words.",
-    names={"f": "selections subsets choose_some pick_sets", "xs": "values numbers weights", "x": "s total x", "c": "chosen part selection", "out": "found good result"},
+    names={"f": "selections subsets choose_some pick_sets", "xs": "values numbers weights", "x": "s total x", "c": "chosen group selection", "out": "found good result"},
     draw=choices(keep={"easy": [("$x == $k", "exactly $k"), ("$x > $high", "greater than $high"), ("$x % $m == 0", "divisible by $m")], "medium": NUMBER_TESTS["medium"], "hard": NUMBER_TESTS["hard"]},
                  more={"easy": [("$c", " and that are not empty")], "medium": [("len($c) >= 2", " and that have two numbers or more"), ("len($c) % 2 == 1", " and that have an odd number of members")], "hard": [("all(a <= b for a, b in zip($c, $c[1:]))", " and that are in ascending order"), ("len(set($c)) == len($c)", " and that have no number twice")]},
                  finish={"easy": [("len($out)", "their number")], "medium": [("max(map(len, $out), default=0)", "the largest size"), ("len($out)", "their number")], "hard": [("max($out, default=[])", "the last one in the order of lists"), ("sorted(map(sum, $out))[:$small]", "the $small smallest sums")]}),
@@ -429,9 +429,9 @@ def $f(xs):
 # %% ../nbs/09d_families_algorithms.ipynb #3b20f01f
 top_few = Family(
     name="top_few", domain="searching and sorting", concept="selecting without sorting everything",
-    title="The $side_words few", summary="Gives the $side_words numbers of a list, as many as asked for, measured $change_words, in that order$finish_words.",
+    title="The $side_words few", summary="Gives the $side_words numbers of a list, as many as asked for, compared by value $change_words, in that order$finish_words.",
     names={"f": "top extremes choose_best front_runners", "xs": "values numbers data", "x": "x n value", "c": "count how_many size", "out": "chosen kept result"},
-    draw=both(choices(change={"easy": [("$x", "as they are"), ("abs($x)", "by absolute value")], "medium": NUMBER_CHANGES["medium"][:1] + NUMBER_CHANGES["easy"][1:4] + [("$x % $high", "modulo $high")], "hard": NUMBER_CHANGES["hard"]},
+    draw=both(choices(change={"easy": [("abs($x)", "without the sign"), ("$x % 10", "modulo 10")], "medium": NUMBER_CHANGES["medium"][:1] + NUMBER_CHANGES["easy"][1:4] + [("$x % $high", "modulo $high")], "hard": NUMBER_CHANGES["hard"]},
                       finish={"easy": [("$out", "")], "medium": [("$out", ""), ("sum($out)", "; gives their sum")], "hard": [("$out[::-1]", "; gives them the other way round"), ("[$x * i for i, $x in enumerate($out)]", "; multiplies each by its place"), ("(len($out), $out[-1:])", "; gives how many and the last one")]}),
               together({"sign": "-", "side_words": "largest", "pick": "max", "cmp": ">"}, {"sign": "", "side_words": "smallest", "pick": "min", "cmp": "<"})),
     strategies={
@@ -503,7 +503,7 @@ coin_counts = Family(
     name="coin_counts", domain="dynamic programming", concept="building up from smaller amounts",
     title="$ask_words", summary="Finds $ask_words to pay an amount with coins of $coins_words.",
     names={"f": "pay change coin_table make_change", "n": "amount total goal", "c": "coin step value", "t": "table best ways"},
-    draw=both(choices(coins={"easy": [("(1, 2, 5)", "1, 2 and 5"), ("(1, 3, 4)", "1, 3 and 4")], "medium": [("(2, $m + 2)", "2 and $m + 2"), ("(1, $k)", "1 and $k"), ("(3, 5, 6)", "3, 5 and 6")], "hard": [("($small, $m + 2, $high)", "$small, $m + 2 and $high"), ("(3, 4, $k + 3)", "3, 4 and $k + 3")]}),
+    draw=both(choices(coins={"easy": [("(1, 2, 5)", "1, 2 and 5"), ("(1, 3, 4)", "1, 3 and 4")], "medium": [("(2, $odd)", "2 and $odd"), ("(1, $m)", "1 and $m"), ("(3, 5, 6)", "3, 5 and 6")], "hard": [("(2, $odd, $big)", "2, $odd and $big"), ("(3, 4, $big)", "3, 4 and $big"), ("(4, 6, $big)", "4, 6 and $big")]}),
               together({"zero": "1", "none": "0", "merge": "$t[n] + $t[n - $c]", "agg": "sum", "plus": "part", "ask_words": "the number of orders"}, {"zero": "0", "none": "None", "merge": "$t[n - $c] + 1 if $t[n] is None else min($t[n], $t[n - $c] + 1)", "agg": "fewest", "plus": "part + 1", "ask_words": "the smallest number of coins"},
                        hard=[{"zero": "0", "none": "None", "merge": "$t[n - $c] + 1 if $t[n] is None else max($t[n], $t[n - $c] + 1)", "agg": "most", "plus": "part + 1", "ask_words": "the largest number of coins"}])),
     strategies={
@@ -647,8 +647,8 @@ edit_distance = Family(
     name="edit_distance", domain="dynamic programming", concept="comparing two texts by a table",
     title="Edit distance", summary="Finds the lowest price to turn one text into another, where leaving out a letter costs $drop, adding one costs $add and exchanging one costs $swap_words.",
     names={"f": "distance edit_cost compare_texts", "a": "a source first", "b": "b target second", "t": "table costs grid", "row": "row line current"},
-    draw=choices(drop=[("1", ""), ("2", ""), ("3", "")], add=[("1", ""), ("2", "")],
-                 swap={"easy": [("1", "1"), ("2", "2"), ("3", "3")], "medium": [("1 + (p in 'aeiou')", "1, for a vowel 2"), ("$small", "$small")], "hard": [("1 if (p in 'aeiou') == (q in 'aeiou') else 3", "1 between vowels or between consonants and 3 otherwise"), ("abs(ord(p) - ord(q)) % 3 + 1", "1 to 3, by the distance of the letters")]}),
+    draw=choices(drop=[("2", ""), ("3", "")], add=[("2", ""), ("3", ""), ("4", "")],
+                 swap={"easy": [("1", "1"), ("3", "3"), ("4", "4")], "medium": [("1 + (p in 'aeiou')", "1, for a vowel 2"), ("$small", "$small")], "hard": [("1 if (p in 'aeiou') == (q in 'aeiou') else 3", "1 between vowels or between consonants and 3 otherwise"), ("abs(ord(p) - ord(q)) % 3 + 1", "1 to 3, by the distance of the letters")]}),
     strategies={
         "table": '''
 def $f($a: str, $b: str) -> int:
@@ -696,7 +696,7 @@ def $f($a: str, $b: str) -> int:
     bugs=(Bug("adding letters at the front is free", "table", "$t[0][j] = j * $add", "$t[0][j] = 0"),
           Bug("an exchange is not considered", "table", ", $t[i - 1][j - 1] + ($swap))", ")"),
           Bug("the first letters are never compared", "recursion", "if j == 0:", "if j <= 1:"),
-          Bug("the first column of each row starts from zero", "rows", "[above[0] + $drop]", "[$drop]")),
+          Bug("equal letters are exchanged at full price", "rows", "above[j] if p == q else above[j] + ($swap)", "above[j] + ($swap)")),
     inputs=listing(text("aeilnrst"), text("aeilnrst"), sizes=(0, 1, 2, 2, 3, 3, 4), keywords={1: "$b"}),
     oracle='''
 def $f(one, $b):
@@ -711,7 +711,7 @@ def $f(one, $b):
 best_stretch = Family(
     name="best_stretch", domain="dynamic programming", concept="going on or starting again",
     title="Best stretch", summary="Finds the $pick_words sum of neighbouring numbers, each $change_words, over stretches that are not empty; gives $finish_words.",
-    names={"f": "best_stretch peak_run stretch", "xs": "values numbers gains", "x": "x n value", "here": "here current running", "best": "best record answer"},
+    names={"f": "best_stretch peak_run stretch", "xs": "values numbers deltas", "x": "x n value", "here": "here current running", "best": "best record answer"},
     draw=both(choices(change={"easy": [("$x", "as it is"), ("$x - $k", "minus $k")], "medium": [("$x - $k", "minus $k"), ("$k - $x", "taken from $k"), ("($x if $keep else -$x)", "negated unless it is $keep_words")], "hard": [("($x * $m - $high)", "times $m minus $high"), ("($x - $k if $keep else $r)", "minus $k if it is $keep_words, else $r"), ("$x % $m - $r", "modulo $m, minus $r")]},
                       finish={"easy": [("$best", "it, or None for an empty list")], "medium": [("$best", "it, or None for an empty list"), ("0 if $best is None else abs($best)", "its size, or 0 for an empty list")], "hard": [("$best", "it, or None for an empty list"), ("($best or 0) * len($xs)", "it times the number of numbers")]}, keep=NUMBER_TESTS),
               together({"pick": "max", "pick_words": "largest", "cmp": ">"}, {"pick": "min", "pick_words": "smallest", "cmp": "<"})),

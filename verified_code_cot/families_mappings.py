@@ -86,7 +86,7 @@ def $f(xs):
 # %% ../nbs/09c_families_mappings.ipynb #780b76fd
 most_common = Family(
     name="most_common", domain="dicts", concept="counting and ranking",
-    title="The $small most frequent", summary="Counts the words that are $keep_words and gives the $small most frequent ones $show_words, equally frequent ones $tie_words.",
+    title="The $small most frequent", summary="Counts the words $keep_words and gives the $small most frequent ones $show_words, equally frequent ones $tie_words.",
     names={"f": "top_words most_frequent leaders frequent", "xs": "words tokens entries", "w": "w word token", "t": "counts tally frequency", "n": "n count times"},
     draw=both(choices(keep=WORD_TESTS, show={"easy": [("($w, $n)", "with their counts")], "medium": [("$w", "alone"), ("f'{$w}={$n}'", "as texts with their counts")], "hard": [("$w.upper() if $n > 1 else $w", "in capitals when they repeat"), ("$n * len($w)", "as count times length")]}),
               together({"order": "(-$n, $w)", "tie_words": "in the order of the alphabet"}, medium=[{"order": "(-$n, -len($w), $w)", "tie_words": "longest first"}], hard=[{"order": "(-$n, len($w), $w)", "tie_words": "shortest first"}, {"order": "(-$n, $w[::-1])", "tie_words": "by their last letters"}])),
@@ -171,7 +171,7 @@ merged_stock = Family(
     title="Merge two stocks", summary="Merges two dictionaries of numbers: for keys in both it takes $merge_words, and $only_words of the second; then it drops numbers that are not $keep_words.",
     names={"f": "merge combine join_stocks update_stock", "a": "stock left first", "b": "delivery right second", "key": "key name good", "x": "x amount value", "p": "p old mine", "q": "q new theirs"},
     draw=both(choices(keep={"easy": [("$x > 0", "positive"), ("$x != $k", "different from $k")], "medium": NUMBER_TESTS["medium"][:4], "hard": NUMBER_TESTS["hard"][:4]}),
-              choices(merge={"easy": [("$p + $q", "the sum"), ("max($p, $q)", "the larger one"), ("$q", "the second")], "medium": [("$p - $q", "the difference"), ("min($p, $q)", "the smaller one"), ("$p * $m + $q", "$m times the first plus the second")], "hard": [("($p + $q) // 2", "the mean, rounded down,"), ("$p + $q if $q % 2 else $p - $q", "the sum for an odd second number and else the difference"), ("abs($p - $q) or $p", "the distance, or the number itself if they are equal,")]},
+              choices(merge={"easy": [("$p + $q", "the sum"), ("max($p, $q)", "the larger one"), ("$q", "the second")], "medium": [("$p - $q", "the difference"), ("min($p, $q)", "the smaller one"), ("$p * $m + $q", "$m times the first plus the second")], "hard": [("($p + $q) // 2", "the mean, rounded down"), ("$p + $q if $q % 2 else $p - $q", "the sum for an odd second number, else the difference"), ("abs($p - $q) or $p", "the distance (the number itself if they are equal)")]},
                       only={"easy": [("$q", "all other keys")], "medium": [("$q", "all other keys"), ("-$q", "the other keys negated")], "hard": [("-$q", "the other keys negated"), ("$q // 2", "half of the other keys")]})),
     strategies={
         "copy": '''
@@ -241,8 +241,8 @@ compared_sets = Family(
     title="Numbers in $which_words", summary="Gives the different numbers in $which_words that are $keep_words, in ascending order$finish_words.",
     names={"f": "compare select_common set_report overlap", "a": "first left mine", "b": "second right theirs", "x": "x n value", "out": "chosen result found"},
     draw=both(choices(keep={"easy": NUMBER_TESTS["easy"], "medium": NUMBER_TESTS["medium"], "hard": NUMBER_TESTS["hard"]}),
-              together({"op": "&", "rule": "$x in $a and $x in $b", "which_words": "both lists"}, {"op": "-", "rule": "$x in $a and $x not in $b", "which_words": "the first list but not the second"},
-                       {"op": "^", "rule": "($x in $a) != ($x in $b)", "which_words": "exactly one of the lists"}, {"op": "|", "rule": "$x in $a or $x in $b", "which_words": "either list"}),
+              together({"op": "&", "codes": "(3,)", "rule": "$x in $a and $x in $b", "which_words": "both lists"}, {"op": "-", "codes": "(1,)", "rule": "$x in $a and $x not in $b", "which_words": "the first list but not the second"},
+                       {"op": "^", "codes": "(1, 2)", "rule": "($x in $a) != ($x in $b)", "which_words": "exactly one of the lists"}, {"op": "|", "codes": "(1, 2, 3)", "rule": "$x in $a or $x in $b", "which_words": "either list"}),
               choices(finish={"easy": [("$out", "")], "medium": [("$out", ""), ("(len($out), $out[:$small])", ": how many they are and the first $small of them")], "hard": [("[b - a for a, b in zip($out, $out[1:])]", ": the steps between them"), ("(min($out, default=0), max($out, default=0))", ": the smallest and the largest, 0 if there is none"), ("sum($out) - len($out)", ": their sum less their number")]})),
     strategies={
         "operators": '''
@@ -269,10 +269,9 @@ def $f($a: list[int], $b: list[int]):
         seen[$x] = 1
     for $x in $b:
         seen[$x] = seen.get($x, 0) | 2
-    wanted = {'&': (3,), '-': (1,), '^': (1, 2), '|': (1, 2, 3)}['$op']
     $out = []
     for $x in sorted(seen):
-        if seen[$x] in wanted and ($keep):
+        if seen[$x] in $codes and ($keep):
             $out.append($x)
     return $finish
 '''},
@@ -291,10 +290,10 @@ def $f(a, b):
 # %% ../nbs/09c_families_mappings.ipynb #10ce7fb0
 first_of_kind = Family(
     name="first_of_kind", domain="sets", concept="remembering what was seen",
-    title="One number of each kind", summary="Keeps the $which_words number of every kind, where two numbers are of one kind if they agree as $change_words; gives $finish_words.",
+    title="One number of each kind", summary="Keeps the $which_words number of every kind, where two numbers are of one kind if they agree in their $change_words; gives $finish_words.",
     names={"f": "distinct unique_by dedupe one_per_kind", "xs": "values numbers items", "x": "x n value", "seen": "seen known kinds", "out": "kept result uniques"},
-    draw=both(choices(change={"easy": [("abs($x)", "absolute value"), ("$x % $m", "remainder by $m"), ("$x", "number itself")], "medium": [("$x // $m", "quotient by $m"), ("$x * $x % $high", "square modulo $high"), ("len(str($x))", "number of characters")], "hard": [("($x % 2, $x > $k)", "parity and being above $k"), ("sum(map(int, str(abs($x))))", "sum of digits"), ("sorted(str($x))[-1]", "largest character")]},
-                      finish={"easy": [("$out", "them in order")], "medium": [("len($out)", "their number"), ("$out", "them in order")], "hard": [("sorted($out, key=lambda $x: ($change, $x))", "them sorted by kind"), ("[$out.index($x) for $x in $out[::-1]]", "their places, last one first"), ("sum($out[::2]) - sum($out[1::2])", "their alternating sum")]}),
+    draw=both(choices(change={"easy": [("abs($x)", "absolute value"), ("$x % $m", "remainder by $m"), ("$x", "value")], "medium": [("$x // $m", "quotient by $m"), ("$x * $x % $high", "square modulo $high"), ("len(str($x))", "number of characters")], "hard": [("($x % 2, $x > $k)", "parity and being above $k"), ("sum(map(int, str(abs($x))))", "sum of digits"), ("sorted(str($x))[-1]", "largest character")]},
+                      finish={"easy": [("$out", "them in their old order")], "medium": [("len($out)", "their number"), ("$out", "them in their old order")], "hard": [("sorted($out, key=lambda $x: ($change, $x))", "them sorted by kind"), ("[$out.index($x) for $x in $out[::-1]]", "their places, last one first"), ("sum($out[::2]) - sum($out[1::2])", "their alternating sum")]}),
               together({"side": "", "which_words": "first"}, {"side": "[::-1]", "which_words": "last"})),
     strategies={
         "set": '''
@@ -359,9 +358,9 @@ def $f(xs):
 # %% ../nbs/09c_families_mappings.ipynb #d34c1e1c
 missing_numbers = Family(
     name="missing_numbers", domain="sets", concept="asking what is not there",
-    title="Missing numbers", summary="Walks from $begin in steps of $step and gives $ask_words that are not in a list of numbers.",
-    names={"f": "missing gaps first_free holes", "xs": "taken values numbers used", "x": "candidate n x", "out": "free result holes_found", "here": "present known occupied"},
-    draw=both(choices(ask={"easy": [("1", "the first number")], "medium": [("$small", "the first $small numbers")], "hard": [("$m", "the first $m numbers")]},
+    title="Missing numbers", summary="Walks from $begin in steps of $step and gives $ask_words in a list of numbers.",
+    names={"f": "missing gaps first_free holes", "xs": "taken values numbers used", "x": "candidate n x", "out": "open_places result holes_found", "here": "present known occupied"},
+    draw=both(choices(ask={"easy": [("1", "the first number that is not")], "medium": [("$small", "the first $small numbers that are not")], "hard": [("$m", "the first $m numbers that are not")]},
                       begin=[("0", ""), ("1", ""), ("$low", "")], step={"easy": [("1", "")], "medium": [("1", ""), ("2", "")], "hard": [("2", ""), ("3", ""), ("$small", "")]})),
     strategies={
         "set_walk": '''
@@ -496,8 +495,8 @@ def $f(n):
 divisor_measure = Family(
     name="divisor_measure", domain="numbers", concept="divisors",
     title="Divisors", summary="Finds the divisors of a positive number that are $keep_words and gives $finish_words.",
-    names={"f": "divisor_report divisors factors_of divisor_score", "n": "n number value", "x": "d x divisor", "out": "found divisors_found result"},
-    draw=choices(keep={"easy": [("$x > 0", "positive"), ("$x < $n", "smaller than the number"), ("$x % 2 == 1", "odd")], "medium": [("1 < $x < $n", "neither 1 nor the number"), ("$x % $m != 0", "not divisible by $m"), ("$x > $k", "greater than $k")], "hard": [("$n // $x % 2 == 0", "left with an even quotient"), ("$x <= $k or $x == $n", "at most $k or the number itself"), ("($n // $x + $x) % $m != $r", "such that divisor plus quotient is not $r modulo $m")]},
+    names={"f": "divisor_report list_divisors factors_of divisor_score", "n": "n number value", "x": "x candidate divisor", "out": "found divisors_found result"},
+    draw=choices(keep={"easy": [("$x > 1", "greater than 1"), ("$x < $n", "smaller than the number"), ("$x % 2 == 1", "odd")], "medium": [("1 < $x < $n", "neither 1 nor the number"), ("$x % $m != 0", "not divisible by $m"), ("$x > $k", "greater than $k")], "hard": [("$n // $x % 2 == 0", "left with an even quotient"), ("$x <= $k or $x == $n", "at most $k or the number itself"), ("($n // $x + $x) % $m != $r", "such that divisor plus quotient is not $r modulo $m")]},
                  finish={"easy": [("$out", "them"), ("len($out)", "their number"), ("sum($out)", "their sum")], "medium": [("sum($out) - $n", "their sum less the number"), ("$out[::-1]", "them, largest first"), ("max($out, default=1)", "the largest, or 1")], "hard": [("sum($out) > $n", "whether their sum exceeds the number"), ("[b - a for a, b in zip($out, $out[1:])]", "the steps between them"), ("(len($out), sum($out) % $high)", "their number and their sum modulo $high")]}),
     strategies={
         "trial": '''
@@ -545,7 +544,7 @@ def $f($n: int):
 '''},
     bugs=(Bug("the root of a square counts twice", "pairs", "if d != $n // d", "if d"),
           Bug("the partner is forgotten", "set", "divisors |= {d, $n // d}", "divisors.add(d)"),
-          Bug("starts at two", "trial", "range(1, $n + 1)", "range(2, $n + 1)"),
+          Bug("every second number is skipped", "trial", "range(1, $n + 1)", "range(1, $n + 1, 2)"),
           Bug("stops at the first number that is no divisor", "generator", "continue", "break")),
     inputs=listing(lambda rng, size: rng.choice([1, 2, 3, 4, 7, 9, 12, 16, 18, 24, 25, 30, 36, 45, 48, 60]), sizes=(1,) * 12),
     oracle='''

@@ -152,7 +152,7 @@ knowing_stack = Family(
     name="knowing_stack", domain="classes", concept="a stack that knows about its content",
     title="A stack that knows its $know_words", summary="A stack of numbers that always knows the $know_words of its content; pop on an empty stack $empty_words.",
     names={"f": "Stack Pile Tower", "ask": "best known record", "x": "value x item"},
-    draw=both(together({"merge": "min(old, $x)", "know_words": "smallest number"}, {"merge": "max(old, $x)", "know_words": "largest number"}, medium=[{"merge": "old + $x", "know_words": "sum"}, {"merge": "old * 2 + $x", "know_words": "value, with each number on top of twice the one below,"}], hard=[{"merge": "old + $x if $keep else old", "know_words": "sum, without numbers that are not $keep_words except the lowest,"}, {"merge": "max(old, abs($x - self.items[-1]))", "know_words": "largest step between neighbours (at least the lowest number)"}]),
+    draw=both(together({"merge": "min(old, $x)", "know_words": "smallest number"}, {"merge": "max(old, $x)", "know_words": "largest number"}, medium=[{"merge": "old + $x", "know_words": "sum"}, {"merge": "old * 2 + $x", "know_words": "running value (doubled before each number is added)"}], hard=[{"merge": "old + $x if $keep else old", "know_words": "sum of the lowest number and all those that are $keep_words"}, {"merge": "max(old, abs($x - self.items[-1]))", "know_words": "largest step between neighbours (at least the lowest number)"}]),
               choices(keep=NUMBER_TESTS),
               together({"empty": "return self", "empty_words": "does nothing"}, medium=[{"empty": "raise IndexError('pop from an empty stack')", "empty_words": "raises an IndexError"}], hard=[{"empty": "raise IndexError(f'nothing left after {self.pops} pops')", "empty_words": "raises an IndexError that says how often pop was called"}])),
     strategies={
@@ -252,7 +252,7 @@ class $f:
     bugs=(Bug("the knowledge is not taken back", "two_lists", "        self.marks.pop()\n", ""),
           Bug("pop takes the lowest", "pairs", "del self.pairs[-1]", "del self.pairs[0]"),
           Bug("the lowest number is compared with zero", "recomputed", "old = $x if old is None else $merge", "old = 0 if old is None else $merge"),
-          Bug("an empty stack is not noticed", "two_lists", "        if not self.items:\n            $empty\n        self.pops += 1\n", "        self.pops += 1\n")),
+          Bug("the content is not taken back", "two_lists", "        self.items.pop()\n", "")),
     inputs=stack_calls,
     oracle='''
 class $f:
@@ -411,7 +411,7 @@ def chain_calls(rng, spec):
 linked_chain = Family(
     name="linked_chain", domain="classes", concept="a chain of nodes",
     title="A linked list", summary="A chain of nodes with numbers: append at the end, push_front, remove the first equal number, and $special, which $special_words; values gives the numbers that are $keep_words.",
-    names={"f": "Chain LinkedList Links", "special": "reshape rearrange turn", "x": "value x number"},
+    names={"f": "Chain LinkedList Links", "special": "reshape rearrange turn", "x": "wanted x number"},
     draw=both(together({"special_code": "self.head = self.head.next if self.head else None", "special_plain": "items[1:]", "special_words": "drops the first node"},
                        {"special_code": "previous, node = None, self.head\nwhile node:\n    node.next, previous, node = previous, node, node.next\nself.head = previous", "special_plain": "items[::-1]", "special_words": "turns the chain round"},
                        medium=[{"special_code": "node = self.head\nwhile node and node.next:\n    node.next = node.next.next\n    node = node.next", "special_plain": "items[::2]", "special_words": "drops every second node"}, {"special_code": "node = self.head\nwhile node:\n    node.value *= $m\n    node = node.next", "special_plain": "[v * $m for v in items]", "special_words": "multiplies every number by $m"}],
@@ -768,7 +768,7 @@ failing_plan = Family(
     names={"f": "carry_out run_plan execute work_through", "xs": "plan steps jobs", "name": "name step job", "x": "number x units", "log": "log notes journal"},
     draw=both(together({"fail": "$log.append('failed ' + $name)", "fail_words": "is noted"}, {"fail": "$log.append(str(error))\nbreak", "fail_words": "is noted and ends the plan"}, medium=[{"fail": "$log.clear()", "fail_words": "clears the notes"}], hard=[{"fail": "total = total // 2\n$log.append(f'half after {$name}')", "fail_words": "halves the cost"}, {"fail": "raise RuntimeError(f'{$name} failed at {total}') from error", "fail_words": "is passed on as a RuntimeError"}]),
               choices(cost={"easy": [("$x", "their number"), ("$x * 2", "twice their number")], "medium": [("$x + len($name)", "their number plus the letters of the name"), ("$x * $small", "$small times their number")], "hard": [("$x * $x - $x", "the square of their number less that number"), ("12 // $x + len($name)", "twelve divided by their number plus the letters of the name")]},
-                      limit={"easy": [("20", "")], "medium": [("25", "")], "hard": [("30", "")]}, undo={"easy": [("$log.append('end')", "")], "medium": [("$log.append($name[0])", ""), ("$log.append('end')", "")], "hard": [("$log.append(f'{$name}:{total}')", ""), ("$log.append(total)", "")]},
+                      limit={"easy": [("12", "")], "medium": [("15", "")], "hard": [("18", "")]}, undo={"easy": [("$log.append('end')", "")], "medium": [("$log.append($name[0])", ""), ("$log.append('end')", "")], "hard": [("$log.append(f'{$name}:{total}')", ""), ("$log.append(total)", "")]},
                       finish={"easy": [("$log", "the notes"), ("(total, len($log))", "the cost and the number of notes")], "medium": [("(total, $log[-2:])", "the cost and the last two notes"), ("$log", "the notes")], "hard": [("{'cost': total, 'notes': $log}", "cost and notes"), ("(total, $log[::-1])", "the cost and the notes, last one first")]})),
     strategies={
         "own_exception": '''

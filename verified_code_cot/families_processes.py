@@ -141,8 +141,8 @@ def $f($s):
 tokens_of_kind = Family(
     name="tokens_of_kind", domain="parsing and state machines", concept="splitting a text into tokens",
     title="Find runs of $keep_words", summary="Splits off the runs of characters that are $keep_words and gives $finish_words.",
-    names={"f": "tokens find_runs extract_parts scan", "s": "text line source", "ch": "ch char c", "now": "current token part", "out": "tokens_found parts runs"},
-    draw=choices(keep={"easy": CHARACTER_TESTS["easy"], "medium": [("$ch.lower() in 'aeiou'", "vowels"), ("$ch.isalpha()", "letters"), ("$ch.isdigit() or $ch == '.'", "digits or points"), ("$ch not in ' ,;'", "no separators")], "hard": [("$ch.isalnum() and not $ch.isupper()", "small letters or digits"), ("$ch.isalpha() and $ch.lower() not in 'aeiou'", "consonants"), ("$ch > 'm' or $ch.isdigit()", "after 'm' or digits")]},
+    names={"f": "tokens find_runs extract_parts scan", "s": "text line source", "ch": "ch char c", "now": "current token piece", "out": "tokens_found parts runs"},
+    draw=choices(keep={"easy": CHARACTER_TESTS["easy"], "medium": [("$ch.lower() in 'aeiou'", "vowels"), ("$ch.isalpha()", "letters"), ("$ch.isdigit() or $ch == '.'", "digits or points"), ("$ch not in ' ,;'", "not separators")], "hard": [("$ch.isalnum() and not $ch.isupper()", "small letters or digits"), ("$ch.isalpha() and $ch.lower() not in 'aeiou'", "consonants"), ("$ch > 'm' or $ch.isdigit()", "after 'm' or digits")]},
                  finish={"easy": [("$out", "them"), ("len($out)", "their number")], "medium": [("max($out, key=len, default='')", "the longest"), ("[len(part) for part in $out]", "their lengths"), ("'|'.join($out)", "them with strokes in between")], "hard": [("[part for part in $out if len(part) >= $small]", "those with at least $small characters"), ("[part[0] + str(len(part)) for part in $out]", "the first character and the length of each"), ("sorted(set($out), key=lambda part: (-len(part), part))", "the different ones, longest first")]}),
     strategies={
         "state": '''
@@ -430,7 +430,7 @@ robot_walk = Family(
     name="robot_walk", domain="simulation", concept="a robot that obeys orders",
     title="A robot walks", summary="A robot at (0, 0), looking $look, obeys F (forward), B (one step back), L and R (turn); a step forward is $step_words; gives $finish_words.",
     names={"f": "walk robot follow_orders drive", "s": "orders commands program", "o": "order command letter", "x": "x east px", "y": "y north py", "out": "trail path visited"},
-    draw=both(together({"d": "0", "look": "north", "dc": "1j"}, {"d": "1", "look": "east", "dc": "1"}, {"d": "2", "look": "south", "dc": "-1j"}),
+    draw=both(together({"d": "0", "vec": "0, 1", "letter": "N", "look": "north", "dc": "1j"}, {"d": "1", "vec": "1, 0", "letter": "E", "look": "east", "dc": "1"}, {"d": "2", "vec": "0, -1", "letter": "S", "look": "south", "dc": "-1j"}),
               choices(step={"easy": [("1", "one field"), ("2", "two fields")], "medium": [("$small", "$small fields"), ("(2 if $x > 2 else 1)", "one field, east of 2 two")], "hard": [("(1 + len($out) % 2)", "one or two fields in turn, by the number of places visited"), ("(2 if abs($x) + abs($y) < $k else 1)", "two fields within a distance of $k, then one")]},
                       finish={"easy": [("($x, $y)", "its place")], "medium": [("abs($x) + abs($y)", "its walking distance from the start"), ("$out", "all places in order"), ("($x, $y) in $out[:-1]", "whether it ends at a place that it knows")], "hard": [("len(set($out))", "how many different places it saw"), ("max($out, key=lambda p: abs(p[0]) + abs(p[1]))", "the place farthest away, the first if several"), ("[p for i, p in enumerate($out) if p in $out[:i]]", "the places it came to again")]})),
     strategies={
@@ -457,7 +457,7 @@ def $f($s: str):
         "vector": '''
 def $f($s: str):
     $x, $y = 0, 0
-    dx, dy = [(0, 1), (1, 0), (0, -1), (-1, 0)][$d]
+    dx, dy = $vec
     $out = [($x, $y)]
     for $o in $s:
         if $o == 'L':
@@ -482,7 +482,7 @@ def $f($s: str):
 class Robot:
     def __init__(self):
         self.place = (0, 0)
-        self.facing = 'NESW'[$d]
+        self.facing = '$letter'
         self.trail = [self.place]
 
     def turn(self, by: int) -> None:
@@ -619,7 +619,7 @@ def $f(line, $n=1):
 # %% ../nbs/09f_families_processes.ipynb #a2f24967
 def store_events(rng, size):
     """A list of `size` events ('in' | 'out', good, number)."""
-    return [(rng.choice(["in", "out", "out"]) if i else "in", rng.choice(["nuts", "figs", "tea"]), rng.randint(1, 9)) for i in range(size)]
+    return [(rng.choice(["in", "out", "out"]) if i else "in", rng.choice(["nuts", "figs", "tea"]), rng.randint(1, 6)) for i in range(size)]
 
 # %% ../nbs/09f_families_processes.ipynb #bbadc63c
 store_log = Family(
@@ -721,7 +721,7 @@ recurrence = Family(
     names={"f": "sequence series numbers_like stream", "n": "n count how_many", "a": "a first older", "b": "b second newer", "x": "x value term"},
     draw=both(choices(next={"easy": [("$a + $b", "the sum of the last two"), ("$b + $m", "the last one plus $m"), ("2 * $b - $a + 1", "twice the last less the one before plus one")], "medium": [("$a + $b + $m", "the sum of the last two plus $m"), ("$m * $b - $a", "$m times the last less the one before"), ("($a * 2 + $b) % 50 + $r", "twice the one before plus the last, modulo 50, plus $r")],
                             "hard": [("$b // 2 + $a if $b % 2 == 0 else $b + $m", "half the last plus the one before if the last is even, else the last plus $m"), ("abs($a - $b) + len(str($b)) + $r", "the distance of the last two plus the length of the last plus $r"), ("($a * $a + $b) % 97", "the square of the one before plus the last, modulo 97")]},
-                      keep={"easy": [("$x != $m", "different from $m"), ("$x > $m", "greater than $m")], "medium": [("$x % $m != $r", "not $r modulo $m"), ("$x >= $high", "at least $high"), ("$x % 10 != $r", "not ending in $r")], "hard": [("$x % $m != 0 and $x != $k", "neither divisible by $m nor $k"), ("$x > $k or $x == $low", "greater than $k or $low"), ("str($x)[0] != '$r'", "not beginning with $r")]})),
+                      keep={"easy": [("$x != $m", "different from $m"), ("$x > $m", "greater than $m")], "medium": [("$x % $m != $r", "not $r modulo $m"), ("$x >= $high", "at least $high"), ("$x % 10 != $r", "not ending in $r")], "hard": [("$x % $m != 0 and $x != $k", "neither divisible by $m nor equal to $k"), ("$x > $k or $x == $low", "greater than $k or $low"), ("str($x)[0] != '$r'", "not beginning with $r")]})),
     strategies={
         "generator": '''
 def terms():
@@ -876,11 +876,11 @@ def $f(xs):
 # %% ../nbs/09f_families_processes.ipynb #8d5ce83e
 mixed_streams = Family(
     name="mixed_streams", domain="generators and iterators", concept="mixing streams",
-    title="Mix lists $how_words", summary="Mixes lists of numbers $how_words, leaves out numbers unless they are $keep_words, and yields $part_words.",
-    names={"f": "mixed interleave blend alternate", "xs": "lists streams rows", "x": "x value n", "out": "mixture merged order"},
+    title="Mix lists $how_words", summary="Mixes lists of numbers $how_words, leaves out numbers unless they are $keep_words, and yields the rest $part_words.",
+    names={"f": "mixed interleave blend alternate", "xs": "lists streams rows", "x": "x item n", "out": "mixture merged order"},
     draw=both(together({"how": "turns", "how_words": "by turns, those that ended being skipped", "until": "any"}, {"how": "short", "how_words": "by turns until one of them ends", "until": "all"}),
               choices(keep={"easy": NUMBER_TESTS["easy"], "medium": NUMBER_TESTS["medium"], "hard": NUMBER_TESTS["hard"]},
-                      part={"easy": [("$x", "them"), ("$x * $m", "them times $m")], "medium": NUMBER_CHANGES["medium"], "hard": NUMBER_CHANGES["hard"]})),
+                      part={"easy": [("$x", "unchanged"), ("$x * $m", "times $m")], "medium": NUMBER_CHANGES["medium"], "hard": NUMBER_CHANGES["hard"]})),
     strategies={
         "columns": '''
 def $f($xs: list[list[int]]):

@@ -194,11 +194,11 @@ def $f(s, $by):
 # %% ../nbs/09b_families_sequences.ipynb #55499965
 word_change = Family(
     name="word_change", domain="strings", concept="choosing and changing the words of a sentence",
-    title="Change some words", summary="Takes the words of a sentence that are $keep_words and gives them $change_words$rest_words.",
+    title="Change some words", summary="Takes the words of a sentence $keep_words and puts them $change_words$rest_words.",
     names={"f": "rewrite convert restyle edit", "s": "sentence text line", "w": "w word token", "out": "chosen result parts"},
     draw=both(choices(keep=WORD_TESTS, change=WORD_CHANGES),
-              choices(rest={"easy": [("continue", "; other words are left out")], "medium": [("$out.append($w)", "; other words stay as they are")],
-                            "hard": [("$out.append($w)", "; other words stay as they are"), ("$out.insert(0, $w)", "; other words go to the front"), ("$out.append('-' * len($w))", "; other words become dashes")]})),
+              together(easy=[{"rest": "", "otherwise": "", "rest_words": "; other words are left out"}], medium=[{"rest": "$out.append($w)", "otherwise": "else:\n    $rest", "rest_words": "; other words stay as they are"}],
+                       hard=[{"rest": "$out.insert(0, $w)", "otherwise": "else:\n    $rest", "rest_words": "; other words go to the front"}, {"rest": "$out.append('-' * len($w))", "otherwise": "else:\n    $rest", "rest_words": "; other words become dashes"}])),
     strategies={
         "loop": '''
 def $f($s: str) -> str:
@@ -206,8 +206,7 @@ def $f($s: str) -> str:
     for $w in $s.split():
         if $keep:
             $out.append($change)
-        else:
-            $rest
+        $otherwise
     return ' '.join($out)
 ''',
         "early_continue": '''
@@ -337,11 +336,11 @@ def $f(xs):
 # %% ../nbs/09b_families_sequences.ipynb #61e6e255
 sliding_window = Family(
     name="sliding_window", domain="lists", concept="a window that slides along a list",
-    title="$pick_words sum of $size neighbours", summary="Finds the $pick_words sum of $size neighbouring numbers, or None when there are too few.",
+    title="$pick_words sum of $size neighbours", summary="Finds the $pick_words sum of $size neighbouring numbers$part_words, or None when there are too few.",
     names={"f": "best_window window_sum extreme_run", "xs": "values numbers readings data", "best": "best record answer", "now": "current total window"},
     draw=both(together({"pick": "max", "better": ">", "pick_words": "largest"}, {"pick": "min", "better": "<", "pick_words": "smallest"}),
               choices(size={"easy": [("2", ""), ("3", "")], "medium": [("$m", "")], "hard": [("$m", ""), ("$small", "")]},
-                      part={"easy": [("$x", "")], "medium": [("abs($x)", ""), ("$x", ""), ("$x * $x", "")], "hard": [("$x if $keep else 0", ""), ("$x % $high", ""), ("$x if $keep else -$x", "")]},
+                      part={"easy": [("$x", "")], "medium": [("abs($x)", ", signs left out"), ("$x", ""), ("$x * $x", ", each squared")], "hard": [("$x if $keep else 0", ", those not $keep_words counting 0"), ("$x % $high", ", each modulo $high"), ("$x if $keep else -$x", ", those not $keep_words negated")]},
                       keep=NUMBER_TESTS)),
     strategies={
         "slices": '''
@@ -595,7 +594,7 @@ def intervals(rng, size):
 merged_intervals = Family(
     name="merged_intervals", domain="tuples", concept="merging intervals",
     title="Merge intervals", summary="Merges intervals that $touch_words and gives $finish_words.",
-    names={"f": "merge unite merge_ranges cover", "xs": "intervals ranges spans", "lo": "start lo begin", "hi": "end hi stop", "out": "merged blocks result", "last": "last reached until", "a": "first"},
+    names={"f": "merge unite merge_ranges cover", "xs": "intervals ranges spans", "lo": "start lo begin", "hi": "end hi stop", "out": "merged blocks result", "last": "last reached until", "a": "a"},
     draw=choices(touch={"easy": [("$lo <= $last", "overlap or touch"), ("$lo < $last", "overlap")], "medium": [("$lo <= $last + 1", "overlap or follow each other"), ("$lo - $last <= $small", "lie at most $small apart")],
                         "hard": [("$lo <= $last + $k // 2", "lie close together"), ("$lo - $last < $m", "lie less than $m apart")]},
                  finish={"easy": [("$out", "the list of them")], "medium": [("len($out)", "their number"), ("[b - a for a, b in $out]", "their lengths"), ("$out", "the list of them")],
@@ -671,7 +670,7 @@ def scores(rng, size):
 # %% ../nbs/09b_families_sequences.ipynb #ce71a256
 score_table = Family(
     name="score_table", domain="tuples", concept="records as tuples",
-    title="$merge_words score per name", summary="Gives the $merge_words score of every name among those that are $keep_words, as pairs sorted by $order_words.",
+    title="$merge_words score per name", summary="Gives the $merge_words score of every name, counting only scores that are $keep_words, as pairs sorted by $order_words.",
     names={"f": "standings score_table results leaders", "xs": "records entries rows", "name": "name player who", "x": "points score value", "t": "table totals by_name", "old": "old before so_far"},
     draw=both(choices(keep=NUMBER_TESTS),
               together({"merge": "$old + $x", "merge_words": "total"}, {"merge": "max($old, $x)", "merge_words": "best"}, {"merge": "$x", "merge_words": "latest"},

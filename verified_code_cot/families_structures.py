@@ -119,7 +119,7 @@ def grid(rng, size):
 islands = Family(
     name="islands", domain="graphs and grids", concept="connected areas of a grid",
     title="Islands", summary="Finds the connected areas of '$mark' in a grid, where cells $near_words are neighbours, and gives $finish_words.",
-    names={"f": "islands areas count_regions blobs", "g2": "grid field rows", "r2": "r row i", "c2": "c col j", "t": "seen visited done", "out": "sizes regions found"},
+    names={"f": "islands areas count_regions blobs", "g2": "grid field rows", "r2": "r row", "c2": "c col", "t": "seen visited done", "out": "sizes regions found"},
     draw=both(together({"near": "abs(a - $r2) + abs(b - $c2) == 1", "steps": "((0, 1), (1, 0), (0, -1), (-1, 0))", "near_words": "side by side"},
                        {"near": "max(abs(a - $r2), abs(b - $c2)) == 1", "steps": "[(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if a or b]", "near_words": "side by side or at a corner"},
                        medium=[{"near": "a == $r2 and abs(b - $c2) == 1", "steps": "((0, 1), (0, -1))", "near_words": "side by side in a row"}], hard=[{"near": "abs(a - $r2) == 1 and abs(b - $c2) == 1", "steps": "((1, 1), (1, -1), (-1, 1), (-1, -1))", "near_words": "at a corner"}]),
@@ -215,7 +215,7 @@ task_order = Family(
     name="task_order", domain="graphs and grids", concept="topological order",
     title="Order of tasks", summary="Puts tasks into an order in which each comes after the tasks that it needs, the $pick_words possible one first; gives $finish_words, or None when they need each other in a circle.",
     names={"f": "plan schedule order_tasks build_order", "t": "needs requirements before", "n": "task job name", "out": "order done plan_so_far", "free": "ready free possible"},
-    draw=both(together({"pick": "min", "sign": "", "pick_words": "alphabetically first"}, {"pick": "max", "sign": "-", "pick_words": "alphabetically last"}),
+    draw=both(together({"pick": "min", "sign": "", "end": "0", "other_end": "-1", "pick_words": "alphabetically first"}, {"pick": "max", "sign": "-", "end": "-1", "other_end": "0", "pick_words": "alphabetically last"}),
               choices(finish={"easy": [("$out", "it")], "medium": [("' '.join($out)", "it as a text"), ("{$n: i for i, $n in enumerate($out, 1)}", "the place of every task")], "hard": [("[$n for $n in $out if not $t[$n]]", "those of them that need nothing"), ("[len($t[$n]) for $n in $out]", "how many tasks each needs, in that order"), ("sum(i * len($t[$n]) for i, $n in enumerate($out))", "the sum of place times needed tasks")]})),
     strategies={
         "simple": '''
@@ -234,7 +234,7 @@ import heapq
 
 def $f($t: dict[str, list[str]]):
     missing = {$n: len(others) for $n, others in $t.items()}
-    $free = [($sign ord($n), $n) for $n, count in missing.items() if count == 0]
+    $free = [(${sign}ord($n), $n) for $n, count in missing.items() if count == 0]
     heapq.heapify($free)
     $out = []
     while $free:
@@ -244,7 +244,7 @@ def $f($t: dict[str, list[str]]):
             if $n in $t[other]:
                 missing[other] -= 1
                 if missing[other] == 0:
-                    heapq.heappush($free, ($sign ord(other), other))
+                    heapq.heappush($free, (${sign}ord(other), other))
     if len($out) < len($t):
         return None
     return $finish
@@ -256,7 +256,7 @@ def $f($t: dict[str, list[str]]):
     while open_needs:
         $free = sorted($n for $n in open_needs if not open_needs[$n])
         try:
-            $n = $free[0 if '$pick' == 'min' else -1]
+            $n = $free[$end]
         except IndexError:
             return None
         del open_needs[$n]
@@ -267,8 +267,8 @@ def $f($t: dict[str, list[str]]):
 '''},
     bugs=(Bug("one task done is enough", "simple", "all(other in $out", "not $t[$n] or any(other in $out"),
           Bug("a circle is not noticed", "counts", "    if len($out) < len($t):\n        return None\n", ""),
-          Bug("tasks become free one too early", "counts", "                if missing[other] == 0:", "                if missing[other] <= 1 and ($sign ord(other), other) not in $free and other not in $out:"),
-          Bug("takes the wrong end", "removal", "0 if '$pick' == 'min' else -1", "-1 if '$pick' == 'min' else 0")),
+          Bug("tasks become free one too early", "counts", "                if missing[other] == 0:", "                if missing[other] <= 1 and (${sign}ord(other), other) not in $free and other not in $out:"),
+          Bug("takes the wrong end", "removal", "$free[$end]", "$free[$other_end]")),
     inputs=listing(tasks, sizes=(0, 1, 2, 3, 3, 4, 4, 5, 5, 6)),
     oracle='''
 from itertools import permutations
@@ -291,13 +291,13 @@ def matrix(rng, size):
 # %% ../nbs/09e_families_structures.ipynb #900fd405
 turned_matrix = Family(
     name="turned_matrix", domain="matrices", concept="turning and mirroring",
-    title="$turn_words a matrix", summary="Takes a matrix with its entries $change_words and $turn_words it; gives $finish_words.",
-    names={"f": "turn transform_matrix flip rearrange", "m2": "matrix table rows_in", "x": "x value entry", "out": "turned result new_rows", "i": "i r row", "j": "j c col"},
-    draw=both(together({"fast": "[list(column) for column in zip(*$m2)]", "at": "$m2[$j][$i]", "size": "width, height", "turn_words": "transposes"},
-                       {"fast": "[list(column)[::-1] for column in zip(*$m2)]", "at": "$m2[height - 1 - $j][$i]", "size": "width, height", "turn_words": "turns to the right"},
-                       {"fast": "[row[::-1] for row in $m2]", "at": "$m2[$i][width - 1 - $j]", "size": "height, width", "turn_words": "mirrors left to right"},
-                       medium=[{"fast": "[list(column) for column in zip(*$m2)][::-1]", "at": "$m2[$j][width - 1 - $i]", "size": "width, height", "turn_words": "turns to the left"}, {"fast": "[row[::-1] for row in $m2[::-1]]", "at": "$m2[height - 1 - $i][width - 1 - $j]", "size": "height, width", "turn_words": "turns upside down"}],
-                       hard=[{"fast": "[row[::-1] for row in map(list, zip(*$m2[::-1]))][::-1]", "at": "$m2[$j][width - 1 - $i]", "size": "width, height", "turn_words": "turns right, mirrors and flips"}]),
+    title="A matrix $turn_words", summary="Takes a matrix, $turn_words and with its entries $change_words; gives $finish_words.",
+    names={"f": "turn transform_matrix flip rearrange", "m2": "matrix table rows_in", "x": "x value entry", "out": "turned result new_rows", "i": "i r", "j": "j c col"},
+    draw=both(together({"fast": "[list(column) for column in zip(*$m2)]", "at": "$m2[$j][$i]", "size": "width, height", "turn_words": "transposed"},
+                       {"fast": "[list(column)[::-1] for column in zip(*$m2)]", "at": "$m2[height - 1 - $j][$i]", "size": "width, height", "turn_words": "turned to the right"},
+                       {"fast": "[row[::-1] for row in $m2]", "at": "$m2[$i][width - 1 - $j]", "size": "height, width", "turn_words": "mirrored left to right"},
+                       medium=[{"fast": "[list(column) for column in zip(*$m2)][::-1]", "at": "$m2[$j][width - 1 - $i]", "size": "width, height", "turn_words": "turned to the left"}, {"fast": "[row[::-1] for row in $m2[::-1]]", "at": "$m2[height - 1 - $i][width - 1 - $j]", "size": "height, width", "turn_words": "turned upside down"}],
+                       hard=[{"fast": "[row[::-1] for row in map(list, zip(*$m2[::-1]))][::-1]", "at": "$m2[$j][width - 1 - $i]", "size": "width, height", "turn_words": "turned right, mirrored and flipped"}]),
               choices(change={"easy": [("$x", "as they are"), ("$x + $k", "plus $k")], "medium": NUMBER_CHANGES["medium"], "hard": NUMBER_CHANGES["hard"]},
                       finish={"easy": [("$out", "the new matrix")], "medium": [("$out", "the new matrix"), ("[sum(row) for row in $out]", "the sums of the new rows")], "hard": [("[x for row in $out for x in row]", "its entries one after the other"), ("$out[0][-1] - $out[-1][0]", "the upper right entry less the lower left one"), ("[row for row in $out if sum(row) > $k]", "the new rows with a sum above $k")]})),
     strategies={
@@ -351,7 +351,7 @@ def $f(m):
 # %% ../nbs/09e_families_structures.ipynb #243327f1
 line_measures = Family(
     name="line_measures", domain="matrices", concept="rows and columns",
-    title="Measure the $lines_words", summary="Gives for the $lines_words of a matrix the $agg_words of the entries that are $keep_words; as a result $finish_words.",
+    title="Measure the $lines_words", summary="Gives for the $lines_words of a matrix the $agg_words of the entries that are $keep_words; shows $finish_words.",
     names={"f": "line_report measure_lines summarize_lines line_totals", "m2": "matrix table grid", "x": "x value entry", "out": "measures results numbers_out", "line": "line part vector"},
     draw=both(together({"lines": "$m2", "lines_words": "rows"}, {"lines": "[list(c) for c in zip(*$m2)]", "lines_words": "columns"}, hard=[{"lines": "[*$m2, *map(list, zip(*$m2))]", "lines_words": "rows and columns"}]),
               choices(agg={"easy": [("sum(good)", "sum"), ("len(good)", "number")], "medium": [("max(good, default=0)", "largest (or 0)"), ("sum(good) - len(good)", "sum less number")], "hard": [("sum(good) % $m", "sum modulo $m"), ("max(good, default=0) - min(good, default=0)", "spread"), ("sum(i * v for i, v in enumerate(good))", "sum weighted by place")]},
@@ -410,7 +410,7 @@ def $f(m):
 matrix_paths = Family(
     name="matrix_paths", domain="matrices", concept="walking through a matrix",
     title="Read a matrix $path_words", summary="Reads the entries of a matrix $path_words, keeps those that are $keep_words and gives $finish_words.",
-    names={"f": "read_out path_values traverse unroll", "m2": "matrix table grid", "x": "x value entry", "out": "values path_out result"},
+    names={"f": "read_out path_values traverse unroll", "m2": "matrix table grid", "x": "x value number", "out": "values path_out result"},
     draw=both(together({"test": "i == j", "order": "i", "path_words": "along the diagonal"}, {"test": "i in (0, height - 1) or j in (0, width - 1)", "order": "(i, j)", "path_words": "along the border, row by row"},
                        {"test": "(i + j) % 2 == 0", "order": "(i, j)", "path_words": "like the white fields of a chess board"},
                        medium=[{"test": "i or j", "order": "(i + j, i)", "path_words": "by rising diagonals without the first entry"}, {"test": "i < 3", "order": "(j, -i)", "path_words": "in its first three rows, column by column from below"}, {"test": "i <= j", "order": "(i, j)", "path_words": "on and above the diagonal"}],
@@ -421,7 +421,12 @@ matrix_paths = Family(
 def $f($m2: list[list[int]]):
     height, width = len($m2), len($m2[0])
     places = [(i, j) for i in range(height) for j in range(width) if $test]
-    places.sort(key=lambda place: (lambda i, j: $order)(*place))
+
+    def order(place: tuple[int, int]):
+        i, j = place
+        return $order
+
+    places.sort(key=order)
     $out = []
     for i, j in places:
         $x = $m2[i][j]
@@ -653,9 +658,9 @@ def $f(xs):
 # %% ../nbs/09e_families_structures.ipynb #0c1f4c7a
 circle_game = Family(
     name="circle_game", domain="stacks, queues and heaps", concept="a queue that turns",
-    title="A circle game", summary="People stand in a circle; again and again the front one goes to the back $step_words times and the next one leaves, until $left are left; gives $finish_words.",
+    title="A circle game", summary="People stand in a circle; again and again the front one goes to the back $step_words and the next one leaves, until $left are left; gives $finish_words.",
     names={"f": "circle_game eliminate last_ones survivors", "xs": "people players names_in", "q": "queue circle line", "out": "gone out_list leaving", "s": "step count moves"},
-    draw=choices(step={"easy": [("$s", "a given number of"), ("$s + 1", "a given number plus one of")], "medium": [("$s + len($out)", "a given number, plus one for each who left, of"), ("len($q) // 2", "half as many as there are")], "hard": [("len($q[0]) + $s", "as many as the front name has letters, plus a given number, of"), ("$s * (len($out) + 1)", "a growing number of")]},
+    draw=choices(step={"easy": [("$s", "a given number of times"), ("$s + 1", "a given number of times plus one")], "medium": [("$s + len($out)", "a given number of times, plus one for each who left,"), ("len($q) // 2", "as many times as half the circle has people")], "hard": [("len($q[0]) + $s", "as many times as the front name has letters, plus a given number,"), ("$s * (len($out) + 1)", "a growing number of times")]},
                  left=[("1", ""), ("2", "")], finish={"easy": [("$out", "who left, in order"), ("list($q)", "who is left")], "medium": [("$out[-1:] + list($q)", "the last one who left and those left"), ("[name[0] for name in $out]", "the first letters of those who left")], "hard": [("(' '.join($out), len($q))", "the names of those who left and how many stay"), ("[$xs.index(name) for name in $out]", "the old places of those who left"), ("sorted($out) == $out", "whether they left in alphabetical order")]}),
     strategies={
         "deque": '''
