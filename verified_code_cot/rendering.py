@@ -112,7 +112,7 @@ class Writer:
             if self.left <= 0:
                 texts.append(CUT)
                 break
-            texts.append(f"{self.text(key)}: {self.text(value)}")
+            texts.append(f"{self.text(key)}: {CUT if type(key) is str and key == '__builtins__' else self.text(value)}")
             self.left -= 4
         return ", ".join(texts)
 
