@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['NEAREST', 'WEIGHT', 'Window', 'Costs', 'Placed', 'Leaf', 'Station', 'tree_of', 'leaves_under', 'in_window', 'chosen',
-           'whole_run', 'steady', 'laps_within', 'value_fits', 'ordinal_fits', 'candidates', 'call_windows', 'State',
-           'better', 'Search', 'lay_leaf', 'reachable', 'timeless', 'unchecked', 'against', 'refuted', 'lay_station',
-           'lay_each', 'exists_first', 'existence', 'never', 'left_early', 'pin_text', 'align']
+           'whole_run', 'steady', 'laps_within', 'value_fits', 'ordinal_fits', 'candidates', 'laps_meant',
+           'call_windows', 'State', 'better', 'Search', 'lay_leaf', 'reachable', 'timeless', 'unchecked', 'against',
+           'shown', 'refuted', 'lay_station', 'lay_each', 'exists_first', 'existence', 'never', 'left_early',
+           'pin_text', 'align']
 
 # %% ../nbs/06b_alignment.ipynb #09b73659
 from bisect import bisect_left, bisect_right
@@ -156,8 +157,6 @@ def value_fits(execution: Execution, lap: Lap, pin: Pin) -> bool | None:
     if pin.name and pin.name in targets:
         return bool(agrees("==", targets[pin.name], text))
     if pin.name and pin.name in execution.timelines:
-        if targets:  # a `for` loop is named by what it binds
-            return False
         seen = value_at(execution.timelines[pin.name], lap.first, lap.frame)
         return bool(seen and agrees("==", seen.value, text))
     if pin.name:  # a name of the writer's own for the number of the lap
@@ -188,19 +187,27 @@ def candidates(
     if pin.kind != "iteration":
         return [(window, 0.0)]
     found = []
-    for lap in laps_within(execution, window):
+    for lap in laps_meant(execution, pin, window):
         fits = [value_fits(execution, lap, pin), ordinal_fits(execution, lap, pin)]
         told = [fit for fit in fits if fit is not None]
-        if not told:
-            found.append((Window(lap.first, lap.last, lap), 0.0))
-        elif any(told):
+        if any(told) or not told:
             found.append((Window(lap.first, lap.last, lap), 0.0 if all(told) else 1.0))
     if not found and window.lap is not None:  # a second heading within a lap may name the same lap once more
         told = [fit for fit in (value_fits(execution, window.lap, pin), ordinal_fits(execution, window.lap, pin)) if fit is not None]
         return [(window, 0.0 if all(told) else 1.0)] if any(told) or not told else []
-    depth = min((len(w.lap.path) for w, _ in found), default=0)
-    level = [(w, miss) for w, miss in found if len(w.lap.path) == depth] if pin.value is None else found
-    return sorted(level, key=lambda c: c[0].first)
+    return sorted(found, key=lambda c: c[0].first)
+
+def laps_meant(execution: Execution, pin: Pin, window: Window) -> list[Lap]:
+    "The laps of the loop that a heading speaks of: the one that binds its name, else a `while` whose state it tells, else the outermost."
+    inside = laps_within(execution, window)
+    binding = [lap for lap in inside if pin.name in execution.loops[lap.line].targets]
+    if binding or any(pin.name in loop.targets for loop in execution.loops.values()):
+        return binding
+    depth = min((len(lap.path) for lap in inside), default=0)
+    outermost = [lap for lap in inside if len(lap.path) == depth]
+    if pin.name in execution.timelines:
+        return [lap for lap in inside if execution.loops[lap.line].kind == "while"] if pin.ordinal is None else outermost
+    return inside if pin.value is not None and pin.ordinal is None else outermost
 
 def call_windows(execution: Execution, pin: Pin, window: Window) -> list[Window]:
     "The activations of a function that a heading names, by its name and, where told, its arguments."
@@ -324,8 +331,12 @@ def against(leaf: Leaf, options: list[tuple[Grounding, list[Fact]]], window: Win
         if false:
             there = next((f for f in false if f.first <= moment <= f.last), None) or next((f for f in false if f.first >= moment), false[-1])
             when = next((f for f in (*grounding.facts, *grounding.later) if f.holds), None)
-            return Placed("contradicted", grounding, there, there.value, "wrong_time" if when else "false", when)
+            return Placed("contradicted", grounding, there, shown(there.value), "wrong_time" if when else "false", when)
     return None
+
+def shown(value: str) -> str:
+    "A value as evidence: what could not be found is said in words."
+    return f"nothing ({value[1:]})" if value.startswith("!") else value
 
 def refuted(leaf: Leaf, options: list[tuple[Grounding, list[Fact]]], window: Window, moment: int) -> Placed | None:
     "What a claim is worth that holds nowhere in its window."
@@ -342,7 +353,7 @@ def refuted(leaf: Leaf, options: list[tuple[Grounding, list[Fact]]], window: Win
             when = next((f for f in (*grounding.facts, *grounding.later) if f.holds), None)
             if when is None and any(f.holds is False for f in (*grounding.facts, *grounding.later)):
                 there = next(f for f in (*grounding.facts, *grounding.later) if f.holds is False)
-                return Placed("contradicted", grounding, there, there.value, "false")
+                return Placed("contradicted", grounding, there, shown(there.value), "false")
     return Placed("unverifiable", options[0][0] if options else None, reason="cannot_check")
 
 # %% ../nbs/06b_alignment.ipynb #51dcc5d8

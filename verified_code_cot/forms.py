@@ -8,13 +8,14 @@ __all__ = ['BUILTINS', 'GROUNDERS', 'Grounding', 'Asked', 'once', 'unsayable', '
            'side_by_side', 'ground_value', 'supposed', 'stored_into', 'is_stored', 'told_directly', 'of_other_kind',
            'ground_relation', 'just_written', 'ground_unknown', 'is_closed', 'parts_of', 'operands', 'operand_at',
            'filled_in', 'with_values', 'ground_closed', 'ground_operands', 'truths', 'ground_outcome',
-           'ground_next_test', 'is_for', 'branches_of', 'lines_meant', 'ground_branch', 'Run', 'runs_of', 'runs_meant',
-           'ground_count', 'ground_comprehension_count', 'targets_at', 'visited', 'ground_visits', 'ground_over',
-           'visits_hold', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect',
-           'item_of', 'element_at', 'ground_unchanged', 'ground_return', 'ground_produced', 'is_meant',
-           'ground_mention', 'ground_maps', 'transitions', 'ground_arguments', 'parameters_of', 'ground_raises',
-           'outcome_of', 'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input',
-           'as_tuple', 'ground_necessity', 'ground_exists', 'ground']
+           'ground_next_test', 'is_for', 'branches_of', 'lines_meant', 'ground_branch', 'Run', 'runs_of', 'ground_end',
+           'runs_meant', 'ground_count', 'ground_comprehension_count', 'targets_at', 'visited', 'ground_visits',
+           'ground_over', 'visits_hold', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds',
+           'ground_effect', 'effects', 'opaque', 'item_of', 'element_at', 'ground_unchanged', 'ground_return',
+           'ground_produced', 'of_one_kind', 'is_meant', 'ground_mention', 'ground_maps', 'entries', 'transitions',
+           'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal',
+           'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity', 'ground_exists',
+           'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -225,7 +226,7 @@ def ground_value(asked: Asked) -> Grounding:
     if claimed is None or claimed.startswith("!"):
         return unsayable(value, "the claimed value cannot be evaluated")
     now, later = (own, state) if own else (state, [])
-    if own and is_stored(asked.execution.trace.code, subject):  # `items[1]` may be what the program reads, or what it has just put there
+    if own and (isinstance(parsed(subject), ast.Attribute) or is_stored(asked.execution.trace.code, subject)):  # `items[1]` may be what the program reads, or what it has just put there
         now, later = sorted(own + state, key=lambda f: f.first), []
     if now and not told_directly(asked, subject) and all(of_other_kind(claimed, fact.value) for fact in now):
         return unsayable(claimed, f"{subject} never is a value of that kind, so the sentence is likely to speak of something else")
@@ -414,6 +415,8 @@ def ground_operands(asked: Asked) -> Grounding:
     subject, template = asked.reading.subject, normal(asked.reading.value)
     if parsed(subject) is None:
         return unsayable(subject, "the operands cannot be read")
+    if not open_names(asked, subject) and (asked.inquiry.value(subject) or "!").startswith("!"):
+        return unsayable(subject, "evaluating it raises an exception")
     places = [p for p in asked.execution.places.values() if template is None or p.source == template]
     facts = filled_in(asked, subject, places)
     if not facts:
@@ -489,8 +492,10 @@ def ground_branch(asked: Asked) -> Grounding:
         return ground_outcome(replace(asked, reading=replace(asked.reading, form="outcome", value=str(relation == "taken")))) \
             if parsed(asked.reading.subject) is not None and asked.reading.subject not in ("except", "try", "finally") \
             else unsayable(relation, "the program has no such branch")
+    if relation == "ends" and not other:
+        return ground_end(asked, lines)
     wanted = (relation == "taken") != other
-    words = {True: "taken", False: "ends" if relation == "ends" else "skipped"}
+    words = {True: "taken", False: "skipped"}
     facts = tuple(Fact(e.step, e.step, words[e.outcome != other], e.frame, e.line, e.outcome == wanted)
                   for e in asked.execution.events if e.line in lines and e.outcome is not None)
     return Grounding(words[relation == "taken"], facts, absent="it was not reached", subject=asked.reading.subject or "branch", moment="at")
@@ -517,6 +522,18 @@ def runs_of(execution: Execution) -> list[Run]:
             if not any(run.line == event.line and run.frame == event.frame and run.last in (event.step - 1,) for run in found):
                 found.append(Run(event.line, event.frame, event.step, event.step, ()))
     return sorted(found, key=lambda run: run.first)
+
+def ground_end(asked: Asked, lines: list[int]) -> Grounding:
+    "A loop ends, by itself or by being left: true of its last lap and of the header after it, false of the laps before."
+    facts = []
+    for run in runs_of(asked.execution):
+        if run.line not in lines:
+            continue
+        over = next((e.step for e in asked.execution.events[run.last:] if e.line == run.line and e.frame == run.frame and e.outcome is False), run.last)
+        last = run.laps[-1].first if run.laps else run.first
+        facts += [Fact(lap.first, lap.last, "goes on", lap.frame, lap.line, False) for lap in run.laps[:-1]]
+        facts.append(Fact(last, max(over, last), "ends", run.frame, run.line, True))
+    return Grounding("ends", tuple(sorted(facts, key=lambda f: f.first)), absent="it was not reached", subject=asked.reading.subject or "loop", moment="any")
 
 def runs_meant(asked: Asked) -> list[Run]:
     "The runs that a claim about a loop may be about."
@@ -725,19 +742,30 @@ def ground_effect(asked: Asked) -> Grounding:
     if value is not None and item is NOTHING or reading.previous is not None and index is NOTHING:
         return unsayable(value, "what is changed cannot be evaluated")
     told = " ".join(str(part) for part in (reading.value, reading.relation) if part is not None)
-    facts = []
+    facts = effects(execution, names, reading.relation, item, index)
+    changing = {name for name, _ in facts}
+    if not facts or not reading.subject and not any(f.holds for _, f in facts) and (len(changing) > 1 or opaque(execution)):
+        return unsayable(told, "the program may change something else in that way")
+    absent = f"{reading.subject or 'nothing'} {'was not changed' if reading.subject else 'was changed'}"
+    return Grounding(told, tuple(f for _, f in facts), absent=absent, subject=reading.subject or "effect", moment="at")
+
+def effects(execution: Execution, names: list[str], relation: str, item: Any, index: Any) -> list[tuple[str, Fact]]:
+    "The changes of the named variables that an effect may be about, each with whether it is the one told."
+    found = []
     for name, before, after in changes_of(execution, names):
         old, new = literal(before.value), literal(after.value)
         there = element_at(item, after.first - 1, after.frame), element_at(index, after.first - 1, after.frame)
-        if old is NOTHING or new is NOTHING or (value is not None and there[0] is NOTHING):
+        if old is NOTHING or new is NOTHING or isinstance(item, list) and there[0] is NOTHING:
             continue
-        holds = effect_holds(reading.relation, old, new, *there)
+        holds = effect_holds(relation, old, new, *there)
         if holds is not None:
-            facts.append(Fact(after.first, after.first, f"{name}: {before.value} → {after.value}", after.frame, after.line, holds))
-    if not facts:
-        return unsayable(told, "no variable changes in that way")
-    absent = f"{reading.subject or 'nothing'} {'was not changed' if reading.subject else 'was changed'}"
-    return Grounding(told, tuple(facts), absent=absent, subject=reading.subject or "effect", moment="at")
+            shown = f"{name}: {before.value} → {after.value}"
+            found.append((name, Fact(after.first, after.first, shown, after.frame, after.line, holds)))
+    return found
+
+def opaque(execution: Execution) -> bool:
+    "Whether some variable is an object whose parts may change without the variable being another value."
+    return any(literal(f.value) is NOTHING and f.value.endswith(")") for facts in execution.timelines.values() for f in facts)
 
 def item_of(asked: Asked, source: str | None) -> Any:
     "What an effect is about: a literal, or (for an expression with variables) its values over time."
@@ -809,8 +837,14 @@ def ground_produced(asked: Asked) -> Grounding:
         return unsayable(claimed, "the text does not say of what it is the result")
     if hint is None and not any(agrees("==", f.value, claimed) for f in facts):
         states = [f for some in asked.execution.timelines.values() for f in some]
-        facts = sorted(facts + states, key=lambda f: f.first)
+        facts = sorted(of_one_kind(facts + states, claimed), key=lambda f: f.first)
+        if not facts or any(e.yielded for e in asked.execution.events):
+            return unsayable(claimed, "the text does not say of what it is the result")
     return Grounding(claimed, compared(facts, asked.reading.relation, claimed), subject=hint or "result", moment="at")
+
+def of_one_kind(facts: list[Fact], claimed: str) -> list[Fact]:
+    "The facts whose values are of the same type as what is claimed."
+    return [f for f in facts if type(literal(plain(f.value))) is type(literal(claimed))]
 
 def is_meant(place: Place, hint: str | None) -> bool:
     "Whether an expression of the program is one that a hint points to."
@@ -844,17 +878,31 @@ def ground_maps(asked: Asked) -> Grounding:
         return unsayable(value, "the values cannot be evaluated")
     facts = []
     for place in asked.execution.places.values():
-        if not isinstance(place.node, (ast.Call, ast.BinOp, ast.Subscript, ast.IfExp)) or place.kind == "target":
+        if isinstance(place.node, (ast.Name, ast.Constant, ast.Attribute)) or not isinstance(place.node, ast.expr) or place.kind == "target":
             continue
         inputs = [node for node in ast.iter_child_nodes(place.node) if isinstance(node, ast.expr)]
         inputs += [place.node.func.value] if isinstance(place.node, ast.Call) and isinstance(place.node.func, ast.Attribute) else []
         for whole in asked.execution.evaluations.get(place.site, []):
             if any(agrees("==", seen, source) for seen in (operand_at(asked.execution, node, whole) for node in inputs) if seen is not None):
                 facts.append(replace(whole, holds=agrees("==", whole.value, claimed)))
-    facts += transitions(asked, source, claimed)
+    facts += transitions(asked, source, claimed) + entries(asked, source, claimed)
+    kind = type(literal(claimed))
+    facts = [f for f in facts if f.holds or type(literal(source)) is kind is type(literal(f.value))]
     if not facts:
-        return unsayable(claimed, f"no operation of the program was given {source}")
+        return unsayable(claimed, f"no operation of the program takes {source} to a value of that kind")
     return Grounding(claimed, tuple(sorted(facts, key=lambda f: f.first)), subject=f"what becomes of {source}", moment="at")
+
+def entries(asked: Asked, source: str, claimed: str) -> list[Fact]:
+    "The stretches in which a dictionary of the program holds one value under another."
+    key, found = literal(source), []
+    if key is NOTHING or not _hashable(key):
+        return found
+    for facts in asked.execution.timelines.values():
+        for fact in facts:
+            held = literal(plain(fact.value))
+            if isinstance(held, dict) and key in held and held[key] == literal(claimed):
+                found.append(replace(fact, value=repr(held[key]), holds=True))
+    return found
 
 def transitions(asked: Asked, source: str, claimed: str) -> list[Fact]:
     "The changes of a variable away from one value."
