@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import dask.config
 import engine_work
 import pytest
 from hypothesis import given, settings
@@ -59,9 +60,9 @@ def test_worker_processes_keep_the_order():
 def test_a_cluster_elsewhere(monkeypatch):
     with local_cluster(1) as address:
         assert list(map_partitions(engine_work.square, NUMBERS, scheduler=address)) == SQUARES
-        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", address)
-        code = "import engine_work; from verified_code_cot.engine import map_partitions; print(len(list(map_partitions(engine_work.who, [{'n': 1}], workers=0))))"
-        subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(TESTS)})
+        monkeypatch.setitem(dask.config.config, "scheduler-address", address)  # what DASK_SCHEDULER_ADDRESS sets when Python starts
+        pids = {record["pid"] for record in map_partitions(engine_work.who, NUMBERS, size=5, workers=2)}
+        assert len(pids) == 1 and os.getpid() not in pids, "the one worker of the cluster that Dask is configured for"
 
 
 def test_a_scheduler_that_is_not_there_is_told():

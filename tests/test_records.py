@@ -41,7 +41,8 @@ EVENTS = st.builds(
     frame=st.integers(0, 9), line=st.integers(1, 99), changed=st.dictionaries(TEXT, TEXT, max_size=3), value=st.none() | TEXT,
     exception=st.none() | TEXT, outcome=st.none() | st.booleans(), yielded=st.none() | st.just(True),
 )
-TRACES = st.builds(Trace, code=TEXT, call=TEXT, output=st.none() | TEXT, stdout=TEXT, status=st.sampled_from(["ok", "timeout"]), events=st.lists(EVENTS, max_size=4))
+STATUSES = st.sampled_from(["ok", "exception", "timeout"])
+TRACES = st.builds(Trace, code=TEXT, call=TEXT, output=st.none() | TEXT, stdout=TEXT, status=STATUSES, events=st.lists(EVENTS, max_size=4))
 
 
 @given(TRACES)

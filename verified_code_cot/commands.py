@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['SOME_WERE_ERRORS', 'CONTRACT', 'STUDY_HELP', 'STUDY_MORE', 'VERIFY_HELP', 'VERIFY_MORE', 'TRACE_HELP', 'TRACE_MORE',
            'EXPORT_HELP', 'Parser', 'say', 'Told', 'line_count', 'read_submissions', 'verify_lines', 'judged',
-           'verify_command', 'parts_folder', 'remove_parts', 'method_source', 'verdicts', 'write_verdicts',
-           'report_verdicts', 'trace_command', 'read_text', 'trace_lines', 'study_command', 'export_command',
-           'add_study', 'add_verify', 'add_trace', 'add_export', 'add_common', 'add_isolation', 'add_workers',
-           'not_negative', 'positive_whole', 'positive', 'make_parser', 'main', 'one_line']
+           'verify_command', 'result_file', 'parts_folder', 'remove_parts', 'method_source', 'verdicts',
+           'write_verdicts', 'report_verdicts', 'trace_command', 'read_text', 'trace_lines', 'study_command',
+           'export_command', 'add_study', 'add_verify', 'add_trace', 'add_export', 'add_common', 'add_isolation',
+           'add_workers', 'not_negative', 'positive_whole', 'positive', 'make_parser', 'main', 'one_line']
 
 # %% ../nbs/17a_commands.ipynb #40cc2101
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -117,28 +118,38 @@ def judged(item: dict[str, Any], judge: Callable[..., Any], box: Any) -> Any:
 # %% ../nbs/17a_commands.ipynb #63ae0d91
 def verify_command(args: argparse.Namespace) -> int:
     "`verified-code-cot verify`: one verdict for each line of a file."
-    from verified_code_cot.records import InputError, atomic
+    from verified_code_cot.records import InputError
 
     out = Path(args.out)
     if args.out != "-" and out.exists() and os.path.samefile(args.input, args.out):
         raise InputError(f"{args.out}: the result would overwrite what is to be verified")
-    if args.workers < 0:
-        raise InputError(f"--workers {args.workers}: a number from 0 on")
     source = method_source(args.method)
     total = line_count(args.input)
     told = Told()
-    try:
-        if args.out == "-":
-            counts = write_verdicts(verdicts(args, total, source, told), sys.stdout)
-        else:
-            with atomic(out) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
-                counts = write_verdicts(verdicts(args, total, source, told), file)
-            remove_parts(out)
-    except OSError as error:
-        raise InputError(f"{args.out}: {error.strerror or error}") from error
+    with result_file(args.out) as file:
+        counts = write_verdicts(verdicts(args, total, source, told), file)
+    if args.out != "-":
+        remove_parts(out)
     told.close()
     report_verdicts(args, counts)
     return SOME_WERE_ERRORS if counts["error"] else 0
+
+# %% ../nbs/17a_commands.ipynb #1a5decd5
+@contextlib.contextmanager
+def result_file(name: str) -> Iterator[Any]:
+    "The output stream for `-`, else a file that takes its name when it is complete; raises `InputError` when it cannot be written."
+    from verified_code_cot.records import InputError, atomic
+
+    with contextlib.ExitStack() as stack:
+        if name == "-":
+            yield sys.stdout
+            return
+        try:
+            temporary = stack.enter_context(atomic(name))
+            file = stack.enter_context(open(temporary, "w", encoding="utf-8", newline="\n"))
+        except OSError as error:
+            raise InputError(f"{name}: cannot write there ({error.strerror or error})") from error
+        yield file
 
 # %% ../nbs/17a_commands.ipynb #9696ac0b
 def parts_folder(out: Path) -> Path:

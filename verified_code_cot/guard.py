@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['EXPORTED', 'HOW', 'Cell', 'cells_of_module', 'exported_code', 'cells_of_notebook', 'meaning', 'defined', 'called',
-           'file_mismatch', 'executed_cells', 'cached_cells', 'code_objects', 'stale_function', 'OutOfStep',
-           'require_in_step', 'executed_mismatch']
+           'file_mismatch', 'executed_cells', 'cached_cells', 'code_objects', 'stale_function', 'functions_of',
+           'OutOfStep', 'require_in_step', 'executed_mismatch']
 
 # %% ../nbs/00d_guard.ipynb #1da23f80
 import ast
@@ -148,11 +148,30 @@ def code_objects(code: types.CodeType) -> Iterator[types.CodeType]:
 def stale_function(module: types.ModuleType, source: str) -> str | None:
     "The name of a function of the imported module that is not in the source as it stands now, or None."
     current = set(code_objects(compile(source, module.__file__ or "", "exec", dont_inherit=True)))
-    for name, value in vars(module).items():
-        function = inspect.unwrap(value) if callable(value) else value
-        if isinstance(function, types.FunctionType) and function.__module__ == module.__name__ and function.__code__ not in current:
+    for name, function in functions_of(module):
+        if function.__code__ not in current:
             return name
     return None
+
+# %% ../nbs/00d_guard.ipynb #9abcfe9c
+def functions_of(
+    place: types.ModuleType | type,
+) -> Iterator[tuple[str, types.FunctionType]]:
+    "The functions that a module or class defines itself, methods and decorated functions included, with their names."
+    home = place.__name__ if isinstance(place, types.ModuleType) else place.__module__
+    for name, value in list(vars(place).items()):
+        if isinstance(value, type) and value.__module__ == home and not isinstance(place, type):
+            yield from ((f"{name}.{inner}", function) for inner, function in functions_of(value))
+            continue
+        value = getattr(value, "__func__", None) or getattr(value, "fget", None) or value  # class methods, static methods, properties
+        function = inspect.unwrap(value) if callable(value) else value
+        if isinstance(function, types.FunctionType) and function.__module__ == home and function.__code__.co_filename == _file_of(home):
+            yield name, function
+
+# %% ../nbs/00d_guard.ipynb #b227b534
+def _file_of(name: str) -> str | None:
+    "The file that a module was imported from: functions that were made by a library, such as a dataclass's, come from elsewhere."
+    return getattr(sys.modules.get(name), "__file__", None)
 
 # %% ../nbs/00d_guard.ipynb #3d47b62e
 class OutOfStep(InputError):

@@ -259,6 +259,8 @@ def cleaned(
     clean = {**notebook, "metadata": {"kernelspec": notebook["metadata"]["kernelspec"]}, "cells": []}
     for cell in notebook["cells"]:
         tags = cell["metadata"].get("tags", [])
+        if "injected-parameters" in tags:
+            cell = {**cell, "id": "injected"}  # papermill draws its id at random
         outputs = [{**output, **({"metadata": {}} if "metadata" in output else {})} for output in cell.get("outputs", [])]
         clean["cells"].append({**cell, "metadata": {"tags": tags} if tags else {}, **({"outputs": outputs} if "outputs" in cell else {})})
     return clean
@@ -306,7 +308,7 @@ class Bars:
     "Progress bars on the error stream for the stages' progress file; nothing when the error stream is no terminal."
 
     def __init__(self, path: Path):
-        self.path, self.bar, self.read, self.stop = path, None, 0, threading.Event()
+        self.path, self.bar, self.label, self.read, self.stop = path, None, "", 0, threading.Event()
 
     def __enter__(self) -> "Bars":
         self.path.unlink(missing_ok=True)
@@ -336,12 +338,11 @@ class Bars:
         "Move the bar with this label, closing another's."
         from tqdm import tqdm
 
-        if self.bar is None or self.bar.desc.rstrip(": ") != label or done < self.bar.n:
+        if self.bar is None or self.label != label or done < self.bar.n:
             if self.bar is not None:
                 self.bar.close()
-            self.bar = tqdm(total=total, desc=label, file=sys.stderr, disable=None, leave=False)
-        if not self.bar.disable:
-            self.bar.update(done - self.bar.n)
+            self.bar, self.label = tqdm(total=total, desc=label, file=sys.stderr, disable=None, leave=False), label
+        self.bar.update(done - self.bar.n)
 
 # %% ../nbs/17_study.ipynb #a94864db
 def take_programs(
