@@ -405,7 +405,7 @@ class Watcher(Recorder):
                 self.by_name.setdefault(name, []).append(watch)
         self.runs = {watch.text: [] for watch in self.watches}
         self.open_runs, self.moments, self.unclear = {}, {}, {}
-        self.busy = None
+        self.busy, self.late = None, set()
 
     def tick(self, number, frame):
         """A moment of processor time is over: stop the expression that has used up its share."""
@@ -434,7 +434,9 @@ class Watcher(Recorder):
         fresh = set(changed)
         for name, text in before.items():
             changed.setdefault(name, text)
+        self.late |= fresh
         if skip is None:
+            fresh, self.late = self.late, set()
             self.look(act, frame, fresh)
 
     def line(self, frame, line, touched):
@@ -524,13 +526,15 @@ class Watch:
             tree = ast.parse(text.strip(), "<expression>", mode="eval")
             self.body = careful(text).body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            self.problem, self.names, self.impure, self.calls = f"!{error_text(error)}", (), False, False
+            self.problem, self.names, self.impure, self.calls, self.plain = f"!{error_text(error)}", (), False, False, True
             return
         bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
         bound |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
         self.names = tuple(sorted({n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - bound))
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
         self.impure = not all(map(pure_call, calls))
+        self.plain = all(isinstance(node, (ast.Name, ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.expr_context, ast.Expression))
+                         for node in ast.walk(tree))
         self.calls = any(isinstance(node.func, ast.Name) and node.func.id not in PURE for node in calls)
 
     def value(self, variables, space, builtin, chars):
@@ -552,7 +556,7 @@ class Watch:
             values.append(value)
         function = self.made.get(len(here)) or self.made.get(tuple(here)) or self.function(tuple(here), space, builtin)
         try:
-            if self.impure or not all(map(is_flat, values)):
+            if not self.plain and (self.impure or not all(map(is_flat, values))):
                 return self.on_copies(function, values, space, chars)
             return render(function(*values), chars)
         except TooLong:

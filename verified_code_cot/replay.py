@@ -6,6 +6,7 @@
 __all__ = ['ABNORMAL', 'Site', 'Probe', 'sites', 'source_of', 'ReplayError', 'Replay']
 
 # %% ../nbs/03_replay.ipynb #ba44b947
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .instrumentation import instrument
@@ -90,7 +91,7 @@ class Replay:
 
     def watch(self, expressions: list[str]) -> dict[str, list[tuple[int, int, str]]]:
         """What each expression was: `(first moment, last moment, text)` intervals; raises `ReplayError`."""
-        new = [text for text in dict.fromkeys(expressions) if ("watch", text) not in self.kept]
+        new = self.missing("watch", expressions)
         if new:
             for text, runs in self.watched(new).items():
                 self.kept["watch", text] = [tuple(run) for run in runs]
@@ -98,7 +99,7 @@ class Replay:
 
     def evaluate(self, expressions: list[str]) -> list[str]:
         """The text of each closed expression's value, or `!Error: …`, `!timeout`, `!memory`."""
-        new = [text for text in dict.fromkeys(expressions) if ("value", text) not in self.kept]
+        new = self.missing("value", expressions)
         if new:
             self.kept.update({("value", text): value for text, value in zip(new, self.values(new))})
         return [self.kept["value", text] for text in expressions]
@@ -115,6 +116,57 @@ class Replay:
         if ("other", call) not in self.kept:
             self.kept["other", call] = Replay(self.run(call), self.box)
         return self.kept["other", call]
+
+    def fetch(
+        self,
+        probes: bool = False,  # also the probes
+        watch: Iterable[str] = (),  # expressions for `watch`
+        evaluate: Iterable[str] = (),  # expressions for `evaluate`
+        run: Iterable[str] = (),  # calls for `run` and `other`; their probes come along
+    ) -> None:
+        """Ask many things in one round trip; the other methods then answer from memory. What fails here they ask by themselves."""
+        parts = [*self.observe_part(probes, watch), *self.evaluate_part(evaluate), *map(self.run_part, self.missing("run", run))]
+        results = self.ask(*(case for case, _ in parts)) if parts else []
+        for (_, keep), result in zip(parts, results):
+            keep(result)
+
+    def missing(self, kind: str, texts: Iterable[str]) -> list[str]:
+        """Those that have not been asked yet, each once."""
+        return [text for text in dict.fromkeys(texts) if (kind, text) not in self.kept]
+
+    def observe_part(self, probes: bool, watch: Iterable[str]):
+        """The case, observed again, and what to do with the answer; nothing where nothing is new."""
+        new, wanted = self.missing("watch", watch), probes and "probes" not in self.kept
+
+        def keep(result: dict) -> None:
+            if result.get("digest") == self.trace.digest:
+                self.kept.update({("watch", text): [tuple(row) for row in result["watch"][text]] for text in new})
+                if wanted:
+                    self.kept["probes"] = [Probe(*row) for row in result["probes"]]
+
+        if new or wanted:
+            yield {"op": "observe", "call": self.trace.call, "events": False, "probes": wanted, "watch": new}, keep
+
+    def evaluate_part(self, expressions: Iterable[str]):
+        """Closed expressions, and what to do with their values."""
+        new = self.missing("value", expressions)
+
+        def keep(result: dict) -> None:
+            self.kept.update({("value", text): value for text, value in zip(new, result.get("values", ()))})
+
+        if new:
+            yield {"op": "evaluate", "expressions": new}, keep
+
+    def run_part(self, call: str):
+        """Another call, and what to do with its trace and its probes."""
+        def keep(result: dict) -> None:
+            self.kept["run", call] = trace_of(self.trace.code, call, result, self.box.isolation)
+            self.kept["other", call] = other = Replay(self.kept["run", call], self.box)
+            other.kept["sites"] = self.sites
+            if "digest" in result and "probes" in result:
+                other.kept["probes"] = [Probe(*row) for row in result["probes"]]
+
+        return {"op": "observe", "call": call, "probes": True}, keep
 
     # the questions as the sandbox gets them
 
