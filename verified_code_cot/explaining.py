@@ -104,7 +104,7 @@ class Explainer:
 
     def show(self, text: str) -> str:
         "A value in words."
-        return shown(text, self.limit)
+        return shown(text, self.limit, self.patient)
 
     def value(self, moment: Moment, node: ast.AST) -> str | None:
         "The value of an expression, noted as told."
@@ -376,15 +376,15 @@ def compared(explain: Explainer, moment: Moment, node: ast.Compare, truth: bool)
     "A comparison with the values that were compared."
     source, plug = explain.source(node), explain.plug(moment, node)
     if plug is not None:
-        return explain.say("{s} is {p}, which is {t} | {s} means {p} here, and that is {t} | {s} comes down to {p}, which is {t}", s=source, p=plug, t=verdict(truth))
+        return explain.say("{s} is {p}, which is {t} | {s} here means {p}, which is {t} | {s} comes down to {p}, which is {t}", s=source, p=plug, t=verdict(truth))
     sides = []
     for side in (node.left, *node.comparators):
         text = value_of(explain.story, moment, side)
-        if not isinstance(side, (ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict)) and text is not None and not names_in(side) & explain.hidden and len(text) <= explain.limit:
+        if not isinstance(side, (ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict)) and text is not None and not names_in(side) & explain.hidden and len(text) <= explain.limit and not text.startswith("<"):
             explain.value(moment, side)
             sides.append(f"{explain.source(side)} is {code(text)}")
     if sides:
-        return f"{joined(sides)}, so {source} is {verdict(truth)}"
+        return explain.say("{x}, which makes {s} {t} | {x}; hence {s} is {t} | as {x}, {s} is {t}", x=joined(sides), s=source, t=verdict(truth))
     return explain.say("{s} is {t} | {s} {h}", s=source, t=verdict(truth), h="holds" if truth else "does not hold")
 
 
@@ -394,7 +394,7 @@ def asked(explain: Explainer, moment: Moment, node: ast.AST, source: str, truth:
     text = value_of(explain.story, moment, subject) if subject is not None else None
     if text is not None and len(text) <= 24 and isinstance(subject, (ast.Name, ast.Subscript)) and read(text) is not UNREAD and not names_in(subject) & explain.hidden:
         explain.value(moment, subject)
-        return explain.say("{s} is {t}, since {x} is {v} | with {x} being {v}, {s} is {t} | {x} is {v}, so {s} is {t}", s=source, t=verdict(truth), x=explain.source(subject), v=code(text))
+        return explain.say("{s} is {t}, since {x} is {v} | with {x} being {v}, {s} is {t} | {x} is {v}, which makes {s} {t}", s=source, t=verdict(truth), x=explain.source(subject), v=code(text))
     return f"{source} is {verdict(truth)}"
 
 

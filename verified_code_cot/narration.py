@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['STYLES', 'BUDGET', 'LEVELS', 'QUESTIONS', 'program_purpose', 'arguments_text', 'setup', 'course_of_events',
            'made_object', 'outer_call', 'conclusion', 'answer_of', 'tagged', 'forward_text', 'phases_forward',
-           'plan_of', 'numbered', 'backward_text', 'goal_text', 'check_text', 'reflections', 'untouched', 'never_run',
-           'question_of', 'narrate', 'tell', 'narrate_partition', 'rejection', 'run']
+           'plan_of', 'numbered', 'backward_text', 'goal_text', 'check_text', 'reflections', 'tallies', 'untouched',
+           'never_run', 'question_of', 'narrate', 'tell', 'narrate_partition', 'rejection', 'run']
 
 # %% ../nbs/04_narration.ipynb #65323fb5
 import ast
@@ -17,14 +17,14 @@ from pathlib import Path
 from .backward import way_back
 from .engine import map_partitions, stage
 from .explaining import Explainer
-from .forward import Clause, Detail, sentence
-from .passages import Page, call_text, returned, tell_items
+from .forward import Clause, Detail, call_text, parameters, sentence
+from .passages import Page, returned, tell_items, times
 from .purpose import class_purpose, plan, purpose
 from .records import InputError, Rationale, Trace, load, write_jsonl
-from .replay import Replay
+from .replay import Replay, ReplayError
 from .sandbox import Sandbox
-from .story import FUNCTIONS, Activation, Loop, Moment, Story, flat, variable
-from .words import ARTICLE, SIZED, UNREAD, Voice, code, joined, kind, number, read, tokens
+from .story import FUNCTIONS, Activation, Loop, Moment, Story, flat, story_of, variable
+from .words import ARTICLE, SIZED, UNREAD, Voice, code, joined, kind, number, read, shown, tokens
 
 # %% ../nbs/04_narration.ipynb #184675c4
 def program_purpose(story: Story, voice: Voice) -> str:
@@ -48,9 +48,10 @@ def program_purpose(story: Story, voice: Voice) -> str:
 def arguments_text(explain: Explainer, activation: Activation) -> str:
     "`` `xs` is `[1]` and `k` is `3` `` for the arguments of a call; empty when there are none."
     pairs = []
-    for name, text in activation.event.changed.items():
-        if name not in ("self", "cls"):
-            pairs.append(f"{code(name)} is {explain.show(text)}")
+    given = activation.event.changed
+    for name in parameters(activation.node):
+        if name not in ("self", "cls") and name in given:
+            pairs.append(f"{code(name)} is {explain.show(given[name])}")
     return joined(pairs)
 
 # %% ../nbs/04_narration.ipynb #23f11fb7
@@ -118,7 +119,7 @@ def conclusion(explain: Explainer, story: Story) -> str:
     trace = story.trace
     if trace.exception is not None:
         return explain.say("So the call does not return: it raises {e}. | The call ends with {e}.", e=code(trace.exception))
-    call, value = code(trace.call), explain.show(trace.output)
+    call, value = code(trace.call), shown(trace.output, max(400, explain.limit))
     if len(trace.call) > explain.limit:
         return explain.say("So the result is {v}. | The call therefore returns {v}.", v=value)
     return explain.say("So {c} returns {v}. | Therefore {c} is {v}. | The result of {c} is {v}.", c=call, v=value)
@@ -137,7 +138,7 @@ def tagged(answer: str) -> str:
 STYLES = ("brief", "teacher", "phases")
 BUDGET = {"brief": 700, "teacher": 1400, "phases": 1600}
 LEVELS = {
-    "brief": [Detail(2, 1, 1, 80, 2, 2), Detail(2, 0, 0, 60, 1, 1), Detail(1, 0, 0, 40, 0, 0), Detail(1, 0, 0, 24, 0, 0)],
+    "brief": [Detail(2, 1, 1, 100, 2, 2), Detail(2, 1, 0, 80, 1, 1), Detail(1, 0, 0, 60, 0, 0), Detail(1, 0, 0, 24, 0, 0)],
     "teacher": [Detail(3, 2, 3, 120, 3, 4, True), Detail(2, 2, 2, 100, 2, 3, True), Detail(2, 1, 1, 80, 1, 2, True), Detail(1, 0, 0, 50, 0, 0), Detail(1, 0, 0, 24, 0, 0)],
     "phases": [Detail(3, 2, 2, 120, 3, 4), Detail(2, 1, 1, 90, 2, 3), Detail(2, 1, 1, 60, 1, 1), Detail(1, 0, 0, 40, 0, 0), Detail(1, 0, 0, 24, 0, 0)],
 }
@@ -208,7 +209,7 @@ def goal_text(explain: Explainer, story: Story) -> str:
     trace = story.trace
     if trace.exception is not None:
         return f"The call has to end with {code(trace.exception)}."
-    value = explain.show(trace.output)
+    value = shown(trace.output, max(400, explain.limit))
     return explain.say("The result has to be {v}. | We need a call that gives {v}. | What comes out is {v}.", v=value)
 
 
@@ -229,8 +230,27 @@ def reflections(explain: Explainer, story: Story) -> list[str]:
         found.append(explain.say("The result is {a} of {s}. | What comes out is {a} of {s}.", a=ARTICLE[name], s=size))
     elif trace.exception is None:
         found.append(f"The result is of type {code(name)}." if name != "NoneType" else "Nothing is returned explicitly, so the result is `None`.")
+    found += tallies(explain, story)
     found += untouched(explain, story)
     found += never_run(explain, story)
+    return found
+
+
+def tallies(explain: Explainer, story: Story) -> list[str]:
+    "How often the loops of the outermost function ran and their branches were taken, and how many calls a recursion made."
+    found = []
+    for root in story.roots if len(story.roots) == 1 else []:
+        for loop in [i for i in root.items if isinstance(i, Loop) and len(i.turns) > 1][:2]:
+            tests = [m for t in loop.turns for m in t.items if isinstance(m, Moment) and isinstance(m.node, ast.If)]
+            head = explain.source(loop.node.iter if not isinstance(loop.node, ast.While) else loop.node.test)
+            text = f"The loop {'over' if not isinstance(loop.node, ast.While) else 'with the condition'} {head} ran {times(len(loop.turns))}"
+            if tests and all(m.node is tests[0].node for m in tests) and len(tests) == len(loop.turns):
+                taken = sum(bool(m.event.outcome) for m in tests)
+                text += f", and {explain.source(tests[0].node.test)} was true in {number(taken, 'iteration') if taken < len(tests) else 'each of them'}"
+            found.append(text + ".")
+    calls = Counter(a.frame for a in story.activations if a.caller is not None and a.function == story.roots[0].function)
+    if calls and not story.roots[0].generator:
+        found.append(f"Counting the first call, {code(story.roots[0].function)} was called {times(len(calls) + 1)}.")
     return found
 
 
@@ -299,9 +319,9 @@ def narrate(
         raise ValueError(f"a trace with the status {trace.status!r}{' that was cut' if trace.cut else ''} cannot be told")
     if replay is None:
         with Replay(trace) as opened:
-            story = Story(trace, opened)
+            story = story_of(trace, opened)
     else:
-        story = Story(trace, replay)
+        story = story_of(trace, replay)
     return tell(story, direction, style, seed, max_tokens)[0]
 
 
@@ -340,8 +360,12 @@ def narrate_partition(
             if reason is not None:
                 found.append({"rejected": reason})
                 continue
-            with Replay(trace, sandbox=box) as replay:
-                story = Story(trace, replay)
+            try:
+                with Replay(trace, sandbox=box) as replay:
+                    story = story_of(trace, replay)
+            except ReplayError:
+                found.append({"rejected": "replay"})
+                continue
             for direction in directions:
                 found.extend(tell(story, direction, style, seed, max_tokens)[0].to_dict() for style in styles)
     return found

@@ -5,24 +5,24 @@
 # %% auto #0
 __all__ = ['Page', 'target_names', 'label', 'times', 'introduction', 'counted', 'while_introduction', 'course', 'chosen',
            'changed_names', 'live_after', 'last_moment', 'tell_loop', 'told_turn', 'gap', 'branch_counts', 'state_of',
-           'afterwards', 'tell_inline', 'loop_clauses', 'call_text', 'own_calls', 'returned', 'call_clauses',
-           'tell_call', 'arguments_of', 'descent', 'below', 'summed_call', 'tell_items']
+           'afterwards', 'tell_inline', 'loop_clauses', 'own_calls', 'returned', 'call_clauses', 'tell_call',
+           'arguments_of', 'descent', 'below', 'summed_call', 'tell_items']
 
 # %% ../nbs/03g_passages.ipynb #60854a04
 import ast
 from dataclasses import replace
 
-from .explaining import Explainer, condition, elements
-from .forward import Clause, Detail, inline, paragraph, sentence, tell_moment
-from .story import LOOPS, Activation, Loop, Moment, Turn, each_of, flat, outcome_of, value_of
+from .explaining import Explainer, condition
+from .forward import Clause, Detail, call_text, inline, paragraph, parameters, sentence, tell_moment
+from .story import LOOPS, Activation, Loop, Moment, Turn, flat, outcome_of, value_of
 from .words import UNREAD, code, joined, kind, number, read
 
 # %% ../nbs/03g_passages.ipynb #dd99b17c
 class Page:
-    "Collects clauses into paragraphs. `blocks` are separated by blank lines in the end."
+    "Collects clauses into paragraphs, which blank lines will separate. `starts`: whether sentences may begin with `Then` and the like."
 
-    def __init__(self, explain: Explainer, detail: Detail):
-        self.explain, self.detail = explain, detail
+    def __init__(self, explain: Explainer, detail: Detail, starts: bool = True):
+        self.explain, self.detail, self.starts = explain, detail, starts
         self.blocks: list[str] = []
         self._clauses: list[Clause] = []
         self._opening = ""
@@ -38,7 +38,7 @@ class Page:
 
     def flush(self) -> None:
         "End the paragraph."
-        text = " ".join(p for p in (self._opening, paragraph(self.explain, self._clauses)) if p)
+        text = " ".join(p for p in (self._opening, paragraph(self.explain, self._clauses, self.starts)) if p)
         if text:
             self.blocks.append(text)
         self._opening, self._clauses = "", []
@@ -97,7 +97,7 @@ def counted(explain: Explainer, loop: Loop, over: str, text: str | None) -> str:
             return f"the loop over {over} takes {code(names[0])} through {joined([code(v) for v in values])}"
         return f"the loop goes over {over}"
     value = read(text) if text is not None else UNREAD
-    plain = isinstance(node.iter, ast.Name) or isinstance(node.iter, (ast.List, ast.Tuple, ast.Constant))
+    plain = isinstance(node.iter, (ast.Name, ast.List, ast.Tuple, ast.Constant))
     if value is not UNREAD and not plain:
         explain.value(loop.first, node.iter)
         return explain.say("the loop goes over {o}, which is {v} | the loop goes through {o}, that is {v}", o=over, v=explain.show(text))
@@ -325,19 +325,6 @@ def loop_clauses(explain: Explainer, loop: Loop, detail: Detail) -> list[Clause]
     return [Clause(f"{what} runs {times(count)}{ended}{span}" + (f"; after it {state}" if state else ""))]
 
 # %% ../nbs/03g_passages.ipynb #39ad80a3
-def call_text(activation: Activation, limit: int = 40) -> str:
-    "A call as it could be written, with the values of the arguments: `g(3)`, `push(1)`; without them when they are long."
-    name = activation.function.rsplit(".", 1)[-1]
-    if name == "__init__":
-        name = activation.function.rsplit(".", 2)[-2] if "." in activation.function else name
-    arguments = getattr(activation.node, "args", None)
-    names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)] if arguments is not None else []
-    texts = [activation.event.changed.get(n) for n in names if n not in ("self", "cls")]
-    extra = arguments is not None and (arguments.vararg or arguments.kwarg or arguments.kwonlyargs)
-    text = f"{name}({', '.join(t or '' for t in texts)})"
-    return text if len(text) <= limit and not extra and all(t is not None and read(t) is not UNREAD for t in texts) else name
-
-
 def own_calls(moment: Moment) -> list[Activation]:
     "The calls of a moment that have statements of their own (lambdas have none)."
     return [a for a in moment.calls if a.node is not None and not isinstance(a.node, ast.Lambda)]
@@ -370,7 +357,11 @@ def call_clauses(explain: Explainer, moment: Moment, detail: Detail, most: int =
     clauses = []
     for activation in calls:
         short = detail.inner and detail.depth > 1 and len(activation.items) <= 4 and all(isinstance(i, Moment) and not own_calls(i) for i in activation.items) and activation.items
-        if short and not activation.generator:
+        if activation.generator and detail.patient and detail.inner and activation.items:
+            clauses += [Clause(f"inside {code(activation.function)}, {inline(told)}")] if (told := tell_inline(explain, activation.items, replace(detail, inner=0, depth=0))) else []
+            if not activation.end.yielded:
+                clauses.append(Clause(returned(explain, activation)))
+        elif short and not activation.generator:
             inner = tell_inline(explain, activation.items, replace(detail, inner=0, depth=0))
             clauses.append(Clause(f"in {code(call_text(activation))}, {inline(inner)}" if inner else returned(explain, activation)))
         else:
@@ -396,7 +387,8 @@ def arguments_of(explain: Explainer, activation: Activation) -> str:
     "The arguments of a call, when its text does not show them."
     if "(" in call_text(activation):
         return ""
-    pairs = [f"{code(n)} is {explain.show(t)}" for n, t in activation.event.changed.items() if n != "self"]
+    given = activation.event.changed
+    pairs = [f"{code(n)} is {explain.show(given[n])}" for n in parameters(activation.node) if n != "self" and n in given]
     return f" Here {joined(pairs)}." if pairs else ""
 
 # %% ../nbs/03g_passages.ipynb #aaccb83c

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['JUMPS', 'header_parts', 'uses', 'targets', 'stored', 'defined', 'Dependence', 'guards', 'Slice', 'inside_calls',
-           'stored_plainly', 'slice_from']
+           'stored_plainly', 'slice_from', 'yields']
 
 # %% ../nbs/03b_slicing.ipynb #68f78d5b
 import ast
@@ -93,8 +93,9 @@ class Dependence:
         self.definitions: dict[tuple[int, str], tuple[list[int], list[Moment]]] = {}
         self.runs: dict[tuple[int, ast.AST], tuple[list[int], list[Moment]]] = {}
         self._uses: dict[ast.AST, set[str]] = {}
-        self._guards: dict[ast.AST, list[ast.AST]] = {}
+        self.guarding: dict[ast.AST, tuple[list[ast.AST], list[ast.AST]]] = {}
         self._outer: dict[int, int | None] = {}
+        self._passed: dict[tuple[int, ast.AST], int] = {}
         self.arguments = {a.frame: a for a in reversed(story.activations)}
         for moment in self.moments:
             for name in defined(moment):
@@ -119,6 +120,13 @@ class Dependence:
         steps, moments = table.get(key, ((), ()))
         at = bisect_left(steps, step) - 1
         return moments[at] if at >= 0 else None
+
+    def passed_by(self, moment: Moment, test: ast.AST) -> list[Moment]:
+        "The evaluations of a test before a moment, each of them only the first time that it is asked for."
+        steps, moments = self.runs.get((moment.frame, test), ((), ()))
+        start, stop = self._passed.get((moment.frame, test), 0), bisect_left(steps, moment.step)
+        self._passed[moment.frame, test] = max(start, stop)
+        return moments[start:stop]
 
     def outer_frame(self, frame: int) -> int | None:
         "The frame of the function that a function was defined in: its latest activation before this one began."
@@ -145,7 +153,7 @@ class Dependence:
 def guards(dependence: Dependence, moment: Moment) -> list[Moment]:
     "The latest evaluations of the tests and headers that a moment ran under, and those of early exits that were passed by."
     node, story = moment.node, dependence.story
-    if node not in dependence._guards:
+    if node not in dependence.guarding:
         around = [n for n in story.source.around(node) if not isinstance(n, FUNCTIONS)]
         function = next((n for n in story.source.around(node) if isinstance(n, FUNCTIONS)), None)
         exits = []
@@ -154,12 +162,12 @@ def guards(dependence: Dependence, moment: Moment) -> list[Moment]:
                 leaves = isinstance(other, ast.If) and any(isinstance(n, JUMPS) for s in other.body + other.orelse for n in ast.walk(s))
                 if leaves and other not in around and other.lineno <= node.lineno and other is not node:
                     exits.append(other)
-        dependence._guards[node] = around + exits
+        dependence.guarding[node] = around, exits
     found = []
-    for guard in dependence._guards[node]:
-        if isinstance(guard, ast.If) and guard not in story.source.around(node):
-            steps, moments = dependence.runs.get((moment.frame, guard), ((), ()))
-            found.extend(moments[: bisect_left(steps, moment.step)])
+    around, exits = dependence.guarding[node]
+    for guard in around + exits:
+        if guard not in around:
+            found.extend(dependence.passed_by(moment, guard))
             continue
         latest = dependence.last(dependence.runs, (moment.frame, guard), moment.step)
         if latest is not None:
@@ -205,6 +213,8 @@ def slice_from(story: Story, dependence: Dependence | None = None) -> Slice:
         if own:
             todo.append((own[-1], "data"))
         todo.extend((m, "data") for m in _object_changes(story, activation))
+        if activation.generator:
+            todo.extend((m, "data") for root in story.roots for m in flat(root.items) if root.frame == activation.frame and yields(m.node))
     while todo:
         moment, reason = todo.pop()
         if moment.step in found.reasons:
@@ -225,6 +235,11 @@ def slice_from(story: Story, dependence: Dependence | None = None) -> Slice:
     for users in found.arguments.values():
         users.sort(key=lambda m: -m.step)
     return found
+
+
+def yields(node: ast.AST) -> bool:
+    "Whether a statement hands out a value of a generator."
+    return any(isinstance(inner, (ast.Yield, ast.YieldFrom)) for part in header_parts(node) for inner in ast.walk(part))
 
 
 def _argument(story: Story, found: Slice, todo: list, activation: Activation, name: str, moment: Moment) -> None:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TESTED', 'LOOPS', 'FUNCTIONS', 'Moment', 'Turn', 'Loop', 'Activation', 'place', 'line_of_node', 'own_statements',
-           'statement_at', 'Source', 'source_of', 'Story', 'value_of', 'each_of', 'constant_text', 'variable', 'before',
-           'after', 'flat', 'outcome_of']
+           'statement_at', 'Source', 'source_of', 'Story', 'place_probes', 'story_of', 'value_of', 'each_of',
+           'constant_text', 'variable', 'before', 'after', 'flat', 'outcome_of']
 
 # %% ../nbs/03a_story.ipynb #42d35c5d
 import ast
@@ -259,27 +259,30 @@ class _Frame:
 class Story:
     "An execution as a person sees it. `roots`: the outermost activations, in order; `moments`: all moments by step."
 
-    def __init__(self, trace: Trace, replay: Replay):
+    def __init__(self, trace: Trace):
         self.trace = trace
         self.source = source_of(trace.code)
         self.roots: list[Activation] = []
         self.activations: list[Activation] = []
         self.moments: dict[int, Moment] = {}
         self._frames: dict[int, _Frame] = {}
-        self._history: dict[tuple[int, str], tuple[list[int], list[str]]] = {}
+        self.history: dict[tuple[int, str], tuple[list[int], list[str]]] = {}
         self._generators = {e.frame for e in trace.events if e.yielded or e.resumed}
-        self._running: dict[int, Moment] = {}  # by step: the statement that the frame of the event goes on with
+        self.running: dict[int, Moment] = {}  # by step: the statement that the frame of the event goes on with
         self._build()
-        self._place_probes(replay)
+
+    def _remember(self, event: Event) -> None:
+        "Put the changes of an event into the history of their variables."
+        for name, text in event.changed.items():
+            steps, texts = self.history.setdefault((event.frame, name), ([], []))
+            steps.append(event.step)
+            texts.append(text)
 
     def _build(self) -> None:
         "Read the events once, from the first to the last."
         stack: list[_Frame] = []
         for event in self.trace.events:
-            for name, text in event.changed.items():
-                steps, texts = self._history.setdefault((event.frame, name), ([], []))
-                steps.append(event.step)
-                texts.append(text)
+            self._remember(event)
             if event.kind == "call":
                 stack.append(self._enter(event, stack))
             elif event.kind == "line":
@@ -299,7 +302,7 @@ class Story:
             frame = self._frames[event.frame] = _Frame(activation)
         frame.activation = activation
         if frame.previous is not None:
-            self._running[event.step] = frame.previous
+            self.running[event.step] = frame.previous
         return frame
 
     def _line(self, event: Event, stack: list[_Frame]) -> None:
@@ -311,7 +314,7 @@ class Story:
             return
         node = statement_at(candidates, event, frame.previous.node if frame.previous else None)
         moment = Moment(node, event, activation)
-        self.moments[event.step] = self._running[event.step] = moment
+        self.moments[event.step] = self.running[event.step] = moment
         if activation.generator:
             frame.previous = moment
             activation.items.append(moment)
@@ -330,16 +333,24 @@ class Story:
             while stack.pop() is not frame:
                 continue
 
-    def _place_probes(self, replay: Replay) -> None:
-        "Give every moment the values of its expressions; the elements of an iterable are kept apart from the iterable."
-        sites = {site.id: site for site in replay.sites}
-        for probe in replay.probes():
-            site = sites[probe.site]
-            moment = self._running.get(probe.step)
-            if moment is not None:
-                spot = (site.line, site.col, site.end_line, site.end_col)
-                key = ("each", *spot) if site.kind == "iter" else spot
-                moment.values.setdefault(key, []).append(probe.text)
+# %% ../nbs/03a_story.ipynb #58bfc507
+def place_probes(story: Story, replay: Replay) -> None:
+    "Give every moment the values of its expressions; the elements of an iterable are kept apart from the iterable."
+    sites = {site.id: site for site in replay.sites}
+    for probe in replay.probes():
+        site = sites[probe.site]
+        moment = story.running.get(probe.step)
+        if moment is not None:
+            spot = (site.line, site.col, site.end_line, site.end_col)
+            key = ("each", *spot) if site.kind == "iter" else spot
+            moment.values.setdefault(key, []).append(probe.text)
+
+
+def story_of(trace: Trace, replay: Replay) -> Story:
+    "The story of a trace, with the values that the probes of its replay saw."
+    story = Story(trace)
+    place_probes(story, replay)
+    return story
 
 # %% ../nbs/03a_story.ipynb #d8e4c9c0
 def value_of(
@@ -377,7 +388,7 @@ def variable(
     step: int,  # the value after this step took effect
 ) -> str | None:
     "What a variable of a frame was after a step; None before its first assignment and for names that are not the frame's own."
-    steps, texts = story._history.get((frame, name), ((), ()))
+    steps, texts = story.history.get((frame, name), ((), ()))
     at = bisect_right(steps, step) - 1
     return texts[at] if at >= 0 and texts[at] != "<deleted>" else None
 
