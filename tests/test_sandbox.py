@@ -376,10 +376,15 @@ def test_output_belongs_to_its_case(boxes):
 
 # ---------------------------------------------------------------- what honest programs need
 
-HONEST = """abc array base64 bisect bz2 calendar cmath collections copy csv dataclasses datetime decimal difflib enum fractions
-functools gettext hashlib heapq html io itertools json keyword locale logging lzma math numbers operator pprint queue random re
-secrets statistics string struct textwrap threading time typing unicodedata unittest urllib.parse uuid xml.dom.minidom zlib
-asyncio socket subprocess multiprocessing concurrent.futures""".split()
+HONEST = [
+    "abc", "array", "base64", "bisect", "bz2", "calendar", "cmath", "collections", "copy", "csv", "dataclasses", "datetime",
+    "decimal", "difflib", "enum", "fractions", "functools", "gettext", "hashlib", "heapq", "html", "io", "itertools",
+    "json", "keyword", "locale", "logging", "lzma", "math", "numbers", "operator", "pprint", "queue", "random", "re",
+    "secrets", "statistics", "string", "struct", "textwrap", "threading", "time", "typing", "unicodedata", "unittest",
+    "urllib.parse", "uuid", "xml.dom.minidom", "zlib", "asyncio", "socket", "subprocess", "multiprocessing",
+    "concurrent.futures",
+]
+
 
 
 @each_level
@@ -561,7 +566,7 @@ def test_closing_leaves_no_process_and_no_descriptor(level):
             one(box, "def f(): return 1")
             one(box, "def f():\n while True: pass")
             inside = descendants(box.process.pid) | {box.process.pid}
-        assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in inside))
+        assert eventually(lambda gone=inside: not any(Path(f"/proc/{pid}").exists() for pid in gone))
     assert sorted(os.listdir("/proc/self/fd")) == descriptors
     assert descendants(os.getpid()) <= processes
 

@@ -45,7 +45,7 @@ def read_exactly(
     "Read `size` bytes; EOFError when the stream ends in the middle."
     parts, missing = [], size
     while missing:
-        part = os.read(fd, min(missing, 1 << 20))
+        part = os.read(fd, min(missing, 1 << 16))
         if not part:
             if parts:
                 raise EOFError(f"the stream ended {missing} bytes short")
@@ -203,6 +203,11 @@ class Kernel:
             raise OSError(ctypes.get_errno(), f"system call {number} was refused")
         return answer
 
+    def trim(self) -> None:
+        "Give memory that is free but scattered back to the kernel: less to copy in each fork (glibc only)."
+        if hasattr(self.libc, "malloc_trim"):
+            self.libc.malloc_trim(0)
+
     def load_filter(self, code) -> None:
         "Install a filter given as a ctypes buffer of instructions."
         program = FilterProgram(ctypes.sizeof(code) // 8, ctypes.addressof(code))
@@ -331,11 +336,11 @@ class Confinement:
             os.setgroups([])
             os.setresgid(self.uid, self.uid, self.uid)
             os.setresuid(self.uid, self.uid, self.uid)
-        if self.kernel:
+        if self.kernel and not self.layers["pid 1"]:                    # with a pid 1 everything ends anyway
             self.kernel.prctl(Kernel.SET_DUMPABLE, 0)                  # a change of user may have set it again
             self.kernel.prctl(Kernel.SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != self.parent:
-            os._exit(1)                                                # the helper died before we asked to be told
+            if os.getppid() != self.parent:
+                os._exit(1)                                            # the helper died before we asked to be told
         if self.features["address_limit"]:
             size = self.limits["memory_mb"] << 20
             resource.setrlimit(resource.RLIMIT_AS, (size, size + RESERVE))
@@ -344,9 +349,8 @@ class Confinement:
     def no_processes(self) -> None:
         "The child's part of the filter; where there is none, a limit on processes and a group to kill together."
         if self.layers["seccomp"]:
-            pid = struct.pack("=I", os.getpid())
             for hole in self.holes:
-                ctypes.memmove(ctypes.addressof(self.code) + 8 * hole + 4, pid, 4)
+                struct.pack_into("=I", self.code, 8 * hole + 4, os.getpid())
             self.kernel.load_filter(self.code)
         else:
             os.setpgid(0, 0)
@@ -468,10 +472,11 @@ def identical(a, b) -> bool:
 class Child:
     "The life of one child: prepare the program once, run its cases, report each."
 
-    def __init__(self, guest, limits: dict, result: int, memory: bool):
-        self.guest, self.limits, self.result, self.memory = guest, limits, result, memory
+    def __init__(self, guest, limits: dict, memory: bool):
+        self.guest, self.limits, self.memory = guest, limits, memory
         self.encode = json.JSONEncoder(separators=(",", ":")).encode
         self.armed = self.threaded = False
+        self.streams = self.fresh_streams()
 
     def send(self, answer: dict, last: bool) -> None:
         "Pass one case's result to the helper."
@@ -497,7 +502,7 @@ class Child:
             resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
     def watch(self, directories: list[str]) -> None:
-        "From here on a forbidden action ends the case as `denied`, whatever the program does about exceptions."
+        "While `armed`, a forbidden action ends the case as `denied`, whatever the program does about exceptions."
         forbids, frequent = forbidden, FREQUENT
 
         def hook(event, arguments):
@@ -508,7 +513,8 @@ class Child:
                 self.finish({"status": "denied", "reason": f"the program tried {action}"})
 
         sys.addaudithook(hook)
-        self.armed = True
+        for name in NO_IMPORT:
+            sys.modules.pop(name, None)              # so that importing them again is an event
 
     def notice_threads(self) -> None:
         "A thread may start, but it may still be at work in the next case (and is not counted before it runs)."
@@ -539,9 +545,8 @@ class Child:
 
     def case(self, state, case: dict) -> dict:
         "One case: its own output streams, its own context, its own share of the processor."
-        out = Capped(self.limits["output_bytes"], self.too_much)
-        sys.stdout = io.TextIOWrapper(out, "utf-8", newline="\n", write_through=True)
-        sys.stderr = io.TextIOWrapper(out, "utf-8", "backslashreplace", newline="\n", write_through=True)
+        out, sys.stdout, sys.stderr = self.streams or self.fresh_streams()
+        self.streams = None
         armed, self.armed = self.armed, False
         used = math.ceil(time.process_time() + self.limits["cpu_s"])
         resource.setrlimit(resource.RLIMIT_CPU, (used, resource.getrlimit(resource.RLIMIT_CPU)[1]))
@@ -554,12 +559,18 @@ class Child:
         answer.setdefault("stdout", out.text())
         return answer
 
+    def fresh_streams(self) -> tuple:
+        "What is printed, and the two streams that print it."
+        out = Capped(self.limits["output_bytes"], self.too_much)
+        return (out, io.TextIOWrapper(out, "utf-8", newline="\n", write_through=True),
+                io.TextIOWrapper(out, "utf-8", "backslashreplace", newline="\n", write_through=True))
+
     def too_much(self) -> None:
         self.finish({"status": "output", "reason": f"the program printed more than {self.limits['output_bytes']} bytes"})
 
-    def run(self, job: bytes, first: int) -> None:
+    def run(self, spec: dict, first: int, result: int) -> None:
         "Run the cases from `first` on, until one of them ends badly or leaves the interpreter changed."
-        spec = json.loads(job)
+        self.result = result
         cases = spec["cases"][first:]
         world = World() if len(cases) > 1 else None
         prepared = []
@@ -595,8 +606,11 @@ class Helper:
     "Reads jobs, forks a child for each, forwards what the children say under the job's own number."
 
     def __init__(self, confinement: Confinement, guest, limits: dict, audit: bool):
-        self.confinement, self.guest, self.limits, self.audit = confinement, guest, limits, audit
-        self.directories = stdlib_directories()
+        self.confinement, self.limits, self.audit = confinement, limits, audit
+        self.child = Child(guest, limits, confinement.features["address_limit"])     # lived by the forks alone
+        self.child.notice_threads()
+        if audit:
+            self.child.watch(stdlib_directories())
 
     def reply(self, job: int, case: int, kind: int, body: bytes) -> None:
         write_all(1, REPLY.pack(job, case, kind, len(body)) + body)
@@ -605,11 +619,11 @@ class Helper:
         "Until the host closes our standard input."
         while (header := read_exactly(0, JOB.size)) is not None:
             job, case, count, size = JOB.unpack(header)
-            spec = read_exactly(0, size)
+            spec = json.loads(read_exactly(0, size))
             while case < count:
                 case = self.program(job, case, count, spec)
 
-    def program(self, job: int, case: int, count: int, spec: bytes) -> int:
+    def program(self, job: int, case: int, count: int, spec: dict) -> int:
         "Run cases in one child, from `case` on, as far as it gets; the number of the next case to run."
         receive, result = os.pipe()
         pid = os.fork()
@@ -626,21 +640,16 @@ class Helper:
             case += 1
         return case
 
-    def become_child(self, receive: int, result: int, spec: bytes, first: int) -> None:
+    def become_child(self, receive: int, result: int, spec: dict, first: int) -> None:
         "Never returns: the forked process confines itself, runs its cases and ends."
         try:
             os.close(receive)
-            child = Child(self.guest, self.limits, result, self.confinement.features["address_limit"])
             self.confinement.child()
-            if self.audit:
-                for name in NO_IMPORT:
-                    sys.modules.pop(name, None)
-                child.watch(self.directories)
-            child.notice_threads()
+            self.child.armed = self.audit
             try:
-                child.run(spec, first)
+                self.child.run(spec, first, result)
             except MemoryError:
-                child.finish({"status": "memory", "reason": "the program's memory was used up"})
+                self.child.finish({"status": "memory", "reason": "the program's memory was used up"})
         finally:
             os._exit(71)
 
@@ -662,7 +671,7 @@ class Helper:
                 if self.too_large(pid):
                     return case, {"status": "memory", "reason": f"the process grew beyond {self.limits['memory_mb']} MiB"}
                 continue
-            part = os.read(receive, 1 << 20)
+            part = os.read(receive, 1 << 16)
             if not part:
                 return case, {}
             buffer += part
@@ -733,10 +742,9 @@ def install(sources: dict, entry: str):
 # %% ../nbs/00b_helper.ipynb #228ba6b3
 def rehearse(guest, limits: dict, null: int) -> None:
     "Run the guest's own sample job (`REHEARSAL`) here, so that every child inherits warm caches."
-    job = json.dumps(guest.REHEARSAL).encode()
     processor = resource.getrlimit(resource.RLIMIT_CPU)
     for _ in range(3):
-        Child(guest, limits, null, False).run(job, 0)
+        Child(guest, limits, False).run(guest.REHEARSAL, 0, null)
     resource.setrlimit(resource.RLIMIT_CPU, processor)
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
 
@@ -754,7 +762,10 @@ def serve(
         rehearse(guest, config["limits"], confinement.null)
     confinement.helper()
     helper = Helper(confinement, guest, config["limits"], config["audit"])
+    config.clear()
     gc.collect()
+    if confinement.kernel:
+        confinement.kernel.trim()
     gc.freeze()
     helper.reply(0, 0, HELLO, json.dumps(confinement.layers).encode())
     helper.serve()

@@ -228,7 +228,7 @@ class Sandbox:
         receive, send = self.process.stdout.fileno(), self.process.stdin.fileno()
         readable, writable, _ = select.select([receive], [send] if self.outbox else [], [], timeout)
         if readable:
-            part = os.read(receive, 1 << 20)
+            part = os.read(receive, 1 << 16)
             self.inbox += part
             return bool(part)
         if writable:
