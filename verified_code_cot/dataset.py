@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from .engine import stage
 from .records import InputError, Program, Rationale, Record, Verdict, atomic, digest, load, write_jsonl, write_parquet
 
 # %% ../nbs/13_dataset.ipynb #a633027a
@@ -365,6 +366,7 @@ def export(
     return {"read": sum(rejected.values()) + counts["train"] + counts["validation"], **counts, "split_by": parts.split_by, "rejected": rejected}
 
 # %% ../nbs/13_dataset.ipynb #6ff4c20e
+@stage("dataset")
 def run(
     run_dir: str | Path,
     validation: float = 0.1,
