@@ -59,7 +59,8 @@ def test_one_line_out_for_each_line_in(tmp_path):
     assert [v["reason_code"] for v in found] == codes
     assert "in.jsonl:5: call: this field is missing" in found[4]["reason"] and "in.jsonl:11: direction: " in found[10]["reason"]
     assert "asked to fail" in found[6]["reason"]
-    assert json.loads(run.stdout) == {"out": "out.jsonl", "method": "test_cli:by_length", "read": 11, "verified": 3, "contradicted": 0, "unsupported": 0, "error": 8}
+    counts = {"read": 11, "verified": 3, "contradicted": 0, "unsupported": 0, "error": 8}
+    assert json.loads(run.stdout) == {"out": "out.jsonl", "method": "test_cli:by_length", **counts}
     assert [line.split(":")[1] for line in run.stderr.splitlines()] == ["2", "3", "5", "6", "9", "11"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"], "no leftovers"
     assert all(set(v) == {"id", "verdict", "score", "reason_code", "reason", "answer", "claims", "coverage"} for v in found)

@@ -299,7 +299,7 @@ def test_the_budget_is_kept_where_it_can_be(stories, budget):
                 text = tell(stories[name], direction, style, 0, budget)[0].rationale
                 least = tokens(tell(stories[name], direction, style, 0, 1)[0].rationale)
                 assert tokens(text) <= max(budget, least), (name, direction, style)
-                assert least < 600
+                assert least < 400
 
 
 def test_a_long_loop_is_summed_up(stories):
@@ -309,11 +309,13 @@ def test_a_long_loop_is_summed_up(stories):
 
 
 def test_grammar_slips_do_not_return(box, stories):
-    slips = re.compile(r"\.;|\.\.|;;| ,|, ,|\bis is\b|  |\bthe the\b|so so|, so [^.;]*, so [^.;]*, so |`(\w+)` (is|becomes|takes) `\1`|\{[a-z0-9]\}|None as |\( | \)")
+    slips = re.compile(r"\.;|\.\.|;;| ,|, ,|\bis is\b|  |\bthe the\b|so so|, so [^.;]*, so [^.;]*, so |\{[a-z0-9]\}|None as |\( | \)")
     for story in backward_cases(box, stories):
         for direction in DIRECTIONS:
             for style in STYLES:
-                text = re.sub(r"`` .+? ``|`[^`\n]*`", "`x`", tell(story, direction, style, 1, None)[0].rationale.split("<answer>")[0])
+                told = tell(story, direction, style, 1, None)[0].rationale
+                assert not re.search(r"`(\w+)` (is|becomes|takes) `\1`", told), told
+                text = re.sub(r"`` .+? ``|`[^`\n]*`", "`x`", told.split("<answer>")[0])
                 assert not slips.search(text), (slips.search(text), text)
 
 

@@ -215,7 +215,7 @@ def counting():
 
 
 RENDERED = [
-    (Liar, "<class 'Liar'>"), (Liar(), "Liar(n=1)"), (Endless([1, 2]), "Endless([1, 2])"), (Slotted(), "Slotted(a=1, _Slotted__c=[2])"), (Strange(), "Strange(x=1)"),
+    (Liar, "<class 'Liar'>"), (Liar(), "Liar()"), (Endless([1, 2]), "Endless([1, 2])"), (Slotted(), "Slotted(_Slotted__c=[2], a=1)"), (Strange(), "Strange(x=1)"),
     (Color.RED, "Color.RED"), (Point(1, [2]), "Point(x=1, y=[2])"), (Pair(1, "b"), "Pair(a=1, b='b')"), (Money("1.50"), "Money(Decimal('1.50'))"),
     (made(Named("n"), tag=1), "Named('n', tag=1)"), (Wrong(3), "Wrong('code', 3, code=3)"), (Tally("aab"), "Tally({'a': 2, 'b': 1})"),
     (in_itself(), "([1, […]], {'d': ({…}, [1, […]])}, Point(x=1, y=[Point(…)]))"), (collections.Counter("abca"), "Counter({'a': 2, 'b': 1, 'c': 1})"),
@@ -236,7 +236,9 @@ RENDERED = [
 @pytest.mark.parametrize("place", range(len(RENDERED)))  # pytest must not look at the values: some of them bite
 def test_render(place):
     value, text = RENDERED[place]
-    assert render(value) == text
+    rendered = render(value)
+    del value
+    assert rendered == text
 
 
 def test_deep_and_shared_structures_stay_small_and_quick():
@@ -254,28 +256,30 @@ def test_deep_and_shared_structures_stay_small_and_quick():
 
 
 def test_a_set_that_holds_itself_through_an_object():
-    node = types.SimpleNamespace.__new__(type("Node", (), {}))
+    node = type("Node", (), {})()
     node.around = {node, 1}
     assert render(node) == "Node(around={Node(…), 1})"
 
 
 def test_the_digits_of_a_huge_number_are_not_asked_for():
     assert render(10**4000, 5000) == str(10**4000)
-    assert render(7**10000, 10**6).startswith(("<int of", "7", "1", "2", "3", "4", "5", "6", "8", "9"))
-    assert is_cut(render(10**5000))
+    assert render(10**5000, 10**6) == "<int of 16610 bits…>"
+    assert render([10**5000], 10**6) == "[<int of 16610 bits…>]"
 
 
 ERRORS = [
     (ValueError("bad"), "ValueError: bad"), (ValueError(), "ValueError"), (KeyError("k"), "KeyError: 'k'"), (ValueError("a", 2), "ValueError: ('a', 2)"),
     (Wrong(3), "Wrong: ('code', 3)"), (StopIteration(3), "StopIteration: 3"), (RecursionError("maximum recursion depth exceeded in comparison"), "RecursionError: maximum recursion depth exceeded"),
     (ValueError("x" * 9999), "ValueError: " + "x" * 500 + "…"), (ValueError("\ud800"), "ValueError: \\ud800"), (OSError(2, "no"), "FileNotFoundError: (2, 'no')"),
-    (ValueError(Liar()), "ValueError: Liar(n=1)")]
+    (ValueError(Liar()), "ValueError: Liar()")]
 
 
 @pytest.mark.parametrize("place", range(len(ERRORS)))
 def test_error_text(place):
     error, text = ERRORS[place]
-    assert error_text(error) == text
+    said = error_text(error)
+    del error
+    assert said == text
 
 
 def test_messages_of_all_versions_read_alike():

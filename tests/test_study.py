@@ -65,7 +65,8 @@ def plan(tmp_path, monkeypatch):
     folder = tmp_path / "nbs"
     folder.mkdir()
     log = tmp_path / "log"
-    write_notebook(folder / "01_first.ipynb", f"run_dir = 'x'  # where\nmany = 6  # numbers\nseed = 0  # the first\nseconds = 0.0  # each\nlog = {str(log)!r}", FIRST)
+    parameters = f"run_dir = 'x'  # where\nmany = 6  # numbers\nseed = 0  # the first\nseconds = 0.0  # each\nlog = {str(log)!r}"
+    write_notebook(folder / "01_first.ipynb", parameters, FIRST)
     write_notebook(folder / "02_second.ipynb", "run_dir = 'x'  # where\nscale = 1  # a factor", SECOND)
     profiles = {"demo": {}, "big": {"first": {"many": 10}}, "broken": {"first": {"mnay": 10}}}
     return Plan(notebooks=folder, stages={"first": "01_first.ipynb", "second": "02_second.ipynb"}, profiles=profiles)

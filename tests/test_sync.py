@@ -1,6 +1,7 @@
 """The package is what the notebooks export, and the guard notices when it is not."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -164,3 +165,23 @@ def test_notebooks_are_json_that_nbformat_accepts():
     for path in NOTEBOOKS:
         nbformat.validate(nbformat.reads(path.read_text(encoding="utf-8"), as_version=4))
         assert json.loads(path.read_text(encoding="utf-8"))["nbformat_minor"] >= 5, "cells need ids"
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_what_the_readme_points_to_is_there():
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    assert len(links) > 10
+    assert [link for link in links if not (ROOT / link).exists()] == []
+    for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_the_python_of_the_readme_runs(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(code.strip().splitlines()) <= 12
+    names = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert (names["verdict"].verdict, names["wrong"].verdict) == ("verified", "contradicted")
+    assert "4" in capsys.readouterr().out and 0 < names["scores"][0] <= 1
