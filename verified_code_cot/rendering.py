@@ -185,9 +185,13 @@ def brackets(value):
 
 # %% ../nbs/00a_rendering.ipynb #07829bae
 def write_int(value, limit):
-    if value.bit_length() > max(limit, 40) * 3.3:
-        return f"<int of {value.bit_length()} bits{CUT}>"
-    return int.__repr__(value)
+    """The digits of an integer, where they fit and the interpreter is willing to work them out."""
+    if value.bit_length() <= max(limit, 40) * 3.3:
+        try:
+            return int.__repr__(value)
+        except ValueError:  # the interpreter's own limit on digits
+            return f"<int of {value.bit_length()} bits{CUT}>"
+    return f"<int of {value.bit_length()} bits{CUT}>"
 
 # %% ../nbs/00a_rendering.ipynb #5e11d858
 def write_text(value, limit):

@@ -1,0 +1,158 @@
+"""A case that can be asked again: probes, watches, closed expressions, other calls."""
+
+import json
+from pathlib import Path
+
+import pytest
+from trace_programs import PROGRAMS
+
+from verified_code_cot.replay import Replay, ReplayError, sites
+from verified_code_cot.tracing import box_for, trace, traces
+
+CRUXEVAL = Path(__file__).parents[1].parent / "shared" / "data" / "cruxeval.jsonl"
+
+CODE = """
+def f(xs, k):
+    out = []
+    for i, x in enumerate(xs):
+        if x > k and len(out) < 2:
+            out.append(x * 2 if x % 2 else x)
+    return out
+"""
+
+
+@pytest.fixture
+def replay():
+    with Replay(trace(CODE, "f([1, 5, 8, 9], 2)")) as session:
+        yield session
+
+
+def test_sites_quote_the_program(replay):
+    texts = {(site.kind, site.line, site.source) for site in replay.sites}
+    assert {("test", 5, "x > k and len(out) < 2"), ("call", 5, "len(out)"), ("iter", 4, "enumerate(xs)"), ("test", 6, "x % 2"), ("expr", 6, "x * 2")} <= texts
+    assert [site.id for site in replay.sites] == list(range(len(replay.sites)))
+    assert {site.function for site in replay.sites} == {"f"}
+
+
+def test_a_site_on_several_lines_is_quoted_whole():
+    found = sites("def f(é, b):\n    return (é +\n            b) * 2\n")
+    assert [site.source for site in found] == ["(é +\n            b) * 2", "é +\n            b", "é", "b"]
+
+
+def test_probes(replay):
+    names = {site.id: site.source for site in replay.sites}
+    told = [(probe.step, names[probe.site], probe.text) for probe in replay.probes() if names[probe.site] in ("x > k", "len(out)", "x % 2")]
+    assert told == [(3, "x > k", "False"), (5, "x > k", "True"), (5, "len(out)", "0"), (6, "x % 2", "1"),
+                    (8, "x > k", "True"), (8, "len(out)", "1"), (9, "x % 2", "0"), (11, "x > k", "True"), (11, "len(out)", "2")]
+
+
+def test_watches(replay):
+    assert replay.watch(["len(out)", "out[-1]", "zz"]) == {
+        "len(out)": [(1, 5, "0"), (6, 8, "1"), (9, 14, "2")],
+        "out[-1]": [(1, 5, "!IndexError: list index out of range"), (6, 8, "10"), (9, 14, "8")], "zz": []}
+
+
+def test_answers_are_kept(replay, monkeypatch):
+    replay.fetch(probes=True, watch=["i", "x"], evaluate=["f([3], 1)", "1 + 1"], run=["f([], 0)"])
+    monkeypatch.setattr(replay, "ask", None)
+    assert replay.probes() and replay.watch(["x"])["x"][0] == (2, 3, "1") and replay.evaluate(["1 + 1", "f([3], 1)"]) == ["2", "[6]"]
+    assert replay.run("f([], 0)").output == "[]" and replay.other("f([], 0)").trace.call == "f([], 0)"
+    monkeypatch.setattr(replay.other("f([], 0)"), "ask", None)
+    assert [probe.text for probe in replay.other("f([], 0)").probes()][:1] == ["[]"]
+
+
+def test_fetch_says_what_the_single_questions_say(replay):
+    other = Replay(replay.trace)
+    other.fetch(probes=True, watch=["out", "x * k"], evaluate=["f([9], 1)"], run=["f([7], 1)"])
+    assert other.probes() == replay.probes() and other.watch(["out", "x * k"]) == replay.watch(["out", "x * k"])
+    assert other.evaluate(["f([9], 1)"]) == replay.evaluate(["f([9], 1)"]) and other.run("f([7], 1)") == replay.run("f([7], 1)")
+    assert other.other("f([7], 1)").probes() == replay.other("f([7], 1)").probes()
+
+
+def test_one_bad_question_does_not_spoil_the_others(replay):
+    asked = ["1 + 1", "__import__('os').getpid()", "open('/etc/passwd')", "f([5], 1)", "exit()", "[i for i in iter(int, 1)]", "'a' * 10 ** 12", "x"]
+    assert replay.evaluate(asked) == ["2", replay.evaluate(asked)[1], "!denied", "[10]", "!NameError: name 'exit' is not defined", "!timeout",
+                                      "!OverflowError: the result is too large", "!NameError: name 'x' is not defined"]
+    watched = replay.watch(["k", "open('/etc/passwd')", "k + 1", "[i for i in iter(int, 1)]", "xs.clear()", "out.append(1)"])
+    assert watched["k"] == [(0, 14, "2")] and watched["k + 1"] == [(0, 14, "3")]
+    assert [text for _, _, text in watched["open('/etc/passwd')"]] == ["!denied"] and watched["[i for i in iter(int, 1)]"][-1][2] == "!timeout"
+    assert watched["xs.clear()"] == [(0, 14, "None")]
+
+
+def test_a_watch_that_changes_the_execution_is_found_out():
+    code = "class Count:\n    n = 0\n    def up(self):\n        Count.n += 1\n        return Count.n\ndef f():\n    c = Count()\n    a = c.up()\n    return a\n"
+    with Replay(trace(code, "f()")) as session:
+        watched = session.watch(["c.up()", "a"])
+    assert [text for _, _, text in watched["c.up()"]] == ["!impure"] and watched["a"] == [(2, 8, "1")]
+
+
+def test_another_execution_is_an_error():
+    found = trace("def f(x): return x", "f(1)")
+    with pytest.raises(ReplayError) as error:
+        Replay(found.model_copy(update={"digest": "0" * 64})).probes()
+    assert error.value.status == "changed"
+    with pytest.raises(ReplayError) as error:
+        Replay(trace("def f(x) return x", "f(1)")).watch(["x"])
+    assert error.value.status == "syntax"
+
+
+def test_other_calls(replay):
+    assert replay.run("f([3], 0)").output == "[6]"
+    assert replay.run("f(3)").status == "exception" and replay.run("f([").status == "syntax"
+    other = replay.other("f([3], 0)")
+    assert other.watch(["k"]) == {"k": [(0, len(other.trace.events) - 1, "0")]}
+
+
+def variables_by_probe(session):
+    """`{(step, name): text}` of every name that a probe saw first at a step, taken from `probes`."""
+    names = {site.id: site.source for site in session.sites if site.kind in ("expr", "test") and site.source.isidentifier()}
+    seen = {}
+    for probe in session.probes():
+        if probe.site in names:
+            seen.setdefault((probe.step, names[probe.site]), probe.text)
+    return seen
+
+
+def agree(found):
+    """Where a probe and a watch speak of the same name before the same statement, they say the same; the number of places."""
+    session, places = Replay(found), 0
+    seen = variables_by_probe(session)
+    watched = session.watch(sorted({name for _, name in seen}))
+    before, last = {}, {}
+    for event in found.events:
+        before[event.step] = last.get(event.frame)
+        last[event.frame] = event.step
+    for (step, name), text in seen.items():
+        moment, frame = before[step], found.events[step].frame
+        for first, end, value in watched[name]:
+            if moment is not None and first <= moment <= end and found.events[first].frame == frame and not value.startswith("!"):
+                assert value == text, (found.call, step, name)
+                places += 1
+    return places
+
+
+def plain(code):
+    """Whether no statement rebinds a name that it also reads (a comprehension's own names, a walrus, a loop's target)."""
+    return not any(word in code for word in (":=", "lambda", " for ", "global", "nonlocal", "yield"))
+
+
+def test_probes_and_watches_agree():
+    code = "def g(n):\n    n = n * 2\n    return n + 1\ndef f(xs):\n    t = 0\n    i = 0\n    while i < len(xs):\n        t = t + g(xs[i])\n        i = i + 1\n    return t, xs\n"
+    assert agree(trace(code, "f([3, 4])")) >= 15
+
+
+@pytest.mark.skipif(not CRUXEVAL.exists(), reason="../shared is not here")
+def test_probes_and_watches_agree_on_programs_that_are_not_ours():
+    rows = [row for row in map(json.loads, CRUXEVAL.read_text().splitlines()) if plain(row["code"].split(":", 1)[1])][:120]
+    found = traces([(row["code"], [f"f({row['input']})"]) for row in rows], box_for())
+    assert sum(agree(one) for (one,) in list(found)) > 300
+
+
+def test_every_program_can_be_replayed():
+    for name, code, call in PROGRAMS:
+        found = trace(code, call, check_determinism=False)
+        session = Replay(found)
+        session.fetch(probes=True, watch=["x", "out"])
+        assert session.probes() or not session.sites, name
+        steps = {probe.step for probe in session.probes()}
+        assert steps <= {event.step for event in found.events}, name
