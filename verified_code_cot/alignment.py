@@ -10,7 +10,7 @@ __all__ = ['NEAREST', 'WEIGHT', 'Window', 'Costs', 'Placed', 'Leaf', 'Station', 
            'pin_text', 'align']
 
 # %% ../nbs/06b_alignment.ipynb #09b73659
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -144,9 +144,8 @@ def steady(facts: list[Fact], window: Window) -> list[Fact]:
 # %% ../nbs/06b_alignment.ipynb #3ba1db9e
 def laps_within(execution: Execution, window: Window) -> list[Lap]:
     "The laps that lie within a window: the next level of loops first."
-    inside = [lap for lap in execution.laps if window.first <= lap.first and lap.last <= window.last
-              and (window.lap is None or (lap.frame, lap.path) != (window.lap.frame, window.lap.path))]
-    return inside
+    return [lap for lap in execution.laps if window.first <= lap.first and lap.last <= window.last
+            and (window.lap is None or (lap.frame, lap.path) != (window.lap.frame, window.lap.path))]
 
 def value_fits(execution: Execution, lap: Lap, pin: Pin) -> bool | None:
     "Whether the value that a heading names is the one that the lap has; None when it names none."
@@ -425,7 +424,8 @@ def never(search: Search, station: Station, window: Window, state: State) -> Sta
             settled = Placed("unverifiable", replace(usable[0], note="the loop is left before that iteration"), reason="cannot_check")
         if settled is None and usable:
             wrong = against(leaf, [(g, chosen(g, window)) for g in usable], window, state.moment)
-            settled = Placed("contradicted", usable[0], wrong.fact if wrong else None, wrong.observed if wrong and wrong.reason == "false" else observed, "never_happened")
+            seen = wrong.observed if wrong and wrong.reason == "false" else observed
+            settled = Placed("contradicted", usable[0], wrong.fact if wrong else None, seen, "never_happened")
             cost += 1.0
         choices = (choices, leaf.index, settled or unchecked(leaf) or Placed("unverifiable", reason="cannot_check"))
     return replace(state, cost=cost, choices=choices)

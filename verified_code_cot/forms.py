@@ -11,7 +11,7 @@ __all__ = ['BUILTINS', 'GROUNDERS', 'Grounding', 'Asked', 'once', 'unsayable', '
            'ground_next_test', 'is_for', 'branches_of', 'lines_meant', 'ground_branch', 'Run', 'runs_of', 'ground_end',
            'runs_meant', 'ground_count', 'ground_comprehension_count', 'targets_at', 'visited', 'ground_visits',
            'ground_over', 'visits_hold', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds',
-           'ground_effect', 'effects', 'opaque', 'item_of', 'element_at', 'ground_unchanged', 'ground_return',
+           'ground_effect', 'support_only', 'effects', 'item_of', 'element_at', 'ground_unchanged', 'ground_return',
            'ground_produced', 'of_one_kind', 'is_meant', 'ground_mention', 'ground_maps', 'entries', 'transitions',
            'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal',
            'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity', 'ground_exists',
@@ -27,7 +27,7 @@ from functools import lru_cache
 from typing import Any
 
 from .claims import Claim, Reading
-from .grounding import (DELETED, NOTHING, Execution, Fact, Inquiry, Lap, Place, agrees, bound_inside,
+from .grounding import (NOTHING, Execution, Fact, Inquiry, Lap, Place, agrees, equal_in_prose,
                                          literal, names_in, normal, parsed, plain, together, truth, value_at, watch)
 from .rendering import canonical, same_text
 
@@ -78,9 +78,7 @@ def variables_of(code: str) -> frozenset[str]:
             found.add(node.id)
         elif isinstance(node, ast.arg):
             found.add(node.arg)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            found.add(node.name)
-        elif isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name:
+        elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
             found.add(node.name)
     return frozenset(found)
 
@@ -176,7 +174,7 @@ def instances_of(execution: Execution, source: str) -> list[Fact]:
         if not pairs or None in wanted:
             continue
         for whole in execution.evaluations.get(place.site, []):
-            if all(agrees("==", operand_at(execution, node, whole) or "", text) for (node, _), text in zip(pairs, wanted)):
+            if all(agrees("==", operand_at(execution, node, whole) or "", text) for (node, _), text in zip(pairs, wanted, strict=True)):
                 found.append(whole)
     return sorted(found, key=lambda fact: fact.order or 0)
 
@@ -226,7 +224,8 @@ def ground_value(asked: Asked) -> Grounding:
     if claimed is None or claimed.startswith("!"):
         return unsayable(value, "the claimed value cannot be evaluated")
     now, later = (own, state) if own else (state, [])
-    if own and (isinstance(parsed(subject), ast.Attribute) or is_stored(asked.execution.trace.code, subject)):  # `items[1]` may be what the program reads, or what it has just put there
+    if own and (isinstance(parsed(subject), ast.Attribute) or is_stored(asked.execution.trace.code, subject)):
+        # `items[1]` may be what the program reads, or what it has just put there
         now, later = sorted(own + state, key=lambda f: f.first), []
     if now and not told_directly(asked, subject) and all(of_other_kind(claimed, fact.value) for fact in now):
         return unsayable(claimed, f"{subject} never is a value of that kind, so the sentence is likely to speak of something else")
@@ -326,7 +325,7 @@ def operands(
         return []
     mine, theirs = parts_of(pattern), parts_of(closed)
     if mine is not None and theirs is not None and mine[0] == theirs[0]:
-        pairs = [operands(p, c, top=False) for p, c in zip(mine[1], theirs[1])]
+        pairs = [operands(p, c, top=False) for p, c in zip(mine[1], theirs[1], strict=True)]
         if all(p is not None for p in pairs):
             return [pair for some in pairs for pair in some]
     if top or isinstance(pattern, (ast.Constant, ast.Slice)) or isinstance(closed, ast.Slice) or not is_closed(closed):
@@ -370,7 +369,7 @@ def filled_in(
             there = [operand_at(asked.execution, p, whole) for p, _ in pairs]
             if any(text is None for text in there) or any(text is None for text in claimed):
                 continue
-            agree = [agrees("==", seen, said) for seen, said in zip(there, claimed)]
+            agree = [agrees("==", seen, said) for seen, said in zip(there, claimed, strict=True)]
             holds = None if None in agree else all(agree)
             shown = with_values(place.node, [p for p, _ in pairs], there)
             found.append(replace(whole, value=shown, holds=holds))
@@ -378,7 +377,7 @@ def filled_in(
 
 def with_values(node: ast.expr, places: list[ast.expr], texts: list[str]) -> str:
     "An expression of the program written with the values that its operands had."
-    by_spot = {(p.lineno, p.col_offset, p.end_col_offset): text for p, text in zip(places, texts)}
+    by_spot = {(p.lineno, p.col_offset, p.end_col_offset): text for p, text in zip(places, texts, strict=True)}
 
     class Fill(ast.NodeTransformer):
         def visit(self, inner: ast.AST) -> ast.AST:
@@ -457,7 +456,7 @@ def ground_next_test(asked: Asked, wanted: bool) -> Grounding:
              for e in asked.execution.events if e.outcome is not None and not is_for(asked.execution, e.line)]
     if not facts:
         return unsayable(str(wanted), "no test was reached")
-    return Grounding(str(wanted), tuple(facts), subject="the test", moment="at")
+    return support_only(Grounding(str(wanted), tuple(facts), subject="the test", moment="at"))
 
 def is_for(execution: Execution, line: int) -> bool:
     "Whether a line is the header of a `for` loop."
@@ -517,10 +516,10 @@ def runs_of(execution: Execution) -> list[Run]:
     for lap in execution.laps:
         grouped[lap.frame, lap.path[:-1], lap.line].append(lap)
     found = [Run(line, frame, laps[0].first, laps[-1].last, tuple(laps)) for (frame, _, line), laps in grouped.items()]
+    ended = {(run.line, run.frame, run.last + 1) for run in found}
     for event in execution.events:
-        if event.line in execution.loops and event.outcome is False and event.kind == "line":
-            if not any(run.line == event.line and run.frame == event.frame and run.last in (event.step - 1,) for run in found):
-                found.append(Run(event.line, event.frame, event.step, event.step, ()))
+        if event.outcome is False and event.line in execution.loops and (event.line, event.frame, event.step) not in ended:
+            found.append(Run(event.line, event.frame, event.step, event.step, ()))
     return sorted(found, key=lambda run: run.first)
 
 def ground_end(asked: Asked, lines: list[int]) -> Grounding:
@@ -661,6 +660,7 @@ def grew_at_end(old: Any, new: Any, item: Any) -> bool:
     return isinstance(old, str) and isinstance(new, str) and isinstance(item, str) and new == old + item
 
 def number(value: Any) -> bool:
+    "Whether a value is a number (a truth value is none here)."
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 def effect_holds(
@@ -713,6 +713,8 @@ def _gained(relation: str, old: Any, new: Any, item: Any, index: Any) -> bool | 
         return _element(new, index) == item and occurrences(new, item) > occurrences(old, item)
     if isinstance(new, dict) and isinstance(item, dict):
         return all(new.get(k, NOTHING) == v for k, v in item.items())
+    if isinstance(new, dict) and isinstance(item, tuple) and len(item) == 2 and _hashable(item[0]):
+        return new.get(item[0], NOTHING) == item[1] or occurrences(new, item) > occurrences(old, item)
     return grew_at_end(old, new, item) or occurrences(new, item) > occurrences(old, item)
 
 def _lost(old: Any, new: Any, item: Any, index: Any) -> bool | None:
@@ -743,11 +745,18 @@ def ground_effect(asked: Asked) -> Grounding:
         return unsayable(value, "what is changed cannot be evaluated")
     told = " ".join(str(part) for part in (reading.value, reading.relation) if part is not None)
     facts = effects(execution, names, reading.relation, item, index)
-    changing = {name for name, _ in facts}
-    if not facts or not reading.subject and not any(f.holds for _, f in facts) and (len(changing) > 1 or opaque(execution)):
-        return unsayable(told, "the program may change something else in that way")
-    absent = f"{reading.subject or 'nothing'} {'was not changed' if reading.subject else 'was changed'}"
-    return Grounding(told, tuple(f for _, f in facts), absent=absent, subject=reading.subject or "effect", moment="at")
+    if not facts:
+        return unsayable(told, "no variable changes in that way")
+    if not reading.subject:
+        return support_only(Grounding(told, tuple(f for _, f in facts), subject="effect", moment="at"))
+    return Grounding(told, tuple(f for _, f in facts), absent=f"{reading.subject} was not changed", subject=reading.subject, moment="at")
+
+def support_only(grounding: Grounding) -> Grounding:
+    "A grounding that may support its claim but not contradict it, as the text does not say what it speaks of."
+    held = tuple(f for f in grounding.facts if f.holds)
+    if not held:
+        return unsayable(grounding.claimed, "it is not said what it speaks of")
+    return replace(grounding, facts=held, later=(), absent=None)
 
 def effects(execution: Execution, names: list[str], relation: str, item: Any, index: Any) -> list[tuple[str, Fact]]:
     "The changes of the named variables that an effect may be about, each with whether it is the one told."
@@ -762,10 +771,6 @@ def effects(execution: Execution, names: list[str], relation: str, item: Any, in
             shown = f"{name}: {before.value} → {after.value}"
             found.append((name, Fact(after.first, after.first, shown, after.frame, after.line, holds)))
     return found
-
-def opaque(execution: Execution) -> bool:
-    "Whether some variable is an object whose parts may change without the variable being another value."
-    return any(literal(f.value) is NOTHING and f.value.endswith(")") for facts in execution.timelines.values() for f in facts)
 
 def item_of(asked: Asked, source: str | None) -> Any:
     "What an effect is about: a literal, or (for an expression with variables) its values over time."
@@ -926,8 +931,15 @@ def ground_arguments(asked: Asked) -> Grounding:
             given = [event.changed[key] for key in order if key in event.changed and key != "self"]
             whole = f"({', '.join(given)}{',' if len(given) == 1 else ''})"
             alone = len(given) == 1 and agrees("==", given[0], claimed)
+            some = literal(claimed)
+            if isinstance(some, tuple) and len(some) < len(given):  # only some of the arguments are told
+                if all(any(equal_in_prose(canonical(repr(one)) or "", text) for text in given) for one in some):
+                    facts.append(Fact(event.step, event.step, whole, event.frame, event.line, True))
+                continue
             facts.append(Fact(event.step, event.step, whole, event.frame, event.line, bool(alone) or agrees("==", whole, claimed)))
-    return Grounding(claimed, tuple(facts), absent="no such call", subject="arguments", moment="at")
+    if not facts:
+        return unsayable(claimed, "no call has so many arguments")
+    return Grounding(claimed, tuple(facts), subject="arguments", moment="at")
 
 @lru_cache(maxsize=512)
 def parameters_of(code: str) -> dict[tuple[str, int], tuple[str, ...]]:
@@ -965,6 +977,8 @@ def ground_answer(asked: Asked) -> Grounding:
     subject, value = substituted(asked, asked.reading.subject), substituted(asked, asked.reading.value)
     if subject is None or value is None:
         return unsayable(asked.reading.value, "the assertion has no value")
+    if open_names(asked, subject):
+        return unsayable(value, "the asserted call names something that has no value there")
     observed, claimed = together(lambda: outcome_of(asked, subject), lambda: asked.inquiry.value(value))
     if observed is None or claimed is None:
         return unsayable(value, "the assertion cannot be executed")

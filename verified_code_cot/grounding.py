@@ -445,7 +445,7 @@ def settle(inquiry: Inquiry) -> bool:  # whether anything was asked
     asked = bool(inquiry.wanted_values or inquiry.wanted_calls)
     expressions, inquiry.wanted_values = list(inquiry.wanted_values), {}
     if expressions:
-        inquiry.values.update(zip(expressions, inquiry.real.replay.evaluate(expressions)))
+        inquiry.values.update(zip(expressions, inquiry.real.replay.evaluate(expressions), strict=True))
     calls, inquiry.wanted_calls = list(inquiry.wanted_calls), {}
     for call in calls:
         other = inquiry.real.replay.other(call)

@@ -24,7 +24,7 @@ def pieces(
     "The text cut so that every piece shows one claim or none; joined, the pieces are the text."
     borders = sorted({0, len(text), *(b for c in claims for b in (c.start, c.end) if 0 <= b <= len(text))})
     found: list[tuple[str, int | None]] = []
-    for start, end in zip(borders, borders[1:]):
+    for start, end in zip(borders, borders[1:], strict=False):
         over = [i for i, c in enumerate(claims) if c.start <= start and end <= c.end]
         shown = max(over, key=lambda i: (GRAVITY.get(claims[i].verdict, 0), claims[i].start - claims[i].end), default=None)
         if found and found[-1][1] == shown:
@@ -122,7 +122,8 @@ STYLE = """
 .vcc-legend{color:var(--faint)}
 .vcc-grid{display:grid;grid-template-columns:minmax(0,5fr) minmax(0,4fr);gap:14px}
 .vcc-side{display:grid;gap:12px;align-content:start}
-.vcc-code{margin:0;padding:6px 0;list-style:none;counter-reset:line;background:#f6f8fa;border-radius:6px;overflow-x:auto;max-height:320px;overflow-y:auto}
+.vcc-code{margin:0;padding:6px 0;list-style:none;counter-reset:line;background:#f6f8fa;border-radius:6px}
+.vcc-code{overflow:auto;max-height:320px}
 .vcc-code li{counter-increment:line;padding:0 8px;white-space:pre;display:flex;min-width:max-content;margin:0}
 .vcc-code li::before{content:counter(line);width:2.2em;flex:none;color:var(--faint);text-align:right;padding-right:1em;font-family:ui-monospace,monospace}
 .vcc code,.vcc-trace td{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,monospace;background:none;color:inherit;padding:0}
@@ -143,7 +144,9 @@ STYLE = """
 .vcc tr.vcc-on td,.vcc li.vcc-on{background:#fff3c4}
 .vcc li.vcc-on{box-shadow:inset 4px 0 #0b57d0}
 .vcc tr.vcc-on td:first-child{box-shadow:inset 4px 0 #0b57d0}
-.vcc-why{min-height:3.2em;margin-top:10px;padding:6px 10px;border-left:4px solid var(--rule);background:#f6f8fa;border-radius:0 6px 6px 0;overflow-wrap:anywhere}
+.vcc-why{position:sticky;bottom:0;box-shadow:0 -4px 8px -4px #0003;max-height:40vh;overflow-y:auto}
+.vcc-why{min-height:3.2em;margin-top:10px;padding:6px 10px}
+.vcc-why{border-left:4px solid var(--rule);background:#f6f8fa;border-radius:0 6px 6px 0;overflow-wrap:anywhere}
 @media (max-width:800px){.vcc-grid{grid-template-columns:minmax(0,1fr)}.vcc-text{max-height:none}}
 """
 
@@ -167,7 +170,8 @@ function back(r){var s=r.closest('.vcc');clear(s);r.classList.add('vcc-on');
 function on(e){var t=e.target;if(!t.closest)return;var c=t.closest('.vcc-claim');if(c)return show(c);
  var r=t.closest('.vcc-trace tr[data-step]');if(r)back(r)}
 ['mouseover','focusin','click'].forEach(function(n){document.addEventListener(n,on)});
-document.addEventListener('keydown',function(e){if((e.key==='Enter'||e.key===' ')&&e.target.classList&&e.target.classList.contains('vcc-claim')){e.preventDefault();show(e.target)}
+document.addEventListener('keydown',function(e){var t=e.target;
+ if((e.key==='Enter'||e.key===' ')&&t.classList&&t.classList.contains('vcc-claim')){e.preventDefault();show(t)}
  if(e.key==='Escape'&&e.target.closest&&e.target.closest('.vcc'))clear(e.target.closest('.vcc'))});
 })();
 """
@@ -182,7 +186,8 @@ def head_html(verdict: Verdict) -> str:
     counts = {kind: sum(c.verdict == kind for c in verdict.claims) for kind in ("supported", "contradicted", "unverifiable")}
     legend = " · ".join(f'<span class="{kind}">{SYMBOLS[kind]} {n} {kind}</span>' for kind, n in counts.items())
     answer = verdict.answer
-    said = "no answer" if answer.text is None else f"answer <code>{escape(answer.text[:200])}</code> is " + {True: "right", False: "wrong", None: "unchecked"}[answer.correct]
+    how = {True: "right", False: "wrong", None: "unchecked"}[answer.correct]
+    said = "no answer" if answer.text is None else f"answer <code>{escape(answer.text[:200])}</code> is {how}"
     return (f'<div class="vcc-head"><span class="vcc-badge {verdict.verdict}">{verdict.verdict}</span><span>score {verdict.score:.2f}</span>'
             f"<span>{said}</span><span class=\"vcc-legend\">{legend}</span></div><div>{escape(verdict.reason)}</div>")
 
@@ -199,7 +204,8 @@ def view(
     right = ""
     if trace is not None:
         right = (f'<div class="vcc-side"><div><h4>Code, called as <code>{escape(trace.call)}</code></h4>{code_html(trace.code)}</div>'
-                 f'<div><h4>Trace</h4><div class="vcc-scroll" tabindex="0" role="region" aria-label="trace">{trace_html(trace, verdict.claims)}</div></div></div>')
+                 f'<div><h4>Trace</h4><div class="vcc-scroll" tabindex="0" role="region" aria-label="trace">'
+                 f"{trace_html(trace, verdict.claims)}</div></div></div>")
     why = f'<div class="vcc-why" id="{safe}-why" aria-live="polite">Point at a claim, or move to it with Tab, to see what decides it.</div>'
     body = f'<section class="vcc" id="{safe}" aria-label="verdict {safe}">{head_html(verdict)}<div class="vcc-grid">{left}{right}</div>{why}</section>'
     return (view_assets() if assets else "") + body
