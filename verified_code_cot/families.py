@@ -8,7 +8,8 @@ __all__ = ['SLOT', 'DIFFICULTIES', 'Spec', 'Piece', 'NUMBER_TESTS', 'NUMBER_CHAN
            'choices', 'together', 'both', 'draw_constants', 'draw_names', 'draw_spec', 'Setting', 'draw_setting',
            'setting_of', 'strip_annotations', 'add_docstring', 'tidy', 'entry_point_of', 'patched', 'summary_of',
            'write_program', 'write_oracle', 'number', 'numbers', 'text', 'word', 'words', 'sentence', 'listing',
-           'write_calls', 'Played', 'play', 'choose_calls', 'normal_form', 'outcome', 'shows', 'check_family', 'show']
+           'write_calls', 'Played', 'play', 'choose_calls', 'Draft', 'draft', 'normal_form', 'outcome', 'shows',
+           'check_family', 'show']
 
 # %% ../nbs/09a_families.ipynb #902eda15
 import ast
@@ -545,7 +546,7 @@ def _play_one(program, call: str, budget: int) -> Played:
     return Played(value, None, frozenset(taken), sum(taken.values()))
 
 # %% ../nbs/09a_families.ipynb #5764b5aa
-def choose_calls(code: str, calls: list[str], fewest: int = 4, most: int = 6, enough: int = 40) -> list[tuple[str, Played]]:
+def choose_calls(code: str, calls: list[str], fewest: int = 4, most: int = 6, enough: int = 25) -> list[tuple[str, Played]]:
     """The calls that together reach the most branches, between `fewest` and `most`, the most telling first.
 
     A call that takes `enough` branches counts as rich as any longer one.
@@ -568,6 +569,32 @@ def choose_calls(code: str, calls: list[str], fewest: int = 4, most: int = 6, en
     if smallest not in kept and fewest <= len(kept) < most:
         kept.append(smallest)  # the edge case
     return [(calls[i], played[i]) for i in kept]
+
+# %% ../nbs/09a_families.ipynb #0439dc0b
+@dataclass(frozen=True)
+class Draft:
+    """One drawn program with its calls and what they did; `strategy` and `bug` say how it was written."""
+    id: str
+    code: str
+    entry_point: str
+    title: str
+    summary: str
+    strategy: str
+    bug: str | None
+    calls: list[tuple[str, Played]]
+
+
+def draft(family: Family, difficulty: str, number: int, seed: int = 0, bug: Bug | None = None) -> Draft:
+    """The program of `family` with this running `number`; with `bug`, the same one with that mistake in it."""
+    rng = random.Random(f"{seed}/{family.name}/{difficulty}/{number}")
+    spec = draw_spec(family, rng, difficulty)
+    strategies = list(family.strategies)
+    strategy = strategies[(number + DIFFICULTIES.index(difficulty)) % len(strategies)] if bug is None else bug.strategy
+    code = write_program(family, spec, strategy, bug)
+    calls = write_calls(family, spec, rng)
+    title = fill(family.title, spec)
+    return Draft(f"{family.name}-{difficulty}-{number}", code, entry_point_of(family, spec), title[:1].upper() + title[1:], summary_of(family, spec),
+                 strategy, None if bug is None else bug.what, choose_calls(code, calls, fewest=rng.choice((3, 4, 5))))
 
 # %% ../nbs/09a_families.ipynb #a5d74d16
 class _Normal(ast.NodeTransformer):
@@ -647,7 +674,7 @@ def check_family(family: Family, seed: int = 0, rounds: int = 4, share: float = 
         for turn in range(rounds):
             rng = random.Random(f"{seed}/{family.name}/{difficulty}/{turn}")
             spec = draw_spec(family, rng, difficulty)
-            calls = [call for _ in range(6) for call in write_calls(family, spec, rng)]
+            calls = [call for _ in range(5) for call in write_calls(family, spec, rng)]
             right = [outcome(one) for one in play(write_oracle(family, spec), calls)[0]]
             for strategy in family.strategies:
                 code = write_program(family, spec, strategy)
@@ -659,11 +686,9 @@ def check_family(family: Family, seed: int = 0, rounds: int = 4, share: float = 
                          for what, times in seen.items() if times < share * 3 * rounds]
 
 
-def show(family: Family, difficulty: str = "medium", seed: int = 0) -> None:
+def show(family: Family, difficulty: str = "medium", number: int = 0) -> None:
     """Print one drawn program of `family` with its cases, for reading."""
-    rng = random.Random(f"{seed}/{family.name}/{difficulty}")
-    spec = draw_spec(family, rng, difficulty)
-    code = write_program(family, spec, rng.choice(list(family.strategies)))
-    print(f"# {summary_of(family, spec)}\n{code}")
-    for call, played in choose_calls(code, write_calls(family, spec, rng)):
+    drawn = draft(family, difficulty, number)
+    print(f"# {drawn.summary}\n{drawn.code}")
+    for call, played in drawn.calls:
         print(f">>> {call}\n{played.exception or repr(played.value)}")

@@ -121,7 +121,7 @@ import heapq
 def $f($xs: list[str]) -> list:
     kept = [$w for $w in $xs if $keep]
     heap = []
-    for $w in set(kept):
+    for $w in dict.fromkeys(kept):
         $n = kept.count($w)
         heapq.heappush(heap, ($order, $w, $n))
     result = []
