@@ -22,7 +22,7 @@ study: $(VENV)/.study
 	@$(BIN)/verified-code-cot study --profile demo --out outputs/demo
 
 test: $(VENV)/.test
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest -n 2 --dist worksteal tests
 
 lab: $(VENV)/.lab
 	@$(BIN)/jupyter lab --notebook-dir nbs
@@ -48,7 +48,7 @@ $(VENV)/.made:
 	  "$$python" -m venv $(VENV) && touch $@ && exit 0; \
 	done; \
 	if [ -n "$$bare" ]; then echo "$$bare cannot make a virtual environment: install the package that brings Python's venv module (on Debian: apt install python3-venv)." >&2; \
-	else echo "Python 3.10 or newer is needed, and none was found ($$(python3 --version 2>&1 || true)): install one, or name it with PYTHON=/path/to/python." >&2; fi; \
+	else echo "Python 3.10 or newer is needed, and none was found (python3 is $$(python3 --version 2>/dev/null || echo not there)): install one, or name it with PYTHON=/path/to/python." >&2; fi; \
 	exit 1
 
 locks:
