@@ -273,6 +273,8 @@ def test_nobody_can_be_signalled(boxes, level):
 @each_level
 def test_memory_of_others_cannot_be_read(boxes, level):
     box = boxes(level, audit=False)
+    if level == "limits" and not box.layers["own root"]:
+        pytest.skip("limits alone, for an ordinary user: nothing but the audit hook keeps that user's files")
     for path in ("/proc/1/mem", f"/proc/{box.process.pid}/mem", f"/proc/{os.getpid()}/environ", "/proc/self/environ", "/proc/self/maps"):
         [case] = one(box, f"def f(): return open({path!r}, 'rb').read(1)")
         assert case["status"] == "exception", (path, case)
@@ -519,26 +521,29 @@ def test_a_helper_that_is_killed_loses_and_doubles_nothing():
         assert box.restarts == 3
 
 
+@pytest.mark.skipif(not LINUX, reason="reads /proc")
 def test_a_case_in_which_two_helpers_die_is_killed():
-    with make(limits=Limits(wall_s=5)) as box:
+    with make(isolation=AVAILABLE[-1]) as box:
         stop = threading.Event()
 
         def assassin():
-            killed = 0
-            while killed < 2 and not stop.is_set():
-                time.sleep(0.5)
-                if box.restarts == killed and box.process is not None:
-                    box.process.kill()
-                    killed += 1
+            "Kill the helper whenever it has a child, twice."
+            killed = set()
+            while len(killed) < 2 and not stop.wait(0.05):
+                process = box.process
+                if process is not None and process.pid not in killed and descendants(process.pid):
+                    killed.add(process.pid)
+                    process.kill()
 
         thread = threading.Thread(target=assassin)
         thread.start()
         try:
-            cases = one(box, "import time\ndef f(n):\n time.sleep(n)\n return n", "f(0)", "f(3)", "f(0)")
+            cases = one(box, "import time\ndef f(n):\n time.sleep(n)\n return n", "f(5)", "f(0)")
         finally:
             stop.set()
             thread.join()
-    assert [case["status"] for case in cases] == ["ok", "killed", "ok"] and "helper died" in cases[1]["reason"]
+    assert [case["status"] for case in cases] == ["killed", "ok"] and "helper died" in cases[0]["reason"]
+    assert box.restarts == 2
 
 
 @pytest.mark.skipif(not LINUX, reason="reads /proc")

@@ -209,6 +209,16 @@ class Sandbox:
             raise SandboxError(said or "the helper did not start")
         self.isolation, self.layers = level, json.loads(frame[3])
 
+    def restart(self) -> None:
+        "Start another helper at the level in force, in three attempts: what killed the last one may still be about."
+        for last in (False, False, True):
+            try:
+                self.start(self.isolation)
+                break
+            except SandboxError:
+                if last:
+                    raise
+
     def next_frame(self, patience: float):
         "The next (job, case, kind, body) from the helper, sending what is due meanwhile; None: it died or fell silent."
         deadline = time.monotonic() + patience
@@ -269,7 +279,7 @@ class Sandbox:
     def post(self, pending: Pending) -> None:
         "Queue a job for the helper, which is started anew if it was closed or belongs to the process we are a fork of."
         if self.process is None or self.owner != os.getpid():
-            self.start(self.isolation)
+            self.restart()
         if len(pending.results) < pending.count:
             self.outbox.append(memoryview(pending.message()))
 
