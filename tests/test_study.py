@@ -290,3 +290,9 @@ def test_the_demo_is_made_again_with_equal_digests(tmp_path):
     assert made["counts"] == committed["counts"]
     assert (tmp_path / "demo" / "report.html").stat().st_size > 10_000
     assert {p.name for p in (tmp_path / "demo" / "notebooks").iterdir()} == set(study.STAGES.values())
+
+
+def test_a_notebook_without_parameters_is_no_stage(tmp_path, plan):
+    write_notebook(plan.notebooks / "02_second.ipynb", "scale = 1  # a factor", SECOND)
+    with pytest.raises(InputError, match=r"^02_second\.ipynb: it has no cell tagged `parameters` with a `run_dir`"):
+        run(tmp_path / "run", plan)

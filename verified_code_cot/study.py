@@ -95,6 +95,8 @@ def knobs(plan: Plan, stage: str) -> dict[str, Knob]:
     if not path.exists():
         raise InputError(f"{path}: the notebook of the stage {stage!r} is not there")
     found = papermill.inspect_notebook(str(path)).values()
+    if "run_dir" not in [p["name"] for p in found]:
+        raise InputError(f"{path.name}: it has no cell tagged `parameters` with a `run_dir`, so it is no stage")
     return {p["name"]: Knob(stage, p["name"], literal(p["default"]), p["help"]) for p in found}
 
 # %% ../nbs/17_study.ipynb #e0b59cca
