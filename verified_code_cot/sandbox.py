@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['LEVELS', 'STATUSES', 'BOOTSTRAP', 'AHEAD', 'GRACE', 'Limits', 'SandboxError', 'interpreter', 'bwrap_command',
-           'module_source', 'stop', 'parse', 'Pending', 'Sandbox']
+           'module_source', 'guest_modules', 'stop', 'parse', 'Pending', 'Sandbox']
 
 # %% ../nbs/01_sandbox.ipynb #eef2ac5f
+import ast
 import importlib.resources
 import json
 import os
@@ -104,6 +105,18 @@ def module_source(name: str) -> str:
     "The source of one of our own modules, as it goes to the helper."
     return importlib.resources.files("verified_code_cot").joinpath(f"{name}.py").read_text("utf-8")
 
+# %% ../nbs/01_sandbox.ipynb #ae711b76
+@lru_cache
+def guest_modules(
+    entry: str,  # one of our modules
+) -> tuple[str, ...]:  # it and what it imports of ours, each after what it needs itself
+    "The modules that have to travel so that `entry` can be imported in the child."
+    found: dict[str, None] = {}
+    for node in ast.walk(ast.parse(module_source(entry))):
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
+            found.update(dict.fromkeys(guest_modules(node.module)))
+    return (*found, entry)
+
 # %% ../nbs/01_sandbox.ipynb #f901ab9b
 def stop(
     process: subprocess.Popen,  # a helper, perhaps under bwrap
@@ -164,7 +177,7 @@ class Sandbox:
         limits: Limits | None = None,   # of one case
         isolation: str = "auto",        # auto (the strongest that works), bwrap, landlock or limits
         hash_seed: int = 0,             # PYTHONHASHSEED of the programs
-        guest=("rendering", "instrumentation", "recorder"),  # what runs in the child: our modules by name, or {name: source}
+        guest: dict | None = None,      # {module: source} to run in the child; default: the entry and what it imports
         entry: str = "recorder",        # the guest module with `prepare` and `run`
         python: str | None = None,      # the interpreter to run programs on; default: the one under this one
         audit: bool = True,             # False (to look at the layers beneath): no hook names forbidden actions
@@ -174,7 +187,7 @@ class Sandbox:
             raise SandboxError(f"isolation {isolation!r} is none of auto, {', '.join(LEVELS)}")
         self.limits, self.hash_seed = limits or Limits(), hash_seed
         self.place = interpreter(python or sys.executable)
-        sources = dict(guest) if isinstance(guest, dict) else {name: module_source(name) for name in guest}
+        sources = guest or {name: module_source(name) for name in guest_modules(entry)}
         self.config = {"helper": module_source("helper"), "guest": sources, "entry": entry, "audit": audit,
                        "limits": self.limits.model_dump(), "features": features}
         self.process, self.owner, self.number, self.busy, self.restarts = None, os.getpid(), 0, False, 0
