@@ -19,7 +19,7 @@ from typing import Any
 
 from .baselines import output_only, sliding_window  # noqa: F401  (methods, found by name)
 from .engine import map_partitions, stage
-from .falsehoods import KINDS, Mutant, mutants
+from .falsehoods import KINDS, Mutant, answer_place, mutants
 from .mentions import read, statements
 from .records import InputError, Rationale, Verdict, load, write_jsonl
 from .replay import ReplayError
@@ -118,8 +118,11 @@ def evidence(verdict: Verdict) -> bool:
     return verdict.answer.correct is False or any(c.verdict == "contradicted" for c in verdict.claims)
 
 
-def named(verdict: Verdict, text: str, start: int, end: int) -> bool:
-    "Whether a contradicted claim lies in a statement that the changed place touches (or the answer is wrong, for a place in it)."
+def named(verdict: Verdict, text: str, direction: str, start: int, end: int) -> bool:
+    "Whether a contradicted claim lies in a statement that the changed place touches; for a place in the final answer, whether the answer is wrong."
+    answer = answer_place(text, direction)
+    if answer is not None and answer[0] <= start < answer[1]:
+        return verdict.answer.correct is False
     touched = [s for s in statements(text) if s.start < max(end, start + 1) and start < s.end]
     return any(c.verdict == "contradicted" and c.start < s.end and s.start < c.end for c in verdict.claims for s in touched)
 
@@ -134,7 +137,7 @@ def judged(row: dict[str, Any], methods: list[str], box: Sandbox) -> dict[str, A
                       "executions": counting.executions, "seconds": time.perf_counter() - began}
         if row["kind"] is not None:
             backed = evidence(verdict) if name == "claims" else True
-            place = named(verdict, row["record"]["rationale"], row["start"], row["end"])
+            place = named(verdict, row["record"]["rationale"], row["record"]["direction"], row["start"], row["end"])
             said[name] |= {"killed": verdict.verdict == "contradicted" and backed, "named": place}
     return {**row, "said": said}
 

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['ALPHABET', 'OUTCOMES', 'BRANCHES', 'NUMERALS', 'TIMES', 'LOOPING', 'TESTING', 'INVENTED', 'RETURNING', 'ANSWER_TAG',
-           'ASSERTION', 'OPERATORS', 'LISTED', 'ORDINALS', 'ORDINAL', 'HAS', 'MEMBER', 'OTHER_VERB', 'KINDS', 'CRUDE',
-           'Change', 'Mutant', 'opposite', 'apply', 'parts', 'replaced', 'elements', 'letters', 'other_numbers',
-           'other_digits', 'other_truth', 'swapped', 'dropped', 'doubled', 'other_letters', 'other_types', 'any_other',
-           'proof', 'because', 'shuffled', 'other_value', 'truth', 'wrong_value', 'digit_changed', 'elements_swapped',
+           'ASSERTION', 'OPERATORS', 'ORDINALS', 'ORDINAL', 'HAS', 'MEMBER', 'OTHER_VERB', 'KINDS', 'CRUDE', 'Change',
+           'Mutant', 'opposite', 'apply', 'parts', 'replaced', 'elements', 'letters', 'other_numbers', 'other_digits',
+           'other_truth', 'swapped', 'dropped', 'doubled', 'other_letters', 'other_types', 'any_other', 'proof',
+           'because', 'shuffled', 'other_value', 'truth', 'wrong_value', 'digit_changed', 'elements_swapped',
            'element_dropped', 'element_doubled', 'letter_changed', 'type_changed', 'phrases', 'conditions_in',
            'pins_of', 'outcome_turned', 'wrong_branch', 'loop_counts', 'spelt', 'counted', 'wrong_count',
            'never_before', 'swapped_order', 'unknown_variable', 'wrong_variable', 'wrong_return', 'answer_place',
@@ -28,7 +28,8 @@ from itertools import pairwise
 from typing import Any
 
 from verified_code_cot.mentions import (
-    NUMBER, Mention, Reading, Statement, Written, bracket_end, expression_before, loop_targets, names_in, parsed, pinned, written_values,
+    HYPOTHETICAL, LISTED, NUMBER, Mention, Reading, Statement, Written, bracket_end, expression_before, loop_targets, names_in, parsed, pinned,
+    written_values,
 )
 from .records import Trace
 from .rendering import canonical, same_text
@@ -319,6 +320,8 @@ def outcome_turned(reading: Reading, rng: random.Random, pairs: list[tuple[str, 
     "Turn round a phrase about a condition's outcome (`stated`) or about the branch that follows from it, beside a condition with one outcome."
     for s in shuffled(rng, reading.spoken):
         for start, end, other, affirmative in phrases(pairs, reading.text[s.start : s.end]):
+            if HYPOTHETICAL.search(reading.text, s.start, s.start + start):
+                continue
             for condition in conditions_in(reading, s, s.start + start)[:1]:
                 test = f"bool({condition})"
                 outcomes = [str(affirmative)] if stated else ["True", "False"]
@@ -407,10 +410,13 @@ def swapped_order(reading: Reading, rng: random.Random) -> Iterator[Change]:
              and reading.spoken[b.statement].paragraph == reading.spoken[a.statement].paragraph]
     for a, b in shuffled(rng, pairs):
         early, late = a.written.value, b.written.value
-        pinned_false = any(pins and reading.world.holds([(a.subject, value), *pins]) is False for value, pins in [(late, a.pins), (early, b.pins)])
-        false = True if pinned_false or never_before(reading, a.subject, late, early) else None
         edits = ((a.written.start, a.written.end, b.written.source), (b.written.start, b.written.end, a.written.source))
-        yield Change(edits, f"{a.subject} is {early} before it is {late}", false)
+        out_of_place = [(value, m) for value, m in [(late, a), (early, b)] if m.pins and reading.world.holds([(m.subject, value), *m.pins]) is False]
+        if out_of_place:
+            value, m = out_of_place[0]
+            yield Change(edits, because(m.subject, m.written.value, value, m.pins), True)
+        elif reading.direction == "forward":  # a backward text goes against the order of time
+            yield Change(edits, f"{a.subject} is {early} before it is {late}", True if never_before(reading, a.subject, late, early) else None)
 
 # %% ../nbs/07b_falsehoods.ipynb #d9b0afba
 INVENTED = ["temp", "acc", "idx", "cur", "buf", "aux", "tally", "cursor", "holder", "pos", "extra"]
@@ -552,6 +558,8 @@ def comparison_reversed(reading: Reading, rng: random.Random) -> Iterator[Change
     "A comparison the wrong way round, with the outcome of the right one."
     for s in shuffled(rng, reading.spoken):
         for start, _, _, affirmative in phrases(OUTCOMES, reading.text[s.start : s.end]):
+            if HYPOTHETICAL.search(reading.text, s.start, s.start + start):
+                continue
             for condition in conditions_in(reading, s, s.start + start)[:1]:
                 at, stated = reading.text.rfind(condition, s.start, s.start + start), str(affirmative)
                 if at < 0 or not reading.world.holds([(f"bool({condition})", stated)]):
@@ -561,9 +569,6 @@ def comparison_reversed(reading: Reading, rng: random.Random) -> Iterator[Change
                     yield Change(((at, at + len(condition), new),), f"{condition} is {stated}, {new} is not", proof(reading, f"bool({new})", stated, pins))
 
 # %% ../nbs/07b_falsehoods.ipynb #0ba6c4da
-LISTED = re.compile(r"[`*]*(?:,\s*(?:and\s+|then\s+|and then\s+)?|\s+(?:and then|and|then)\s+|\s*(?:→|->)\s*)[`*]*")
-
-
 def enumerations(text: str) -> list[list[Written]]:
     "Runs of at least two values that a text lists one after another: 1, 2 and 3."
     runs: list[list[Written]] = []
