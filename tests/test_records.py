@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -206,3 +207,11 @@ def test_programs_of_all_three_shapes_and_their_mistakes(tmp_path):
     assert found[1].cases == [Case(call="f(1, )", output="1")]
     assert [record.field for record in found if isinstance(record, RecordError)] == ["entry_point", "code", "call", "cases", "cases[1].call", "id", "colour"]
     assert all(check_program(record) is None for record in found if isinstance(record, Program))
+
+
+def test_cruxeval_is_read_whole():
+    path = Path(__file__).parents[2] / "shared" / "data" / "cruxeval.jsonl"
+    if not path.exists():
+        pytest.skip("the shared data is not here")
+    records = [record for _, record in read_programs(path)]
+    assert len(records) == 800 and all(isinstance(record, Program) for record in records)

@@ -434,6 +434,8 @@ def make_parser() -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     "Run one command; the exit status is the one of the table above."
     args = make_parser().parse_args(arguments)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")  # JSON is UTF-8, whatever the locale says
     try:
         status = args.command(args)
         sys.stdout.flush()
