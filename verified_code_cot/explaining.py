@@ -363,7 +363,8 @@ def condition(
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         inner, _ = condition(explain, moment, node.operand, not truth)
         if inner and not isinstance(node.operand, ast.BoolOp):
-            return explain.say("{i}, and so {s} is {t} | {i}, which makes {s} {t}", i=inner, s=source, t=verdict(truth)), truth
+            options = "{i}; hence {s} is {t} | {i}, and so {s} is {t}" if "which" in inner else "{i}, and so {s} is {t} | {i}, which makes {s} {t}"
+            return explain.say(options, i=inner, s=source, t=verdict(truth)), truth
     if text in ("True", "False") or text is None:
         return asked(explain, moment, node, source, truth), truth
     if names_in(node) & explain.hidden:

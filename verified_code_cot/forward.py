@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['STARTS', 'EMPTY', 'VERBS', 'SIGNS', 'PASSIVE', 'TELLERS', 'Detail', 'Clause', 'sentence', 'linked', 'paragraph',
-           'inline', 'parameters', 'call_text', 'tell_assign', 'tell_binding', 'resulting', 'tell_unpacking',
-           'base_name', 'attribute', 'new_state', 'stands', 'tell_store', 'tell_augmented', 'change', 'tell_expression',
-           'changes_of', 'tell_effect', 'effect_words', 'tell_yield', 'tell_if', 'returning', 'tell_return',
-           'tell_other', 'tell_header', 'tell_moment', 'first_met', 'side_effects', 'tell_raising']
+           'inline', 'parameters', 'call_text', 'tell_assign', 'is_constant', 'tell_binding', 'resulting',
+           'tell_unpacking', 'base_name', 'attribute', 'new_state', 'stands', 'tell_store', 'tell_augmented', 'change',
+           'tell_expression', 'changes_of', 'tell_effect', 'effect_words', 'tell_yield', 'tell_if', 'returning',
+           'tell_return', 'tell_other', 'tell_header', 'tell_moment', 'first_met', 'side_effects', 'tell_raising']
 
 # %% ../nbs/03f_forward.ipynb #7e0ca99f
 import ast
@@ -124,6 +124,11 @@ def tell_assign(explain: Explainer, moment: Moment, detail: Detail) -> list[Clau
     return [*inner, *tell_store(explain, moment, target, value)]
 
 # %% ../nbs/03f_forward.ipynb #981a6045
+def is_constant(node: ast.AST) -> bool:
+    "Whether an expression is a literal number, string or the like; `-1` is one for people."
+    return isinstance(node, ast.Constant) or isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant)
+
+
 def tell_binding(explain: Explainer, moment: Moment, name: str, value: ast.AST) -> list[Clause]:
     "`name = value`."
     text, old = explain.state(moment, name), before(explain.story, moment, name)
@@ -132,7 +137,7 @@ def tell_binding(explain: Explainer, moment: Moment, name: str, value: ast.AST) 
     n, v = code(name), explain.show(text)
     if text.startswith("<function") or isinstance(value, ast.Lambda):
         return [Clause(explain.say("{n} is a small function for later | {n} now stands for a small function", n=n))]
-    if isinstance(value, ast.Constant) or text in EMPTY and not isinstance(value, ast.Name) and len(explain.story.source.text(value)) < 8:
+    if is_constant(value) or text in EMPTY and not isinstance(value, ast.Name) and len(explain.story.source.text(value)) < 8:
         if old is None and text in EMPTY:
             return [Clause(explain.say("{n} starts as {v}, {e} | {n} starts out empty, as {v} | {n} is {v} to begin with | {n} begins as {e}, {v}", n=n, v=v, e=EMPTY[text]))]
         if old is None:
@@ -429,7 +434,7 @@ def tell_return(explain: Explainer, moment: Moment, detail: Detail) -> list[Clau
     if text is None:
         return inner
     v = explain.show(text) if moment.activation.caller is not None else shown(text, max(explain.limit, 160), explain.patient)
-    if isinstance(node.value, ast.Constant):
+    if is_constant(node.value):
         return [*inner, Clause(explain.say("{f} returns {v} | {v} is returned", f=name, v=v))]
     if isinstance(node.value, ast.Name):
         return [*inner, Clause(explain.say("{f} returns {s}, which is {v} | {s} is returned, that is {v} | the result is {s}, and so {f} returns {v}", f=name, s=explain.source(node.value), v=v))]

@@ -182,6 +182,9 @@ def last_moment(loop: Loop) -> Moment:
 def tell_loop(page: Page, loop: Loop) -> None:
     "An introduction, a list of turns, and what the variables are afterwards."
     explain, detail = page.explain, page.detail
+    if detail.head == 0:
+        page.add(loop_clauses(explain, loop, detail, "the loop"))
+        return
     page.flush()
     opening = sentence(introduction(explain, loop))
     if not loop.turns:
@@ -294,16 +297,16 @@ def tell_inline(explain: Explainer, items: list, detail: Detail) -> list[Clause]
     return clauses
 
 
-def loop_clauses(explain: Explainer, loop: Loop, detail: Detail) -> list[Clause]:
-    "A loop inside a turn."
+def loop_clauses(explain: Explainer, loop: Loop, detail: Detail, called: str = "the inner loop") -> list[Clause]:
+    "A loop inside a turn, or any loop in the least detail."
     count = len(loop.turns)
     over = explain.source(loop.node.iter if not isinstance(loop.node, ast.While) else loop.node.test)
     if isinstance(loop.node, ast.While) and not count:
         text, _ = condition(explain, loop.first, loop.node.test, False)
-        return [Clause(f"{text}, so the inner loop does not run")] if text else []
+        return [Clause(f"{text}, so {called} does not run")] if text else []
     if not count:
-        return [Clause(f"the inner loop over {over} finds nothing")]
-    what = f"the inner loop {'over' if not isinstance(loop.node, ast.While) else 'while'} {over}"
+        return [Clause(f"{called} over {over} finds nothing to do")]
+    what = f"{called} {'over' if not isinstance(loop.node, ast.While) else 'while'} {over}"
     ended = {"break": " until `break`", "return": " until the `return`", "exception": " until the exception"}.get(outcome_of(loop, explain.story), "")
     if count <= detail.nested and len(flat([loop])) <= 5 * detail.nested:
         inner = replace(detail, inner=0, nested=max(0, detail.nested - 2))

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TESTED', 'LOOPS', 'FUNCTIONS', 'Moment', 'Turn', 'Loop', 'Activation', 'place', 'line_of_node', 'own_statements',
-           'statement_at', 'Source', 'source_of', 'Story', 'place_probes', 'story_of', 'value_of', 'each_of',
-           'constant_text', 'variable', 'before', 'after', 'flat', 'outcome_of']
+           'statement_at', 'Source', 'source_of', 'Story', 'build', 'entered', 'ran', 'left', 'place_probes',
+           'story_of', 'value_of', 'each_of', 'constant_text', 'variable', 'before', 'after', 'flat', 'outcome_of']
 
 # %% ../nbs/03a_story.ipynb #42d35c5d
 import ast
@@ -207,7 +207,7 @@ class Source:
             child = outer
         return chain[::-1]
 
-
+# %% ../nbs/03a_story.ipynb #4499149c
 @functools.lru_cache(maxsize=256)
 def source_of(code: str) -> Source:
     "The `Source` of a program, kept for its other cases. Raises `SyntaxError` when the code does not parse."
@@ -257,7 +257,7 @@ class _Frame:
 
 # %% ../nbs/03a_story.ipynb #5460c919
 class Story:
-    "An execution as a person sees it. `roots`: the outermost activations, in order; `moments`: all moments by step."
+    "An execution as a person sees it. `roots`: the outermost activations, in order; `moments`: all moments by step; `history`: what each variable was, by frame."
 
     def __init__(self, trace: Trace):
         self.trace = trace
@@ -265,73 +265,77 @@ class Story:
         self.roots: list[Activation] = []
         self.activations: list[Activation] = []
         self.moments: dict[int, Moment] = {}
-        self._frames: dict[int, _Frame] = {}
+        self.frames: dict[int, _Frame] = {}
         self.history: dict[tuple[int, str], tuple[list[int], list[str]]] = {}
-        self._generators = {e.frame for e in trace.events if e.yielded or e.resumed}
+        self.generators = {e.frame for e in trace.events if e.yielded or e.resumed}
         self.running: dict[int, Moment] = {}  # by step: the statement that the frame of the event goes on with
-        self._build()
+        build(self)
 
-    def _remember(self, event: Event) -> None:
+    def remember(self, event: Event) -> None:
         "Put the changes of an event into the history of their variables."
         for name, text in event.changed.items():
             steps, texts = self.history.setdefault((event.frame, name), ([], []))
             steps.append(event.step)
             texts.append(text)
 
-    def _build(self) -> None:
-        "Read the events once, from the first to the last."
-        stack: list[_Frame] = []
-        for event in self.trace.events:
-            self._remember(event)
-            if event.kind == "call":
-                stack.append(self._enter(event, stack))
-            elif event.kind == "line":
-                self._line(event, stack)
-            else:
-                self._leave(event, stack)
-
-    def _enter(self, event: Event, stack: list[_Frame]) -> _Frame:
-        "A call or a resumption: a new activation under the statement that is running."
-        caller = stack[-1].previous if stack else None
-        generator = event.frame in self._generators
-        activation = Activation(event, self.source.function_of(event), caller, generator=generator)
-        self.activations.append(activation)
-        (caller.calls if caller is not None else self.roots).append(activation)
-        frame = self._frames.get(event.frame) if generator else None
-        if frame is None:
-            frame = self._frames[event.frame] = _Frame(activation)
-        frame.activation = activation
-        if frame.previous is not None:
-            self.running[event.step] = frame.previous
-        return frame
-
-    def _line(self, event: Event, stack: list[_Frame]) -> None:
-        "A statement ran: find it and put its moment into the tree."
-        frame = self._frames[event.frame]
-        activation = frame.activation
-        candidates = self.source.statements(activation.node).get(event.line)
-        if not candidates:
-            return
-        node = statement_at(candidates, event, frame.previous.node if frame.previous else None)
-        moment = Moment(node, event, activation)
-        self.moments[event.step] = self.running[event.step] = moment
-        if activation.generator:
-            frame.previous = moment
-            activation.items.append(moment)
+# %% ../nbs/03a_story.ipynb #4aa2e4fc
+def build(story: Story) -> None:
+    "Read the events of a story once, from the first to the last."
+    stack: list[_Frame] = []
+    for event in story.trace.events:
+        story.remember(event)
+        if event.kind == "call":
+            stack.append(entered(story, event, stack))
+        elif event.kind == "line":
+            ran(story, event)
         else:
-            frame.add(moment, self.source)
+            left(story, event, stack)
 
-    def _leave(self, event: Event, stack: list[_Frame]) -> None:
-        "A return, a yield or an exception."
-        frame = self._frames[event.frame]
-        if event.kind == "exception" and frame.previous is not None:
-            frame.previous.exception = event.exception
-        if event.caught:
-            return
-        frame.activation.end = event
-        if frame in stack:
-            while stack.pop() is not frame:
-                continue
+
+def entered(story: Story, event: Event, stack: list[_Frame]) -> _Frame:
+    "A call or a resumption: a new activation under the statement that is running."
+    caller = stack[-1].previous if stack else None
+    generator = event.frame in story.generators
+    activation = Activation(event, story.source.function_of(event), caller, generator=generator)
+    story.activations.append(activation)
+    (caller.calls if caller is not None else story.roots).append(activation)
+    frame = story.frames.get(event.frame) if generator else None
+    if frame is None:
+        frame = story.frames[event.frame] = _Frame(activation)
+    frame.activation = activation
+    if frame.previous is not None:
+        story.running[event.step] = frame.previous
+    return frame
+
+
+def ran(story: Story, event: Event) -> None:
+    "A statement ran: find it and put its moment into the tree."
+    frame = story.frames[event.frame]
+    activation = frame.activation
+    candidates = story.source.statements(activation.node).get(event.line)
+    if not candidates:
+        return
+    node = statement_at(candidates, event, frame.previous.node if frame.previous else None)
+    moment = Moment(node, event, activation)
+    story.moments[event.step] = story.running[event.step] = moment
+    if activation.generator:
+        frame.previous = moment
+        activation.items.append(moment)
+    else:
+        frame.add(moment, story.source)
+
+
+def left(story: Story, event: Event, stack: list[_Frame]) -> None:
+    "A return, a yield or an exception."
+    frame = story.frames[event.frame]
+    if event.kind == "exception" and frame.previous is not None:
+        frame.previous.exception = event.exception
+    if event.caught:
+        return
+    frame.activation.end = event
+    if frame in stack:
+        while stack.pop() is not frame:
+            continue
 
 # %% ../nbs/03a_story.ipynb #58bfc507
 def place_probes(story: Story, replay: Replay) -> None:

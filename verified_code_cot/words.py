@@ -131,7 +131,7 @@ class Voice:
         return self.pick(template, template.split(" | ")).format(**slots)
 
 # %% ../nbs/03c_words.ipynb #fc22bc2f
-_PIECE = re.compile(r"[A-Za-z_]{1,6}|[0-9]{1,3}|[^\sA-Za-z_0-9]|\n")
+_PIECE = re.compile(r"[A-Za-z]{1,8}|[0-9]{1,3}|[^\sA-Za-z0-9]{1,2}|\n")
 
 def tokens(text: str) -> int:
     "About how many tokens a language model sees in a text."
