@@ -484,7 +484,7 @@ def read_programs(
             yield number, RecordError(str(path), number, None, str(error))
             continue
         model: type[Record] = Program if "cases" in value else CruxevalLine if "input" in value and "call" not in value else CallLine
-        record: Any = parse_value(value, model, str(path), number)
+        record: Any = parse_value(value, model, str(path), number, extra="forbid" if model is Program else "ignore")
         yield number, record if isinstance(record, RecordError) else _checked(record, str(path), number, seen)
 
 # %% ../nbs/00_records.ipynb #fdaf27ae

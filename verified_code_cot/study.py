@@ -42,7 +42,9 @@ STAGES = {
 }
 
 PROFILES: dict[str, dict[str, dict[str, Any]]] = {
-    "demo": {},
+    "tiny": {"curriculum": {"count": 6, "cases": 1}, "challenge": {"texts": 12, "per_kind": 2}},
+    "demo": {"curriculum": {"count": 60, "cases": 2}},
+    "full": {},
 }
 
 # %% ../nbs/17_study.ipynb #2eaf7b6f
