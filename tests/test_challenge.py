@@ -167,6 +167,12 @@ def test_the_stage_writes_what_it_counts_and_the_same_again(run_dir):
     assert not (run_dir / ".parts").exists() or not any((run_dir / ".parts").iterdir())
 
 
+def test_the_quota_is_spread_over_the_rationales():
+    found = [{"kind": kind, "id": f"{i}"} for i in range(10) for kind in ("wrong value", "wrong branch")]
+    taken = challenge.quota([m for m in found if m["kind"] == "wrong value" or m["id"] == "3"], 4)
+    assert [(m["kind"], m["id"]) for m in taken] == [*(("wrong value", i) for i in "0257"), ("wrong branch", "3")]
+
+
 def test_another_seed_falsifies_otherwise(run_dir):
     told = json.loads((run_dir / "data" / "rationales.jsonl").read_text().splitlines()[0]) | {"answer": None}
     rows = [measure([told], 1, seed, ["output-only"], CRUDE, 0)[0] for seed in (0, 1)]

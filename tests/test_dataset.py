@@ -121,7 +121,8 @@ def test_the_card_says_what_is_there(run_dir):
     _, head, body = text.split("---\n", 2)
     front = yaml.safe_load(head)
     assert front["license"] == "mit"
-    assert front["configs"] == [{"config_name": "default", "data_files": [{"split": "train", "path": "train.parquet"}, {"split": "validation", "path": "validation.parquet"}]}]
+    files = [{"split": name, "path": f"{name}.parquet"} for name in ("train", "validation")]
+    assert front["configs"] == [{"config_name": "default", "data_files": files}]
     assert f"{counts['train']} for training and {counts['validation']} for validation" in body
     columns = read_parquet(run_dir / "dataset" / "train.parquet")[0]
     assert all(f"`{name}`" in body for name in columns), "every column is explained"

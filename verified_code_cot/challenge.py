@@ -89,12 +89,13 @@ def quota(
     found: list[dict[str, Any]],  # mutants, in the order of their rationales
     per_kind: int,
 ) -> list[dict[str, Any]]:
-    "The first `per_kind` mutants of each kind, in the order of the kinds."
-    taken: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
-    for m in found:
-        if len(taken[m["kind"]]) < per_kind:
-            taken[m["kind"]].append(m)
-    return [m for kind in KINDS for m in taken[kind]]
+    "At most `per_kind` mutants of each kind, spread evenly over the rationales, in the order of the kinds."
+    taken = []
+    for kind in KINDS:
+        here = [m for m in found if m["kind"] == kind]
+        count = min(per_kind, len(here))
+        taken += [here[i * len(here) // count] for i in range(count)]
+    return taken
 
 # %% ../nbs/08_challenge.ipynb #4d326a41
 class Counting:
