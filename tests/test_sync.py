@@ -185,3 +185,34 @@ def test_the_python_of_the_readme_runs(capsys):
     exec(compile(code, "README.md", "exec"), names)
     assert (names["verdict"].verdict, names["wrong"].verdict) == ("verified", "contradicted")
     assert "4" in capsys.readouterr().out and 0 < names["scores"][0] <= 1
+
+
+def make_with(folder, *stubs):
+    """Run `make study` where only these Pythons are to be found: (name, shell script)."""
+    (folder / "bin").mkdir()
+    for tool in ("sh", "make", "touch", "sed"):
+        os.symlink(shutil.which(tool), folder / "bin" / tool)
+    for name, script in stubs:
+        (folder / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "bin" / name).chmod(0o755)
+    shutil.copy(ROOT / "Makefile", folder)
+    shutil.copytree(ROOT / ".locks", folder / ".locks")
+    (folder / "pyproject.toml").touch()
+    return subprocess.run(["make", "study"], cwd=folder, env={"PATH": str(folder / "bin")}, capture_output=True, text=True)
+
+
+OLD = 'case "$1" in --version) echo "Python 3.8.18";; *) exit 1;; esac'
+BARE = 'case "$2" in *version_info*) exit 0;; *) exit 1;; esac'
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not here")
+@pytest.mark.parametrize(("stubs", "said"), [
+    ([("python3", OLD)], "Python 3.10 or newer is needed, and none was found (python3 is Python 3.8.18): install one"),
+    ([], "Python 3.10 or newer is needed, and none was found (python3 is not there): install one"),
+    ([("python3", OLD), ("python3.11", BARE)], "python3.11 cannot make a virtual environment: install the package that brings Python's venv module"),
+])
+def test_what_is_missing_is_said_in_one_line(tmp_path, stubs, said):
+    run = make_with(tmp_path, *stubs)
+    lines = [line for line in run.stderr.splitlines() if not line.startswith("make: ***")]
+    assert run.returncode != 0 and len(lines) == 1 and lines[0].startswith(said), run
+    assert not (tmp_path / ".venv" / ".made").exists()
