@@ -434,7 +434,7 @@ def steps_inside(explain: Explainer, moment: Moment, node: ast.AST, most: int) -
     for inner in inner_calls(node)[-most:] if most else []:
         text = value_of(explain.story, moment, inner)
         trivial = isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id in ("range", "enumerate", "zip", "reversed", "map", "filter", "iter")
-        if text is None or trivial or names_in(inner) & explain.hidden or (text.startswith("<") and read(text) is UNREAD):
+        if text is None or trivial or names_in(inner) & explain.hidden or read(text) is UNREAD and (text.startswith("<") or len(text) > explain.limit):
             continue
         explain.value(moment, inner)
         clauses.append(explain.say("{s} is {v} | {s} gives {v}", s=explain.source(inner), v=explain.show(text)))

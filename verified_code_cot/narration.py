@@ -156,7 +156,7 @@ def forward_text(story: Story, style: str, voice: Voice, detail: Detail) -> tupl
         blocks = [f"{aim} {given}".strip(), *events, end, answer]
     elif style == "teacher":
         opening = voice.say("Let us follow the call step by step. | Let us see what happens here, one step at a time. | We read the code first, and then follow it.")
-        blocks = [f"{opening} {aim}", given, *events, end, answer]
+        blocks = [f"{opening} {aim}".strip(), given, *events, end, answer]
     else:
         blocks = phases_forward(story, explain, aim, given, events, end, answer)
     return "\n\n".join(b for b in blocks if b), explain
@@ -166,7 +166,7 @@ def phases_forward(story: Story, explain: Explainer, aim: str, given: str, event
     "The four phases of a forward rationale."
     steps = numbered(plan_of(story, explain.voice))
     return [
-        "<think>", f"### Understand\n{aim} {given}".strip(), f"### Plan\n{explain.say('To find the result, I follow the code in this order: | My plan is to go through the code as it runs:')}\n{steps}",
+        "<think>", f"### Understand\n{aim} {given}".strip().replace("\n ", "\n"), f"### Plan\n{explain.say('To find the result, I follow the code in this order: | My plan is to go through the code as it runs:')}\n{steps}",
         "### Execute", *events, f"### Reflect\n{' '.join(reflections(explain, story))}", "</think>", end, answer,
     ]
 
@@ -194,13 +194,13 @@ def backward_text(story: Story, style: str, voice: Voice, detail: Detail) -> tup
     end = explain.say("So a call that gives this result is {c}. | Putting the pieces together, the call is {c}. | All together this is the call {c}.", c=call)
     answer = tagged(story.trace.call)
     if style == "brief":
-        return "\n\n".join(b for b in [f"{goal} {aim}", *blocks, end, answer] if b), explain
+        return "\n\n".join(b for b in [f"{goal} {aim}".strip(), *blocks, end, answer] if b), explain
     if style == "teacher":
         opening = explain.say("We know what comes out and look for what went in. | The question runs against the direction of the code, so we start at its end.")
         check = check_text(explain, story)
         return "\n\n".join(b for b in [f"{opening} {goal}", aim, *blocks, end, check, answer] if b), explain
     steps = numbered(["Start from the value that is returned", "Undo the statements that it depends on, the last one first", "Keep what they demand of the arguments", "Choose the arguments and write down the call"])
-    parts = ["<think>", f"### Understand\n{aim} {goal}", f"### Plan\n{steps}", "### Execute", *blocks, f"### Reflect\n{check_text(explain, story)}", "</think>", end, answer]
+    parts = ["<think>", f"### Understand\n{aim} {goal}".replace("\n ", "\n"), f"### Plan\n{steps}", "### Execute", *blocks, f"### Reflect\n{check_text(explain, story)}", "</think>", end, answer]
     return "\n\n".join(b for b in parts if b), explain
 
 

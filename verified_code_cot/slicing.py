@@ -95,8 +95,8 @@ class Dependence:
         self._uses: dict[ast.AST, set[str]] = {}
         self.guarding: dict[ast.AST, tuple[list[ast.AST], list[ast.AST]]] = {}
         self.outer: dict[int, int | None] = {}
-        self.tests: dict[int, tuple[list[int], list[Moment]]] = {}  # the moments of `if`s by frame
-        self.scanned: dict[tuple[int, str], int] = {}  # how far `kept_by` has looked
+        self.tests: dict[int, tuple[list[int], list[Moment]]] = {}  # the moments of `if`s, and of headers that ended a loop, by frame
+        self.scanned: dict[tuple[int, str, int], int] = {}  # how far `kept_by` has looked after a definition
         self.changing: dict[tuple[ast.AST, bool], set[str]] = {}
         self._passed: dict[tuple[int, ast.AST], int] = {}
         self.arguments = {a.frame: a for a in reversed(story.activations)}
@@ -104,7 +104,7 @@ class Dependence:
             for name in defined(moment):
                 self._note(self.definitions, (moment.frame, name), moment)
             self._note(self.runs, (moment.frame, moment.node), moment)
-            if isinstance(moment.node, ast.If):
+            if isinstance(moment.node, ast.If) or isinstance(moment.node, LOOPS) and not moment.event.outcome:
                 self._note(self.tests, moment.frame, moment)
 
     @staticmethod
@@ -173,8 +173,10 @@ def changed_in(body: list[ast.stmt]) -> set[str]:
 def kept_by(dependence: Dependence, name: str, frame: int, start: int, stop: int) -> list[Moment]:
     "The tests between two steps of a frame whose other outcome might have changed a variable, each only once."
     steps, moments = dependence.tests.get(frame, ((), ()))
-    start = max(start, dependence.scanned.get((frame, name), 0)) if dependence.scanned.get((frame, name), 0) <= stop else stop
-    dependence.scanned[frame, name] = max(stop, dependence.scanned.get((frame, name), 0))
+    seen = dependence.scanned.get((frame, name, start), start)
+    if stop <= seen:
+        return []
+    dependence.scanned[frame, name, start], start = stop, seen
     found = []
     for moment in moments[bisect_left(steps, start) : bisect_left(steps, stop)]:
         other = moment.node.orelse if moment.event.outcome else moment.node.body
@@ -195,16 +197,17 @@ def guards(dependence: Dependence, moment: Moment) -> list[Moment]:
         exits = []
         for statements in story.source.statements(function).values():
             for other in statements:
-                leaves = isinstance(other, ast.If) and any(isinstance(n, JUMPS) for s in other.body + other.orelse for n in ast.walk(s))
-                if leaves and other not in around and other.lineno <= node.lineno and other is not node:
+                jumps = JUMPS if isinstance(other, ast.If) else (ast.Return, ast.Raise)
+                leaves = isinstance(other, (ast.If, *LOOPS)) and any(isinstance(n, jumps) for s in other.body + other.orelse for n in ast.walk(s))
+                if leaves and (isinstance(other, ast.If) or other not in around) and other.lineno <= node.lineno and other is not node:
                     exits.append(other)
         dependence.guarding[node] = around, exits
     found = []
     around, exits = dependence.guarding[node]
-    for guard in around + exits:
-        if guard not in around:
-            found.extend(dependence.passed_by(moment, guard))
-            continue
+    for guard in exits:
+        passed = dependence.passed_by(moment, guard)
+        found.extend(passed if isinstance(guard, ast.If) else [m for m in passed if not m.event.outcome])
+    for guard in around:
         latest = dependence.last(dependence.runs, (moment.frame, guard), moment.step)
         if latest is not None:
             found.append(latest)
