@@ -86,18 +86,22 @@ class Situation:
     given: dict = field(default_factory=dict)
     assumed: bool = False
     test_at: int = -1
+    agent: str = "function"      # who "it" is when it returns something
     shapes: dict = field(default_factory=dict)    # name -> type of the value last told of it
 
 # %% ../nbs/05_claims.ipynb #0d86a06d
 _CUES = {"finally": "finally", "then": "then", "again": "again", "initially": "initially", "therefore": "therefore", "thus": "therefore", "hence": "therefore",
          "so": "therefore", "overall": "recap", "summary": "recap", "recap": "recap", "conclusion": "recap", "now": "now", "still": "still", "next": "then"}
-_GOALWORDS = frozenset("want wants need needs find determine desired target goal achieve given expected required specified must should reverse backwards satisfy satisfies needed".split())
+_GOALWORDS = frozenset("want wants need needs find determine desired target goal achieve given expected required specified must should satisfy satisfies needed".split())
 _ELEMENTS = frozenset("character char letter element item digit number word key value entry".split())
 _KINDS = {"string": "str", "substring": "str", "list": "list", "array": "list", "dictionary": "dict", "dict": "dict", "tuple": "tuple", "set": "set"}
-_OFFERS = frozenset("input inputs solution answer choice option example argument arguments possibility candidate configuration parameters".split())
+_OFFERS = frozenset("input inputs solution answer example argument arguments candidate".split())
 _DERIVED = frozenset("resulting final reversed sorted new lowercase lowercased uppercase joined sliced stripped combined concatenated returned filtered transformed swapped encoded decoded translated popped removed split nested inner remaining next previous".split())
 _PLURAL = frozenset("include contain have are were become remain start end return give appear hold consist equal yield produce".split())
 _LOOSE = frozenset("extracts accesses selects retrieves creates provides generates refers corresponds outputs".split())
+_OPERATIONS = frozenset("slicing concatenation replacement calculation translation sorting reversal conversion process computation division multiplication addition subtraction join product sum total remainder quotient slice expression operation comparison".split())
+_UNMENTIONED = frozenset("must need needs should removes remove replaces replace first last reverses deduce possible could might may if unless not no never slices suggests likely".split())
+_PREPOSITIONS = frozenset("of between than by after before within beyond per via toward towards".split())
 _LOOPWORDS = frozenset("iteration iterations pass round run cycle loop".split())
 
 class Sentence:
@@ -117,6 +121,7 @@ class Sentence:
         self.local_given: dict = {}
         self.alternatives: list[str] = []
         self.relative_clause = False
+        self.past = False           # the verb is in the past: what is said was so before
         words = {t.text for t in tokens if t.kind == "word"}
         self.goal = reader.direction == "backward" and not reader.answered and bool(words & _GOALWORDS)
         self.never = "point" in words and "no" in words or "nowhere" in words
@@ -143,7 +148,7 @@ class Sentence:
             mood = "general"
         mood = self.sober(mood, kind, readings)
         self.found.append(Claim(start, end, text, kind, readings, tuple(self.pins) + tuple(pins), mood, given, segment=self.segment,
-                                paragraph=self.paragraph, cues=self.cues, proposal=self.reader.proposal))
+                                paragraph=self.paragraph, cues=self.cues | {"recap"} if self.past else self.cues, proposal=self.reader.proposal))
 
     def sober(self, mood: str, kind: str, readings: list[Reading]) -> str:
         "Moods that would promise more than the words say become vague."
@@ -151,6 +156,11 @@ class Sentence:
             free = set().union(*[_names(r.subject) | _names(r.value) for r in readings])
             if not free <= {*self.facts.parameters, "__output__"} or not free:
                 return "vague" if not all(r.form == "closed" for r in readings) else "fact"
+        if mood == "hypothetical":
+            given = {*self.local_given, *(self.reader.bindings if self.reader.direction == "backward" else ())}
+            free = set().union(*[_names(r.subject) | _names(r.value) for r in readings if r.form in ("value", "outcome")])
+            if not free <= given and not (self.facts.parameters and set(self.facts.parameters) <= given):
+                return "general"
         if mood == "fact" and self.reader.direction == "backward" and not self.reader.proposal and not self.reader.answered and kind not in ("goal", "answer", "proposal", "input"):
             if any(r.form not in ("closed", "maps", "mention") for r in readings) and not self.local_given:
                 return "vague"
@@ -192,7 +202,8 @@ class Sentence:
                 return self.colon(i)
             return i + 1
         if t.kind == "group":
-            self.group(self.last, t)
+            near = self.last is not None and not any(x.kind in ("word", "expr", "raw") and self.last.end <= x.start for x in self.t[:i])
+            self.group(self.last if near else None, t)
             return i + 1
         if t.kind == "op":
             return i + 1
@@ -209,6 +220,9 @@ class Sentence:
         if w in ("while", "until") or w == "long" and word(self.t, i + 1) == "as":
             self.condition = True
             return i + 1 + (w == "long")
+        if w in ("before", "until") and i + 1 < len(self.t) and not (self.t[i + 1].kind == "expr" and verb_at(self.t, i + 2) is None):
+            self.condition = True
+            return i + 1
         if w in ("otherwise", "else") :
             self.mood = "general" if self.mood == "fact" and w == "otherwise" else self.mood
             return i + 1
@@ -241,7 +255,9 @@ class Sentence:
         if w in ("each", "every") and self.mood == "fact" and not self.pinned:
             self.mood = "general"
             return i + 1
-        if w == "which" and self.last is not None and (v := verb_at(self.t, i + 1)) is not None:
+        if w == "which" and (v := verb_at(self.t, i + 1)) is not None:
+            if self.last is None or any(t.kind in ("word", "raw", "expr") and t.start >= self.last.end for t in self.t[:i]):
+                return v.end
             return self.say(self.last, v, relative=True)
         verb = verb_at(self.t, i)
         if verb is not None:
@@ -332,7 +348,7 @@ class Sentence:
             self.group(m, g)
         if m.ref == "noun" and word(self.t, k) == "where" and k + 1 < len(self.t):
             k += 2
-        if self.reader.direction == "backward" and (m.ref == "noun" and m.noun in _OFFERS | set(_KINDS) or m.source in self.facts.parameters) and word(self.t, k) in ("that", "which", "for", "to", "satisfying", "such", "could", "would", "might", "is", "be", "should", "list", "string", "must", "may", "was", "were", "can"):
+        if self.reader.direction == "backward" and (m.ref == "noun" and m.noun in _OFFERS | set(_KINDS) or m.source in self.facts.parameters) and word(self.t, k) in ("that", "which", "for", "to", "satisfying", "could", "would", "might", "is", "be", "should", "list", "string", "must", "may", "was", "were", "can"):
             n = self.offered(m, k)
             if n is not None:
                 return n
@@ -345,6 +361,9 @@ class Sentence:
             self.remember(m)
             return self.say(m, v, relative=True)
         v = verb_at(self.t, k)
+        before = next((x for x in reversed(self.t) if x.end <= m.start), None)
+        if v is not None and before is not None and before.kind == "word" and before.text in _PREPOSITIONS and m.ref != "function":
+            return k
         if v is not None:
             if v.kind in ("append", "remove", "set", "increment", "enter", "exit") and not (m.ref in ("function", "it", "test") or m.sources and m.type == "open"):
                 return k
@@ -374,16 +393,21 @@ class Sentence:
         if m.quantified or m.noun in _KINDS and not set(m.adjectives) & {"original", "input", "initial"} and not (word(self.t, k) in ("that", "which") and word(self.t, k + 1) in ("satisfies", "would", "will", "gives", "produces", "meets", "results", "could", "works")):
             return None
         for j in range(k, min(len(self.t), k + 16)):
+            if word(self.t, j) in ("such", "where"):
+                return None
             v = verb_at(self.t, j)
             if is_punct(self.t, j, ":") or v is not None and v.kind == "be" and not v.negated:
                 x, n = self.value(j + 1 if v is None else v.end)
                 if x is not None and x.closed and (n >= len(self.t) or is_punct(self.t, n, ".,;:") or self.t[n].kind == "group" or word(self.t, n) in ("because", "since", "as", "itself", "again", "and")):
                     x, n = self.conjoin(x, n)
-                    if m.source in self.facts.parameters:
+                    if m.source in self.facts.parameters and len(self.facts.parameters) > 1:
                         self.reader.bind(m.source, x.source, self, m.start, x.end)
                     else:
                         self.propose(x, m.start)
                     self.last = x
+                    return n
+                if v is not None and x is not None and self.reader.output and any(word(self.t, y) == "output" for y in range(v.end, n + 2)) and any(word(self.t, y) == "itself" for y in range(v.end, len(self.t))):
+                    self.propose(Mention(x.start, x.end, [self.reader.output], "literal"), m.start)
                     return n
                 return None
         return None
@@ -401,8 +425,9 @@ class Sentence:
             self.note(m.start, max(m.end, m.told.end), "state", [Reading("value", m.source, "==", x, "start") for x in m.told.sources])
 
     def remember(self, m: Mention) -> None:
+        "From now on `it` is this (of `the length of xs`, it is xs)."
         if m.sources and not m.items:
-            self.s.subject = m
+            self.s.subject = m.inner if m.inner is not None and m.inner.sources else m
 
     def instances(self) -> list[Claim]:
         "Expressions of the source with figures in place of names: `mess.find(char, 5)`, `result[4]`."
@@ -412,7 +437,7 @@ class Sentence:
         kept, self.found = self.found, []
         for t in _flat(self.t):
             if t.kind == "expr" and t.type in ("open", "closed") and t.source not in done and len(t.source) < 400:
-                shape = instantiates(t.source, self.facts)
+                shape = instantiates(t.source, self.facts) if entry_of(t.source) not in self.facts.functions else None
                 if shape:
                     done.add(t.source)
                     self.note(t.start, t.end, "expression", [Reading("operands", t.source, "==", shape, "at")])
@@ -422,7 +447,8 @@ class Sentence:
     def mentions(self) -> list[Claim]:
         "Values that are told without a clear role, in a sentence that yields no other claim."
         kept, self.found = self.found, []
-        if self.mood != "general":
+        words = {t.text for t in self.t if t.kind == "word"}
+        if self.mood != "general" and not words & _UNMENTIONED:
             for t in _flat(self.t):
                 if t.kind == "expr" and t.type == "literal" and len(t.source) > 3 and (t.source[0] in "[{(" or len(t.source) > 4):
                     self.note(t.start, t.end, "expression", [Reading("mention", None, "==", t.source)])
@@ -441,9 +467,12 @@ class Sentence:
         if m is None:
             return []
         if m.sources:
+            name = m.sources[0]
+            if len(m.sources) == 1 and name in self.facts.attributes:
+                return [*([name] if name in self.facts.variables else []), *self.facts.attributes[name][:3]]
             return m.sources
         if m.ref == "it":
-            return self.s.subject.sources if self.s.subject is not None else []
+            return self.s.subject.sources if self.s.subject is not None and not self.stale() else []
         if m.ref in ("return",):
             return ["__return__"]
         if m.ref == "output":
@@ -464,9 +493,14 @@ class Sentence:
             return own
         return []
 
+    def stale(self) -> bool:
+        "Was the thing that `it` could mean last named before the previous sentence?"
+        before = self.reader.segments[max(0, self.segment - 1)].start
+        return self.s.subject is not None and self.s.subject.start < before
+
     def subject_of(self, m: Mention) -> Mention:
         "The mention that a pronoun stands for."
-        if m.ref == "it" and self.s.subject is not None:
+        if m.ref == "it" and self.s.subject is not None and not self.stale():
             return replace(self.s.subject, start=m.start, end=m.end)
         return m
 
@@ -483,16 +517,23 @@ class Sentence:
         "Subject and verb are known: dispatch on the class of the verb."
         handler = getattr(self, "_" + v.kind.replace("-", "_"), None)
         self.relative_clause = relative
+        self.past = v.words[0] in ("was", "were", "had")
         self.alternatives = self.sources(self.subject)[:2] if relative and v.kind in ("be", "equal", "returns") and self.subject is not None and self.subject is not m and not self.subject.items else []
         if not relative:
             self.subject = m
-        if self.meta(m, v):
+            if m.ref == "function":
+                self.s.agent = "function"
+            elif m.ref == "noun" and m.noun in ("method", "expression", "operation", "call", "slice") or m.noun == "raw" or m.sources and _is_operation(m.source):
+                self.s.agent = "method"
+        if not relative and self.meta(m, v):
             return v.end
         if m.ref in ("function",) and v.kind not in ("returns", "called", "raises", "append", "remove", "set", "increment", "decrement", "iterates", "enter", "exit", "be", "equal", "becomes"):
             return v.end
         old = self.mood
         if v.modal in ("must", "should") and self.mood == "fact":
             self.mood = "necessity"
+        if v.modal == "would" and self.mood == "fact" and self.reader.direction == "forward" and m.ref not in ("return", "result", "function", "call"):
+            self.mood = "vague"
         if v.modal in ("can", "could", "might") and self.mood == "fact":
             self.mood = "proposal" if self.reader.direction == "backward" else "vague"
         end = handler(m, v) if handler is not None else None
@@ -502,7 +543,7 @@ class Sentence:
     def meta(self, m: Mention, v: Verb) -> bool:
         "This assertion should pass; this input satisfies the condition; it produces the given output."
         b = self.reader.direction == "backward"
-        about = m.ref == "assertion" or b and (m.ref == "noun" and m.noun in ("input", "solution", "call", "string", "list") or m.ref == "it" and (self.reader.answered or self.reader.proposal))
+        about = m.ref == "assertion" or b and (m.ref == "noun" and m.noun in ("input", "solution", "call", "choice", "answer") or m.ref == "it" and (self.reader.answered or self.reader.proposal))
         if not about and not (b and m.ref == "function" and v.kind == "returns"):
             return False
         after = [word(self.t, k) for k in range(v.end, min(len(self.t), v.end + 8))]
@@ -537,6 +578,12 @@ class Sentence:
         "X is / becomes / remains VALUE, PREDICATE, in Y, greater than Y."
         k, negated = v.end, v.negated
         if m.ref == "it" and "equivalent" in v.words:
+            return k
+        if m.ref == "it" and v.kind != "be" and self.s.subject is not None and self.s.subject.source == "__return__":
+            return k
+        if m.ref == "it" and v.words[0] in ("results", "gives", "yields", "produces", "leads", "resulting", "result"):
+            return self.produced(m.start, k)
+        if m.ref == "it" and v.kind == "becomes" and self.s.subject is not None and self.s.subject.type != "literal" and not _simple_name(self.s.subject.source):
             return k
         if word(self.t, k) in ("either", "neither"):
             k += 1
@@ -697,6 +744,10 @@ class Sentence:
             kind = "expression"
         elif m.ref == "noun" and not subjects and (m.noun in _ELEMENTS or m.noun in ("range", "index", "type")):
             return
+        elif m.ref == "noun" and not subjects and not (set(m.adjectives) & _DERIVED or m.noun in _OPERATIONS):
+            return
+        elif m.ref == "it" and not subjects:
+            return
         elif m.ref in ("result", "noun", "it") and not subjects:
             readings = [Reading("produced", None, rel, x, "any") for x in values]
             kind = "expression"
@@ -710,8 +761,10 @@ class Sentence:
             for s in subjects:
                 for x in values:
                     readings.append(self.reading(s, rel, x, moment))
+            if m.ref == "result" and self.pinned:
+                readings = [r for r in readings if r.form != "return"]
             if m.ref == "result":
-                if "__return__" not in subjects:
+                if "__return__" not in subjects and not self.pinned:
                     readings += [Reading("return", None, rel, x, "end") for x in values]
                 readings += [Reading("produced", None, rel, x, "any") for x in values]
             for s in self.alternatives:
@@ -734,6 +787,8 @@ class Sentence:
         if kind_of(s, self.facts) in ("literal", "closed") and kind_of(x, self.facts) in ("literal", "closed"):
             return Reading("closed", s, rel, x)
         call = parse(s)
+        if x[:1] == "[" and call is not None and _is_lazy(call.body):
+            s = f"list({s})"
         if call is not None and isinstance(call.body, ast.Call) and entry_of(s) == self.facts.entry and kind_of(s, self.facts) != "unknown":
             return Reading("closed", s, rel, x)
         return Reading("value", s, rel, x, moment)
@@ -743,6 +798,8 @@ class Sentence:
         if r.form == "closed" and normal(r.subject) == normal(r.value):
             return False
         if r.form == "value" and kind_of(r.value, self.facts) == "open":
+            if "," in r.value and isinstance(parse(r.value).body, ast.Tuple):
+                return False
             if normal(r.value) in self.facts.expressions or normal(r.subject) == normal(r.value):
                 return False
         return r.value is not None and kind_of(r.value, self.facts) != ""
@@ -875,7 +932,8 @@ class Sentence:
         readings = [Reading("value", t, "==", x) for t in self.reader.targets for x in val.sources]
         if len(self.facts.parameters) == 1:
             readings += [Reading("value", f"{self.facts.parameters[0]}[{at}]", "==", x) for x in val.sources]
-        readings += [Reading("produced", None, "==", x) for x in val.sources if val.closed]
+        if not readings:
+            readings = [Reading("mention", None, "==", x) for x in val.sources if val.closed]
         pin = Pin("iteration", None, val.source, m.ordinal, m.start)
         if m.noun not in _ELEMENTS or set(m.adjectives) & {"new", "next", "remaining", "previous"}:
             return
@@ -893,6 +951,9 @@ class Sentence:
             if x is None or not x.source:
                 break
             source += f" {self.t[j].text} {_bracket(x.source)}"
+            while n < len(self.t) and self.t[n].kind == "group" and not x.closed:
+                self.group(x, self.t[n])
+                n += 1
             end, j, closed = x.end, n, closed and x.closed
         if j == k or not source or parse(source) is None:
             return None, k
@@ -921,7 +982,9 @@ class Sentence:
             self.note(test.start, test.end, "goal", [Reading("value", test.source, "==", "True")])
         elif test.closed or self.since:
             rest = [t.text for t in self.t[k:k + 14] if t.kind == "word"]
-            denied = not self.since and bool({"not", "skip", "exclude", "excluded", "false", "ignore", "skipped"} & set(rest[:6]))
+            denied = not self.since and bool({"not", "false"} & set(rest[:6]))
+            if not self.since and {"skip", "skipped", "exclude", "excluded", "ignore", "ignored"} & set(rest[:6]):
+                return k
             self.outcome(test, "False" if denied else "True", test.end)
         return k
 
@@ -1110,7 +1173,7 @@ class Sentence:
             if self.reader.direction == "backward":
                 for name, value in given.items():
                     if name in self.facts.parameters:
-                        self.reader.bindings[name] = value
+                        self.reader.rebind(name, value)
             k = j
         if late and not given:
             self.generalise(self.t[0].start)
@@ -1175,6 +1238,8 @@ class Sentence:
             n += 1
         if w != "when" and not {word(self.t, x) for x in range(k, n)} & {"input", "inputs", "argument", "arguments"}:
             return None
+        if self.s.agent == "method" and (self.subject is None or self.subject.ref != "function") and w == "with":
+            return None
         x, n2 = self.np.at(n)
         if x is None or not x.sources:
             return None
@@ -1212,6 +1277,11 @@ class Sentence:
             return i + 1
         if not any(t.kind == "word" for t in self.t[:i]) or base is None and not self.found and i < 2:
             return i + 1
+        label = 0
+        while i - 1 - label >= 0 and self.t[i - 1 - label].kind == "word":
+            label += 1
+        if label == 1 and i >= 2 and self.t[i - 2].kind == "punct" and verb_at(self.t, i - 1) is None:
+            return i + 1
         m, n = self.np.at(i + 1)
         if m is None or not m.sources or m.type != "literal" or m.number or is_op(self.t, n) or verb_at(self.t, n) is not None:
             return i + 1
@@ -1239,7 +1309,7 @@ class Sentence:
         params = self.facts.parameters
         entry = self.facts.entry
         after = next((t for t in self.t if t.start >= x.end), None)
-        if x.noun in ("cardinal", "plural", "raw") or x.number or x.quantified or after is not None and after.kind == "punct" and after.text == ":":
+        if x.noun in ("cardinal", "plural", "raw", "option", "step", "case", "choice", "method") or x.number or x.quantified or after is not None and after.kind == "punct" and after.text == ":":
             return
         if not entry or not all(i.source for i in items):
             return
@@ -1254,7 +1324,7 @@ class Sentence:
         for name, item in zip(params, items):
             self.reader.bindings[name] = item.source
         self.reader.proposal = call
-        mood = "proposal" if self.mood in ("fact", "necessity") else self.mood
+        mood = "fact" if self.mood in ("fact", "necessity") else self.mood
         self.note(x.start if start is None else start, x.end, "proposal", [Reading("proposal", None, "==", call)], mood=mood)
 
     def checks(self, i: int) -> int:
@@ -1345,7 +1415,7 @@ class Sentence:
 
     # -- other verbs ---------------------------------------------------------------------------------------------
     def _satisfied(self, m, v):
-        if m.ref in ("test", "it", "assertion") or self.is_test(m):
+        if m.ref in ("test", "assertion") or m.ref == "it" and not v.words[0].startswith(("work", "pass", "succ")) or self.is_test(m):
             self.outcome(m, "False" if v.negated else "True", self.t[v.end - 1].end)
         return v.end
 
@@ -1358,6 +1428,8 @@ class Sentence:
         "The function returns V; `s.find(x)` returns V."
         if m.sources and m.ref not in ("test",) and not (m.ref == "" and m.source in self.facts.functions) or m.ref in ("frag", "test", "call", "operation"):
             return self.copula(m, replace(v, kind="equal"))
+        if m.ref == "it" and self.s.agent == "method":
+            return self.produced(m.start, v.end)
         if m.ref == "noun" and m.noun in ("method", "expression", "operation", "comparison", "slice", "call"):
             return self.produced(m.start, v.end)
         if m.ref == "it" and self.s.subject is not None and self.s.subject.ref != "function" and _is_operation(self.s.subject.source):
@@ -1436,7 +1508,8 @@ class Sentence:
                 self.last = x
                 return self.more(start, x, n2)
         self.last = replace(val, sources=["__return__"], type="open") if sources else val
-        self.s.subject = Mention(val.start, val.end, ["__return__"], "open")
+        if self.s.agent == "function":
+            self.s.subject = Mention(val.start, val.end, ["__return__"], "open")
         if is_op(self.t, n, "="):
             return self.chain(Mention(start, val.end, ["__return__"], "open"), n)
         return n
@@ -1463,6 +1536,10 @@ class Sentence:
         if word(self.t, k) in ("had", "been", "to"):
             return k
         self.s.subject = m if m.sources and not m.items else self.s.subject
+        if word(self.t, k) in ("no", "neither"):
+            v, k = replace(v, negated=not v.negated), k + 1
+        if word(self.t, k) == "any":
+            k += 1
         while word(self.t, k) in ("exactly", "only", "a", "the", "at", "just", "total", "of", "now"):
             if word(self.t, k) == "at":
                 return k
@@ -1484,7 +1561,11 @@ class Sentence:
             return n
         if val.number:
             unit = val.noun
-            if unit in ("characters", "elements", "items", "entries", "keys", "chars", "letters", "words", "character", "element", "item", "key", "pairs", "pair", "entry", "numbers", "digits", "tuples", "strings", "lists"):
+            if (how := _counter(val)) is not None:
+                self.count_claim(m, val, v.negated, [how.format(x=s) for s in subjects])
+            elif set(val.adjectives) - _PLAIN:
+                pass
+            elif unit in ("characters", "elements", "items", "entries", "keys", "chars", "letters", "words", "character", "element", "item", "key", "pairs", "pair", "entry", "numbers", "digits", "tuples", "strings", "lists"):
                 exact = [f"len({s})" for s in subjects]
                 if unit in ("words", "word"):
                     exact.append(f"len({_bracket(subjects[0])}.split())")
@@ -1536,8 +1617,8 @@ class Sentence:
     def _startswith(self, m, v, method="startswith"):
         val, n = self.value(v.end)
         subjects = self.sources(m)
-        if val is None or not val.source or not subjects or m.quantified:
-            return v.end
+        if val is None or not val.source or not subjects or m.quantified or val.number or re.fullmatch(r"-?\d+", val.source):
+            return v.end if val is None else n
         readings = []
         for s in subjects:
             at = "0" if method == "startswith" else "-1"
@@ -1548,6 +1629,7 @@ class Sentence:
                         readings.append(Reading("closed" if closed else "value", test, "==", "False" if v.negated else "True"))
         self.note(m.start, val.end, "goal" if "__output__" in subjects[0] else "condition", readings)
         self.s.test = [r.subject for r in readings[:1]]
+        self.remember(m)
         self.last = val
         return n
 
@@ -1781,7 +1863,7 @@ class Sentence:
         if x.quantified:
             self.last = x
             return n
-        linked = word(self.t, n) in ("to", "into", "as", "with", "equal", "at")
+        linked = word(self.t, n) in ("to", "into", "as", "with", "equal") or word(self.t, n) == "at" and v.words[0].startswith("set")
         if word(self.t, n) == "by" or is_punct(self.t, n, ",."):
             self.last = x
             return n
@@ -1827,6 +1909,7 @@ class Sentence:
                         self.equal(m, y, "after", False)
                         self.s.subject = m
                         return n3
+                self.last = x
                 self.note(m.start, x.end, "effect", [Reading("effect", s, "incremented" if sign == "+" else "decremented", x.source, "after") for s in subjects])
                 self.s.subject = m
                 return k2
@@ -1968,14 +2051,22 @@ class Sentence:
         return n2
 
     def loop_name(self, m) -> str | None:
-        return m.noun if m is not None and m.noun in ("for", "while") else None
+        if m is None:
+            return None
+        loops = [loop for loop in self.facts.loops if loop[0] != "comprehension"]
+        at = next((ORDINALS[a] - 1 for a in m.adjectives if a in ("first", "second", "third")), None)
+        if at is not None:
+            return (loops[at][1] or "while") if at < len(loops) else "?"
+        if "inner" in m.adjectives or "outer" in m.adjectives:
+            return (loops[-1 if "inner" in m.adjectives else 0][1] or "while") if len(loops) == 2 else None
+        return m.noun if m.noun in ("for", "while") else None
 
     def _entered(self, m, v):
         if m.ref in ("block", "noun", "test", "it") and (m.noun in ("for", "while", "loop") or m.ref == "block" and not m.noun in ("if", "elif")):
             n = self.loop_facts(m, v.end, v)
             if n != v.end:
                 return n
-        if m.ref in ("block", "noun") and (m.noun in ("for", "while", "loop", "if", "elif", "block", "code", "else", "statement", "condition", "line") or m.ref == "block"):
+        if m.ref in ("block", "noun") and (m.noun in ("for", "while", "loop", "if", "elif", "block", "code", "else", "statement", "condition") or m.ref == "block"):
             if v.words[0] in ("starts", "begins", "continues", "proceeds", "iterates", "loops"):
                 return v.end
             self.branch(m, "skipped" if v.negated else "taken", m.start, self.t[v.end - 1].end)
@@ -2009,7 +2100,8 @@ class Sentence:
     def _enter(self, m, v):
         x, n = self.np.at(v.end)
         if x is not None and x.ref == "block":
-            if x.noun != "for" or v.negated:
+            hedged = any(word(self.t, n + d) in ("but", "however", "only") for d in (0, 1, 2))
+            if (x.noun != "for" and word(self.t, v.end) not in ("a", "an") and not hedged) or v.negated:
                 self.branch(x, "skipped" if v.negated else "taken", x.start, x.end)
             return n
         return v.end
@@ -2045,6 +2137,10 @@ class Sentence:
             return getattr(self, "_" + v.kind)(self.subject if v.kind in ("append", "remove") and self.subject is not None and self.subject.sources else None, v)
         if w in ("resulting", "giving", "yielding", "producing") or w in ("results", "gives", "yields", "produces", "evaluating", "becoming", "leads", "which", "result") and v.kind in ("equal", "becomes"):
             return self.consequence(i, v)
+        if w == "return" and i and self.t[i - 1].kind == "word" and word(self.t, i - 1) not in ("and", "then", "to", "we", "will", "would", "it", "function", "so", "should", "immediately", "must", "can", "just", "finally", "directly"):
+            return v.end
+        if w in ("returning", "returns", "return") and self.s.agent == "method" and (self.subject is None or self.subject.ref != "function"):
+            return self.produced(self.t[i].start, v.end)
         if w in ("returning", "returns", "return"):
             return self.returned(self.t[i].start, v.end, v.negated or word(self.t, i - 1) == "without")
         if v.kind in ("enter", "exit"):
@@ -2080,7 +2176,9 @@ class Sentence:
         base = self.subject or self.last
         vals = [f"[{', '.join(y.source for y in x.items)}]"] if x.items else x.sources
         readings = []
-        for s in (base.sources if base is not None and base.sources and not base.items else [])[:2]:
+        if base is not None and base.type == "literal" and base.end <= self.t[i].start and _shape(base.source) == _shape(x.source) and not x.items:
+            readings += [Reading("maps", base.source, "==", y) for y in vals]
+        for s in (base.sources if base is not None and base.sources and base.type != "literal" and not base.items else [])[:2]:
             readings += [self.reading(s, "==", y, "after" if _simple_name(s) else "any") for y in vals]
         readings += [Reading("produced", None, "==", y) for y in vals]
         for name in [t.text.strip("`") for t in self.t[:i] if t.kind == "expr" and _simple_name(t.source or "") and t.source in self.facts.variables][-2:]:
@@ -2097,14 +2195,15 @@ def instantiates(source: str, facts: CodeFacts) -> str | None:
     tree = parse(source)
     if tree is None or isinstance(tree.body, (ast.Name, ast.Constant)) or normal(source) in facts.expressions or is_literal(tree):
         return None
+    found = []
     for shape in sorted(facts.expressions):
         other = parse(shape)
         if other is None or type(other.body) is not type(tree.body):
             continue
         filled = []
         if _matches(tree.body, other.body, filled) and filled and len(filled) <= 6:
-            return shape
-    return None
+            found.append(shape)
+    return found[0] if len(found) == 1 else None
 
 def _matches(a, b, filled: list) -> bool:
     "Is tree `a` tree `b` with some expressions of `b` replaced by literals? Collects what was replaced."
@@ -2140,6 +2239,11 @@ def _abstract(r: Reading, facts: CodeFacts) -> bool:
         return kind_of(r.value or "", facts) in ("open", "unknown") or r.value in ("True", "False") and not _has_literal(r.subject) and False
     return False
 
+def _is_lazy(node) -> bool:
+    "A call whose value is shown as a list only after `list(…)`: zip, map, dict views."
+    f = node.func if isinstance(node, ast.Call) else None
+    return isinstance(f, ast.Name) and f.id in ("zip", "map", "filter", "reversed", "enumerate", "range") or isinstance(f, ast.Attribute) and f.attr in ("items", "keys", "values")
+
 def _names(source: str | None) -> set[str]:
     tree = parse(source) if source else None
     return free_names(tree) if tree is not None else set()
@@ -2158,6 +2262,18 @@ def _shape(source: str | None) -> str:
 # %% ../nbs/05_claims.ipynb #1bc22cf2
 def _simple_name(source: str | None) -> bool:
     return bool(source) and source.isidentifier()
+
+_PLAIN = frozenset("more additional total only just exactly new different single whole own entire".split())
+
+def _counter(val: Mention) -> str | None:
+    "How to count `4 uppercase letters`, `3 distinct elements`; None when nothing special is counted."
+    a = set(val.adjectives)
+    for words, template in ((("uppercase", "capital", "upper-case"), "sum(c.isupper() for c in {x})"), (("lowercase", "lower-case"), "sum(c.islower() for c in {x})"),
+                            (("distinct", "unique", "different"), "len(set({x}))"), (("numeric", "digit"), "sum(c.isdigit() for c in {x})"), (("alphabetic",), "sum(c.isalpha() for c in {x})"),
+                            (("even",), "sum(c % 2 == 0 for c in {x})"), (("odd",), "sum(c % 2 == 1 for c in {x})")):
+        if a & set(words):
+            return template
+    return None
 
 def is_and(tokens, m: Mention) -> bool:
     "Does `and` with something more follow this mention?"
@@ -2224,10 +2340,11 @@ class Pinner:
         t, ordinal, k = s.t, None, j
         if word(t, k) == "final" and word(t, k + 1) == "iteration":
             ordinal, k = -1, k + 2
-        elif word(t, k) in ORDINALS and word(t, k + 1) in ("iteration", "pass", "loop", "time", "round", "run", "cycle", "step", "inner", "outer") and not (word(t, k + 1) == "loop" and False):
+        elif word(t, k) in ORDINALS and (word(t, k + 1) in ("iteration", "pass", "time", "round", "run", "cycle") or word(t, k + 1) in ("loop", "inner", "outer", "for", "while") and "iteration" in (word(t, k + 2), word(t, k + 3))):
             ordinal, k = ORDINALS[word(t, k)], k + 2
-            k += word(t, k) in ("iteration", "loop")
-        elif word(t, k) in ("iteration", "pass", "loop", "round", "cycle") and (k + 1 < len(t) and (t[k + 1].kind == "expr" and re.fullmatch(r"\d+", t[k + 1].source or "") or word(t, k + 1) in CARDINALS)):
+            while word(t, k) in ("iteration", "loop"):
+                k += 1
+        elif word(t, k) in ("iteration", "pass", "round", "cycle") and (k + 1 < len(t) and (t[k + 1].kind == "expr" and re.fullmatch(r"\d+", t[k + 1].source or "") or word(t, k + 1) in CARDINALS)):
             ordinal = (int(t[k + 1].source) if t[k + 1].kind == "expr" else CARDINALS[word(t, k + 1)]) + s.reader.from_zero
             k += 2
         else:
@@ -2247,6 +2364,12 @@ class Pinner:
     def _pin(self, s: Sentence, ordinal, bound, start) -> None:
         at = start
         s.pins = [p for p in s.pins if p.kind not in ("index", "when")]
+        loose = [b for b in bound if b[0] is not None and b[0] not in self._steering()]
+        bound = [b for b in bound if b not in loose]
+        if not bound and ordinal is None:
+            bound, loose = loose, []
+        for name, value, a, b in loose:
+            s.note(a, b, "state", [Reading("value", name, "==", value)], pins=(Pin("iteration", None, None, ordinal, at),) if ordinal else ())
         if not bound:
             s.pins.append(Pin("iteration", None, None, ordinal, at))
             return
@@ -2302,6 +2425,10 @@ class Pinner:
 
     def _target_names(self) -> set:
         return {n for t in self.targets for n in re.findall(r"\w+", t)}
+
+    def _steering(self) -> set:
+        "Names that tell one iteration from another: loop variables and the names in while tests."
+        return self._target_names() | {n for kind, _t, test, _l in self.facts.loops if kind == "while" for n in re.findall(r"[^\W\d]\w*", test)}
 
     def _items(self, s: Sentence, i: int, j: int) -> int | None:
         "For 'a': / 'D': not decimal / '4' is a digit / For '9', '8': …"
@@ -2385,6 +2512,8 @@ class Reader:
         self.arity = len(tree.body.args) + len(tree.body.keywords) if tree is not None and isinstance(tree.body, ast.Call) else len(self.facts.parameters)
         self.from_zero = bool(re.search(r"\b(?:iteration|pass|round|cycle)\s+#?0\b", text[:100_000], re.I))
         self.told = frozenset(n.value for t in (call, output) if t and (tree := parse(t)) is not None for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+        self.assumed = -1
+        self.bound_in: dict[str, int] = {}
         self.bullet = False
         self.table = None
         self.claims: list[Claim] = []
@@ -2400,9 +2529,29 @@ class Reader:
                 self.claims += self.row(seg, n)
             else:
                 self.claims += self.segment(seg, n)
+        self.close()
         if self.direction == "backward":
             self.offer()
         return self.claims
+
+    def close(self) -> None:
+        "The final answer, where no claim stands for it yet (a tag, a bare assert, a last value)."
+        found = final_answer(self.text, self.direction, self.facts.entry or None)
+        if found is None or found.literal is None or any(c.kind in ("answer", "return", "proposal", "call") and c.start < found.end and found.start < c.end for c in self.claims):
+            return
+        n = next((k for k, s in enumerate(self.segments) if s.start <= found.start < s.end), None)
+        if n is None:
+            return
+        start, end = found.start, min(found.end, self.segments[n].end)
+        if self.direction == "backward":
+            reading = Reading("proposal", None, "==", found.literal)
+        elif found.call:
+            reading = Reading("answer", found.call, "==", found.value)
+        else:
+            reading = Reading("return", None, "==", found.literal, "end")
+        if end > start and kind_of(found.literal, self.facts):
+            self.claims.append(Claim(start, end, self.text[start:end], "answer", [reading], segment=n, paragraph=self.segments[n].paragraph))
+            self.claims.sort(key=lambda c: (c.start, c.end))
 
     def offer(self) -> None:
         "Backward: every claim gets the calls that it may speak of, the nearest first."
@@ -2422,7 +2571,10 @@ class Reader:
             pins = self.line_pins.get(line.parent, ()) if line.parent is not None else ()
         self.bullet = line.rank >= 2 and seg.first
         toks = settle(lex(self.text[seg.start:seg.end], self.facts, seg.start), self.facts)
-        s = Sentence(self, toks, pins, n, seg.paragraph)
+        start = [t.text for t in toks[:6] if t.kind == "word"][:3]
+        if start[:1] and (start[0] in ("suppose", "imagine", "assume") or start[:2] in (["for", "example"], ["for", "instance"], ["let", "us"]) and ("say" in start or start[0] == "for")) and self.direction == "forward":
+            self.assumed = seg.paragraph
+        s = Sentence(self, toks, pins, n, seg.paragraph, "general" if self.assumed == seg.paragraph else "fact")
         found = s.read()
         self.line_pins[seg.line] = tuple(s.pins)
         found += s.instances()
@@ -2468,25 +2620,37 @@ class Reader:
         m, k = NounPhrases(toks, self.facts).at(0)
         return m if m is not None and m.closed and k == len(toks) else None
 
+    def rebind(self, name: str, value: str) -> None:
+        "An assumption about a parameter: what follows speaks of that call."
+        self.bindings[name] = value
+        if all(p in self.bindings for p in self.facts.parameters):
+            self.proposal = f"{self.facts.entry}({', '.join(self.bindings[p] for p in self.facts.parameters)})"
+
     def like_output(self, value: str) -> bool:
         "Is this text (nearly) the stated output? Only then is it a restatement of the goal; without a stated output, yes."
         if not self.output:
             return True
         a, b = normal(value), normal(self.output)
+        if _shape(a) != _shape(b):
+            return False
         return a == b or len(b) > 5 and abs(len(a) - len(b)) <= max(3, len(b) // 5) and difflib.SequenceMatcher(None, a[:400], b[:400], False).ratio() > 0.75
 
     def bind(self, name: str, value: str, s: Sentence, start: int, end: int) -> None:
         "A value proposed for a parameter; once all are bound they make a call."
         self.bindings[name] = value
+        self.bound_in[name] = s.segment
         params = self.facts.parameters
         if params and all(p in self.bindings for p in params):
             self.proposal = f"{self.facts.entry}({', '.join(self.bindings[p] for p in params)})"
+            if all(self.bound_in.get(p) == s.segment for p in params) and s.mood in ("fact", "necessity") and not self.answered:
+                return s.note(start, end, "proposal", [Reading("proposal", None, "==", self.proposal)], mood="fact")
         s.note(start, end, "proposal", [Reading("value", name, "==", value, "start")], mood="proposal" if s.mood != "hypothetical" else None)
 
     def block(self, seg: Segment, n: int) -> list[Claim]:
         "A code block: its assertions are claims; definitions and comments are not."
         out = []
         for a, b, call, value in assertions(self.text, seg.start, seg.end):
+            call = _with_bindings(self.text, seg.start, a, call)
             out.append(Claim(a, b, self.text[a:b], "answer", [Reading("answer", call, "==", value)], segment=n, paragraph=seg.paragraph))
             if self.direction == "backward" and entry_of(call) == self.facts.entry:
                 self.answered, self.proposal = True, _with_bindings(self.text, seg.start, a, call)

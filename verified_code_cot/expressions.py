@@ -83,6 +83,7 @@ class CodeFacts:
     assigned: dict = field(default_factory=dict)    # normalised target -> normalised right sides
     methods: set = field(default_factory=set)       # method and function names that are called
     variables: set = field(default_factory=set)     # names that are bound somewhere
+    attributes: dict = field(default_factory=dict)  # attribute name -> expressions that read or set it (`self.items`, `s.items`)
 
     @property
     def parameters(self) -> list[str]:
@@ -113,7 +114,9 @@ def code_facts(code: str, call: str | None = None) -> CodeFacts:
     tops = [n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]
     facts.entry = entry_of(call) or (tops[-1] if tops else "")
     facts.names -= {n for n in _BUILTINS if n not in facts.variables}
-    facts.names |= {"__output__", "__return__"}
+    called = facts.methods | set(facts.functions)
+    facts.attributes = {k: sorted(set(v)) for k, v in facts.attributes.items() if k not in called}
+    facts.names |= {"__output__", "__return__", *facts.attributes}
     return facts
 
 # %% ../nbs/04b_expressions.ipynb #73c06cf9
@@ -126,6 +129,8 @@ def _note(n, facts: CodeFacts) -> None:
     elif isinstance(n, ast.arg):
         facts.names.add(n.arg)
         facts.variables.add(n.arg)
+    if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name):
+        facts.attributes.setdefault(n.attr, []).append(ast.unparse(n))
     if isinstance(n, ast.expr) and not isinstance(getattr(n, "ctx", None), (ast.Store, ast.Del)):
         facts.expressions.add(ast.unparse(n))
     if isinstance(n, (ast.If, ast.While, ast.IfExp)):
@@ -281,6 +286,8 @@ class Lexer:
             return self.code or kind_of(inner, self.facts) in ("literal", "closed", "open")
         if isinstance(tree.body, ast.Tuple):
             return kind_of(inner, self.facts) in ("literal", "closed") or (kind_of(inner, self.facts) == "open" and len(tree.body.elts) > 1)
+        if isinstance(tree.body, ast.BoolOp) and all(isinstance(v, ast.Constant) for v in tree.body.values):
+            return False
         return isinstance(tree.body, (ast.BinOp, ast.BoolOp, ast.Compare)) and kind_of(inner, self.facts) != "unknown"
 
     def _name(self, name: str, end: int, at: int) -> bool:

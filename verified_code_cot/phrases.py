@@ -23,10 +23,10 @@ CARDINALS = {w: i for i, w in enumerate("zero one two three four five six seven 
 ORDINALS = {w: i for i, w in enumerate("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split(), 1)} | {"last": -1, "1st": 1, "2nd": 2, "3rd": 3} | {f"{n}th": n for n in range(4, 41)} | {"21st": 21, "22nd": 22, "23rd": 23, "31st": 31}
 TIMES = {"once": 1, "twice": 2, "thrice": 3}
 DETERMINERS = _words("the a an this that these those its their our your my his both")
-QUANTIFIERS = _words("no each every all any other others remaining rest some most whichever whatever")
-ADJECTIVES = _words("new current updated modified original initial resulting final given input entire whole same following desired expected target actual correct returned empty single numeric integer local next previous old now lowercase lowercased uppercase reversed sorted sliced joined complete full overall simple intermediate popped removed stripped split concatenated remaining constructed specified passed provided required adjusted rest extended filtered transformed swapped combined total only just exactly still also literal raw cleaned global swapped-case formatted encoded decoded translated copied nested inner outer main variable-length one-character single-character last first")
+QUANTIFIERS = _words("no none each every all any other others remaining rest some most whichever whatever")
+ADJECTIVES = _words("new current updated modified original initial resulting final given input entire whole same following desired expected target actual correct returned empty single numeric integer local next previous old now lowercase lowercased uppercase reversed sorted sliced joined complete full overall simple intermediate popped removed stripped split concatenated remaining constructed specified passed provided required adjusted rest extended filtered transformed swapped combined total only just exactly still also literal raw cleaned global swapped-case formatted encoded decoded translated copied nested inner outer main variable-length one-character single-character last first possible valid suitable simple simplest potential necessary appropriate plausible minimal basic straightforward easiest obvious specific particular concrete very own main temporary")
 TYPES = {"string": "''", "str": "''", "text": "''", "list": "[]", "array": "[]", "dictionary": "{}", "dict": "{}", "set": "set()", "tuple": "()", "bytes": "b''", "object": None}
-NOUNS = _words("string str substring slice text word words list array sublist sequence dictionary dict map mapping set tuple pair integer int number float digit digits character characters char letter letters element elements item items key keys value values variable argument arguments parameter parameters boolean bool index position expression function method call object line lines symbol separator delimiter prefix suffix counter constant literal entry entries input bytes return part portion span range iterable separator condition test comparison check case space spaces tuples lists strings substrings numbers pairs argument(s) statement operation code assignment iterator step slicing concatenation replacement solution choice option example possibility candidate configuration calculation translation sorting reversal conversion process call computation division multiplication addition subtraction join swap comprehension range product sum total remainder quotient formatting copy operations")
+NOUNS = _words("string str substring slice text word words list array sublist sequence dictionary dict map mapping set tuple pair integer int number float digit digits character characters char letter letters element elements item items key keys value values variable argument arguments parameter parameters boolean bool index position expression function method call object line lines symbol separator delimiter prefix suffix counter constant literal entry entries input bytes return part portion span range iterable separator condition test comparison check case space spaces tuples lists strings substrings numbers pairs argument(s) statement operation code assignment iterator step slicing concatenation replacement solution choice option example possibility candidate configuration calculation translation sorting reversal conversion process call computation division multiplication addition subtraction join swap comprehension range product sum total remainder quotient formatting copy operations phrase sentence vowel consonant name row column cell node child parent stack queue counter flag total count accumulator buffer cell matrix grid generator class instance attribute field exception error message")
 RESULTS = _words("result output answer outcome return")
 PRONOUNS = _words("it this that they which these both he")
 STOPWORDS = _words("to is in so as for no on of at by it an be we or if and not the then this that from with into out all its has do does")
@@ -167,8 +167,13 @@ class NounPhrases:
         if depth > 6 or i >= len(self.t):
             return None, i
         start, j, quant, adjectives, ordinal = i, i, False, [], None
+        if word(self.t, i) in ("half", "twice", "double", "roughly", "about", "approximately", "almost", "nearly", "half-way"):
+            m, k = self.at(i + 1, depth + 1)
+            return (Mention(self.t[i].start, m.end, ref="part", noun=m.noun), k) if m is not None else (None, i)
         while j < len(self.t) and j - i < 8:
             w = word(self.t, j)
+            if w in ("this", "that", "these", "those") and j > i:
+                break
             if w in DETERMINERS or w in ADJECTIVES and not (w == "empty") or w in ADVERBS and w not in ("first", "next", "once"):
                 if w in ORDINALS:
                     ordinal = ORDINALS[w]
@@ -184,9 +189,16 @@ class NounPhrases:
             j += 1
         if word(self.t, j) in ("check", "checks") and word(self.t, j + 1) in ("if", "whether", "that", "for"):
             return None, i
-        m, k = self._head(j, depth, ordinal, adjectives)
+        m, k = self._head(j, depth, ordinal, adjectives) if not (j > i and word(self.t, j) in ("that", "which", "this", "it", "they")) else (None, j)
         if m is not None and m.number and m.noun and word(self.t, k) in ("of", "from", "in") and depth < 4 and not m.items:
             m, k = self._first_n(m, k, depth, ordinal)
+        if m is None and j > i and word(self.t, j) and word(self.t, j + 1) == "of" and depth < 4 and verb_at(self.t, j) is None:
+            of, k2 = self.at(j + 2, depth + 1)
+            if of is not None:
+                m, k = Mention(self.t[start].start, of.end, ref="part", noun=word(self.t, j)), k2
+        if m is None and j > i and word(self.t, j - 1) in NOUNS | {"solution", "input"} and word(self.t, j - 1) in ADJECTIVES:
+            w = word(self.t, j - 1)
+            m, k = Mention(self.t[start].start, self.t[j - 1].end, ref="noun", noun=w), j
         if m is None and j > i and word(self.t, j - 1) in PRONOUNS and (j - i == 1 or word(self.t, j - 1) not in ("this", "that")):
             t = self.t[j - 1]
             return Mention(t.start, t.end, ref="it", noun=""), j
@@ -197,7 +209,7 @@ class NounPhrases:
         if m is not None:
             m.start = self.t[start].start
             m.quantified |= quant
-            m.adjectives = tuple(a for a in adjectives if a not in DETERMINERS)
+            m.adjectives = (*m.adjectives, *(a for a in adjectives if a not in DETERMINERS))
         return m, (k if m is not None else i)
 
     def _first_n(self, m: Mention, k: int, depth: int, ordinal):
@@ -237,7 +249,7 @@ class NounPhrases:
             return self._empty(j, depth)
         if w in CARDINALS and not (w == "one" and word(self.t, j + 1) == "of"):
             return self._number(j, depth)
-        if w in ("true", "false", "none", "null"):
+        if w in ("true", "false", "null"):
             return Mention(t.start, t.end, [{"true": "True", "false": "False"}.get(w, "None")], "literal"), j + 1
         if w in ("nothing",):
             return Mention(t.start, t.end, ref="nothing"), j + 1
@@ -253,7 +265,7 @@ class NounPhrases:
             m, k = (raw_mention(self.t[k]), k + 1) if self.t[k].kind == "raw" else self._expr(k, depth)
             m.noun = m.noun or t.text
             return m, k
-        if t.type == "literal" and re.fullmatch(r"-?\d+", t.source or "") and word(self.t, k) in _COUNTED:
+        if t.type == "literal" and re.fullmatch(r"-?\d+", t.source or "") and (word(self.t, k) or k < len(self.t) and self.t[k].kind == "expr" and self.t[k].type == "literal" and (self.t[k].source or "")[:1] in "'\""):
             return self._number(j, depth)
         if t.type == "literal" and word(self.t, k) == "s" and self.t[k].start == t.end:
             m.noun, k = "plural", k + 1
@@ -294,7 +306,7 @@ class NounPhrases:
                 return replace(named, start=m.start, told=m), n + 1
             return m, k
         if k < len(self.t) and self.t[k].kind == "expr" and k > j:
-            return _mention(self.t[k]), k + 1
+            return _mention(self._named(k)), k + 1
         return Mention(t.start, t.end, ref="empty"), j + 1
 
     def _number(self, j, depth):
@@ -306,6 +318,7 @@ class NounPhrases:
         while word(self.t, n) and word(self.t, n) not in _COUNTED and verb_at(self.t, n) is None and word(self.t, n) not in ("and", "or", "to", "in", "so", "of", "for", "at", "from", "by", "with", "which", "that", "as") and n - k < 3:
             n += 1
         if word(self.t, n) in _COUNTED and n > k:
+            m.adjectives = tuple(word(self.t, x) for x in range(k, n))
             k = n
         while word(self.t, k) in ADJECTIVES | {"more", "additional", "distinct", "unique", "different", "leading", "trailing", "consecutive", "white"} and k - j < 4:
             k += 1
@@ -364,7 +377,7 @@ class NounPhrases:
                 return self._expr(j + 2, depth)
             if w in ("space", "newline", "comma") :
                 return Mention(start, t.end, [{"space": "' '", "newline": "'\\n'", "comma": "','"}[w]], "literal", noun="word"), j + 1
-            m = Mention(start, self.t[k - 1].end, ref="noun", noun=w, ordinal=ordinal)
+            m = Mention(start, self.t[k - 1].end, ref="noun", noun=word(self.t, k - 1) or w, ordinal=ordinal)
             if self._of(k) and word(self.t, k) not in ("for", "at", "on") and depth < 3:
                 of, k2 = self.at(k + 1, depth + 1)
                 if of is not None and not (of.sources and of.type == "literal" and word(self.t, k) == "in" and False):
@@ -452,6 +465,8 @@ class NounPhrases:
             k += 1                                        # "the first character c in text"
         if self._of(k):
             of, k2 = self.at(k + 1, depth + 1)
+            if of is not None and word(self.t, k) not in ("of", "in", "from"):
+                return Mention(t.start, of.end, ref="part", noun=w), k2
             if of is not None and of.source and not of.quantified:
                 at = ordinal - 1 if ordinal > 0 else ordinal
                 return Mention(t.start, of.end, [f"{_wrap(s)}[{at}]" for s in of.sources] + [f"list({s})[{at}]" for s in of.sources],
@@ -555,7 +570,7 @@ def _number_of(np: NounPhrases, j: int, depth: int, w: str):
 
 _HEADS = {
     "length": _unary("len({x})"), "size": _unary("len({x})"), "len": _unary("len({x})"),
-    "value": _value_of, "contents": _value_of, "content": _value_of, "copy": _value_of, "state": _value_of, "values": _value_of,
+    "value": _value_of, "contents": _value_of, "content": _value_of, "copy": _value_of, "state": _value_of,
     "number": _number_of, "count": _number_of,
     "index": _binary("{y}.index({x})", "{y}.find({x})", "list({y}).index({x})"), "position": _binary("{y}.index({x})", "{y}.find({x})"),
     "sum": _binary("{x} + {y}"), "concatenation": _binary("{x} + {y}"), "product": _binary("{x} * {y}"), "difference": _binary("{x} - {y}"),
@@ -571,9 +586,9 @@ def _verbs(kind: str, phrases: str) -> None:
         VERBS[tuple(p.split())] = kind
 
 _verbs("be", "is;are;was;were;be;being;'s")
-_verbs("equal", "equals;equal;is equal to;are equal to;be equal to;evaluates to;evaluate to;evaluated to;results in;result in;resulted in;yields;yield;gives;give;gives us;give us;gave;produces;produce;simplifies to;translates to;resolves to;reduces to;comes out to;comes out as;comes to;works out to;computes to;amounts to;is equivalent to;are equivalent to;corresponds to;refers to;outputs;has the value;has value;have the value;holds the value;is evaluated as;is evaluated to;evaluates as;generates;retrieves;is calculated as;is computed as;is calculated to be;evaluating to;equates to;has a value of;have a value of;has the value of;would result in;will result in;will produce;would produce;will give;would give;will give us;will yield;would yield;results;creates;extracts;looks like;looks like this;provides;turns out to be;is the same as;are the same as;is just;sums to;adds up to;which yields;refers to the value;gets us;leads to;lead to;returns us;accesses;selects;resulting in;giving;yielding;producing;leading to;resulting to;which gives;evaluates;computes as")
+_verbs("equal", "equals;equal;is equal to;are equal to;be equal to;evaluates to;evaluate to;evaluated to;results in;result in;resulted in;yields;yield;gives;give;gives us;give us;gave;produces;produce;simplifies to;translates to;resolves to;reduces to;comes out to;comes out as;comes to;works out to;computes to;amounts to;is equivalent to;are equivalent to;refers to;outputs;has the value;has value;have the value;holds the value;is evaluated as;is evaluated to;evaluates as;generates;retrieves;is calculated as;is computed as;is calculated to be;evaluating to;equates to;has a value of;have a value of;has the value of;would result in;will result in;will produce;would produce;will give;would give;will give us;will yield;would yield;results;creates;extracts;looks like;looks like this;provides;turns out to be;happens to be;works out as;is the same as;are the same as;is just;sums to;adds up to;which yields;refers to the value;gets us;leads to;lead to;returns us;accesses;selects;resulting in;giving;yielding;producing;leading to;resulting to;which gives;evaluates;computes as")
 _verbs("finds", "finds;find;locates;found")
-_verbs("becomes", "becomes;become;became;becoming;is now;are now;now is;is set to;are set to;is set equal to;gets set to;was set to;is set as;is updated to;are updated to;gets updated to;is updated to be;is changed to;are changed to;changes to;change to;changed to;is assigned;are assigned;is assigned to;is assigned the value;is assigned the value of;is assigned as;is assigned with;is assigned the result of;is reassigned to;turns into;is modified to;is modified to be;is reduced to;is incremented to;are incremented to;increments to;increases to;increased to;is increased to;decreases to;is decreased to;is decremented to;decrements to;is transformed into;is transformed to;is replaced by;is replaced with;are replaced with;ends up as;ends up being;will be;will become;would become;would be;will now be;now contains;now equals;now holds;now has the value;gets the value;takes the value;takes the value of;takes on the value;takes on the values;takes on;takes;is rebound to;updates to;goes to;grows to;shrinks to;is stored as;is reset to;is built as;is computed to be;evolves to;is bound to;is extended to;moves to;is advanced to;is then;gets;has become;is converted to;are converted to;is converted into;is parsed as;is split into;are split into;splits into;is sliced to;is trimmed to;will contain;would contain;should contain;will equal;ends as;ends with the value;is reversed to;is sorted to;sorts to;is sorted into;is swapped to;is modified into;is rearranged to;is mapped to;maps to;is mutated to;switches to;advances to;is left as;is left with;gets updated as;is updated as;is updated with")
+_verbs("becomes", "becomes;become;became;becoming;is now;are now;now is;is set to;are set to;is set equal to;gets set to;was set to;is set as;is updated to;are updated to;gets updated to;is updated to be;is changed to;are changed to;changes to;change to;changed to;is assigned;are assigned;is assigned to;is assigned the value;is assigned the value of;is assigned as;is assigned with;is assigned the result of;is reassigned to;turns into;is modified to;is modified to be;is reduced to;is incremented to;are incremented to;increments to;increases to;increased to;is increased to;decreases to;is decreased to;is decremented to;decrements to;is transformed into;is transformed to;is replaced by;is replaced with;are replaced with;ends up as;ends up being;will be;will become;would become;would be;will now be;now contains;now equals;now holds;now has the value;gets the value;takes the value;takes the value of;takes on the value;takes on the values;takes on;takes;is rebound to;updates to;goes to;grows to;shrinks to;is stored as;is reset to;is built as;is computed to be;evolves to;is bound to;is extended to;drops to;drops down to;falls to;rises to;climbs to;jumps to;goes up to;goes down to;moves up to;moves down to;comes to be;ends up at;went to;grew to;rose to;dropped to;fell to;shrank to;went up to;is bumped to;is raised to;is lowered to;is cut to;is trimmed down to;is brought to;is pushed to;moves to;is advanced to;is then;gets;has become;is converted to;are converted to;is converted into;is parsed as;is split into;are split into;splits into;is sliced to;is trimmed to;will contain;would contain;should contain;will equal;ends as;ends with the value;is reversed to;is sorted to;sorts to;is sorted into;is swapped to;is modified into;is rearranged to;is mapped to;maps to;is mutated to;switches to;advances to;is left as;is left with;gets updated as;is updated as;is updated with")
 _verbs("starts", "is initialized to;is initialized as;is initialized with;is initialized at;is initialised to;is initialised as;is initialised with;is initialized to be;initialized to;initialized as;initialized with;are initialized to;are initialized as;starts as;starts at;starts with the value;starts out as;starts off as;begins as;begins at;start at;start as;is initially;are initially;is initially set to;was initially;is defined as;is created as;is created with;initially;starts from;is originally;is first set to;is declared as;is originally set to;initially is;begins with the value;is instantiated as;is set up as;is initially assigned")
 _verbs("stays", "remains;remain;stays;stay;stays at;remains at;is still;are still;still is;still equals;still returns;still gives;keeps the value;remains as;stays as;is kept as;is unchanged at;remains set to;is also still;also remains;keeps its value;remains equal to;continues to be")
 _verbs("returns", "returns;return;returned;is returning;returning;will return;would return;should return;will then return;to return;has returned;returns back;must return;shall return")
@@ -595,14 +610,14 @@ _verbs("called", "is called with;is called on;called with;is invoked with;is cal
 _verbs("satisfied", "is met;are met;is satisfied;are satisfied;holds;hold;passes;succeeds;is fulfilled;holds true;is triggered;is passed;evaluates as true;evaluates true;is valid;pass;succeed;works;work")
 _verbs("satisfies", "satisfies;satisfy;meets;meet;matches;match;fulfills;achieves;fits")
 _verbs("failed", "fails;fail;is violated;is unmet;is unsatisfied;does not hold;is not met;is not satisfied;evaluates as false;is invalid")
-_verbs("entered", "is entered;is executed;are executed;executes;execute;runs;run;is run;is taken;is reached;starts;begins;continues;is performed;is applied;proceeds;is started;is chosen;is selected;is triggered;iterates;loops;is repeated;repeats")
+_verbs("entered", "is entered;is executed;are executed;executes;execute;runs;run;is run;is taken;is reached;starts;begins;continues;is performed;is applied;proceeds;is started;is chosen;is selected;is triggered;iterates;loops;is repeated;repeats;ran;executed;iterated;looped;was executed;was entered;was taken")
 _verbs("skipped", "is skipped;are skipped;is ignored;are ignored;is bypassed;is passed over;is not entered;gets skipped;is excluded")
 _verbs("ended", "ends;exits;terminates;stops;finishes;completes;is complete;is exited;is over;breaks;is done;end;is terminated;has ended;is completed;concludes;is finished;halts;is broken")
 _verbs("enter", "enter;enters;execute;executing;take;takes;go into;goes into;move into;moves into;proceed to;proceeds to;proceed into;go to;goes to;move to;moves to;execute the;executes the;reach;reaches;enters into;stay in;we stay in;continue;jump to;falls into;fall into")
 _verbs("exit", "exit;exits;exiting;leave;break out of;breaks out of;terminate;terminates;stop;stops;breaks;break;exited;skip;skips;skipping;ends the;do not enter;does not enter;never enters;bypass;bypasses")
 _verbs("unchanged", "is unchanged;are unchanged;remains unchanged;remain unchanged;stays unchanged;does not change;do not change;is not changed;is not modified;remains the same;stays the same;remain the same;stay the same;is left unchanged;is unmodified;is unaffected;is not affected;does not get modified;is not updated;does not modify;is not altered;remains intact;does not affect;is left as is;stays as is;remains as is;has not changed")
 _verbs("raises", "raises;raise;throws;throw;will raise;would raise;causes;is raised;results in a;triggers;encounters")
-_verbs("iterates", "iterates over;iterate over;loops over;loop over;iterates through;loops through;goes through;iterating over;iterates from;runs from;runs over;iterates;loops;ranges over;ranges from;goes from;runs for;traverses;iterating through")
+_verbs("iterates", "iterates over;iterate over;loops over;loop over;iterates through;loops through;goes through;iterating over;iterates from;runs from;runs over;iterates;loops;ranges over;ranges from;goes from;runs for;traverses;iterating through;visits;visit;visited;iterated over;looped over;ran over;ran from;walks over;walks through;steps through;processes;goes over")
 _verbs("has-type", "is of type;is an instance of;has type")
 
 _MAXVERB = max(map(len, VERBS))
