@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['NEAREST', 'WEIGHT', 'Window', 'Costs', 'Placed', 'Leaf', 'Station', 'tree_of', 'leaves_under', 'in_window', 'chosen',
            'whole_run', 'steady', 'laps_within', 'value_fits', 'ordinal_fits', 'candidates', 'laps_meant',
-           'call_windows', 'State', 'better', 'Search', 'lay_leaf', 'reachable', 'timeless', 'unchecked', 'against',
-           'shown', 'refuted', 'lay_station', 'lay_each', 'exists_first', 'existence', 'never', 'left_early',
+           'call_windows', 'State', 'better', 'Search', 'lay_leaf', 'overtaken', 'reachable', 'timeless', 'unchecked',
+           'against', 'shown', 'refuted', 'lay_station', 'lay_each', 'exists_first', 'existence', 'never', 'left_early',
            'pin_text', 'align']
 
 # %% ../nbs/06b_alignment.ipynb #09b73659
@@ -277,13 +277,16 @@ def lay_leaf(search: Search, leaf: Leaf, window: Window, states: list[State]) ->
         cost = 0.0
         return [replace(s, cost=s.cost + cost, choices=(s.choices, leaf.index, settled)) for s in states]
     options = [(g, chosen(g, window)) for g in leaf.groundings if g.note is None]
-    holding = sorted(((f.first, f.last, n, f) for n, (_, facts) in enumerate(options) for f in facts if f.holds), key=lambda h: h[:3])
+    holding = sorted(((f.first, f.first if options[n][0].moment == "after" and f.written else f.last, n, f)
+                      for n, (_, facts) in enumerate(options) for f in facts if f.holds), key=lambda h: h[:3])
     false = refuted(leaf, options, window, states[0].moment if states else window.first)
     found = []
     for state in states:
         for first, last, n, fact in reachable(holding, state.moment):
             there = max(first, min(state.moment, last))
             price = search.skipped(state.moment, there) if there >= state.moment else search.going_back(state.moment, there, leaf.recap)
+            if there < state.moment and not leaf.recap and overtaken(state, options[n][0], there):
+                price = search.costs.back
             placed = Placed("supported", options[n][0], fact, fact.value, "holds")
             found.append(replace(state, cost=state.cost + price, moment=there, choices=(state.choices, leaf.index, placed)))
         if false is not None:
@@ -291,6 +294,16 @@ def lay_leaf(search: Search, leaf: Leaf, window: Window, states: list[State]) ->
             price = 1.0 if wrong.verdict == "contradicted" else search.costs.undecided if holding else 0.0
             found.append(replace(state, cost=state.cost + price, choices=(state.choices, leaf.index, wrong)))
     return found
+
+def overtaken(state: State, grounding: Grounding, there: int, most: int = 16) -> bool:
+    "Whether a later write of the same variable has been told already, shortly before."
+    link = state.choices if grounding.moment == "after" else None
+    while link is not None and most:
+        link, _, placed = link
+        most -= 1
+        if placed.verdict == "supported" and placed.fact is not None and placed.grounding.subject == grounding.subject:
+            return placed.fact.first > there
+    return False
 
 def reachable(holding: list[tuple[int, int, int, Fact]], moment: int) -> list[tuple[int, int, int, Fact]]:
     "Of the facts that hold: one that lasts here, the next ones, and the nearest before."

@@ -8,14 +8,14 @@ __all__ = ['BUILTINS', 'GROUNDERS', 'Grounding', 'Asked', 'once', 'unsayable', '
            'side_by_side', 'ground_value', 'supposed', 'stored_into', 'is_stored', 'told_directly', 'of_other_kind',
            'ground_relation', 'just_written', 'ground_unknown', 'is_closed', 'parts_of', 'operands', 'operand_at',
            'filled_in', 'with_values', 'ground_closed', 'ground_operands', 'truths', 'ground_outcome',
-           'ground_next_test', 'is_for', 'branches_of', 'lines_meant', 'ground_branch', 'Run', 'runs_of', 'ground_end',
-           'runs_meant', 'ground_count', 'ground_comprehension_count', 'targets_at', 'visited', 'ground_visits',
-           'ground_over', 'visits_hold', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds',
-           'ground_effect', 'support_only', 'effects', 'item_of', 'element_at', 'ground_unchanged', 'ground_return',
-           'ground_produced', 'of_one_kind', 'is_meant', 'ground_mention', 'ground_maps', 'entries', 'transitions',
-           'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal',
-           'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity', 'ground_exists',
-           'ground']
+           'ground_next_test', 'is_for', 'branches_of', 'lines_meant', 'ground_branch', 'Run', 'runs_of',
+           'ground_skipped_loop', 'ground_end', 'runs_meant', 'ground_count', 'ground_comprehension_count',
+           'targets_at', 'visited', 'ground_visits', 'ground_over', 'visits_hold', 'changes_of', 'occurrences',
+           'grew_at_end', 'number', 'effect_holds', 'ground_effect', 'support_only', 'effects', 'item_of', 'element_at',
+           'ground_unchanged', 'ground_return', 'ground_produced', 'of_one_kind', 'is_meant', 'ground_mention',
+           'ground_maps', 'entries', 'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of',
+           'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple',
+           'ground_necessity', 'ground_exists', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -493,6 +493,8 @@ def ground_branch(asked: Asked) -> Grounding:
             else unsayable(relation, "the program has no such branch")
     if relation == "ends" and not other:
         return ground_end(asked, lines)
+    if relation == "skipped" and all(line in asked.execution.loops for line in lines):
+        return ground_skipped_loop(asked, lines)
     wanted = (relation == "taken") != other
     words = {True: "taken", False: "skipped"}
     facts = tuple(Fact(e.step, e.step, words[e.outcome != other], e.frame, e.line, e.outcome == wanted)
@@ -521,6 +523,12 @@ def runs_of(execution: Execution) -> list[Run]:
         if event.outcome is False and event.line in execution.loops and (event.line, event.frame, event.step) not in ended:
             found.append(Run(event.line, event.frame, event.step, event.step, ()))
     return sorted(found, key=lambda run: run.first)
+
+def ground_skipped_loop(asked: Asked, lines: list[int]) -> Grounding:
+    "A loop is skipped: true of arrivals at it without a single lap."
+    facts = tuple(Fact(run.first, run.first, f"{len(run.laps)} laps" if run.laps else "skipped", run.frame, run.line, not run.laps)
+                  for run in runs_of(asked.execution) if run.line in lines)
+    return Grounding("skipped", facts, absent="it was not reached", subject=asked.reading.subject or "loop", moment="at")
 
 def ground_end(asked: Asked, lines: list[int]) -> Grounding:
     "A loop ends, by itself or by being left: true of its last lap and of the header after it, false of the laps before."

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['REASONS', 'STATUS_REASONS', 'THRESHOLDS', 'COSTS', 'JUDGED', 'GOING_BACK', 'BARE', 'Thresholds', 'Judgement',
            'refusal', 'as_call', 'answer_correct', 'known_names', 'stored_names', 'own_answer', 'entry_name', 'Job',
-           'calls_meant', 'grounded', 'grounded_in', 'supposed_call', 'leaves_of', 'placed_claims', 'doubted',
-           'explanation', 'claim_record', 'coverage_of', 'score_of', 'judge', 'verify', 'unusable', 'verify_record',
-           'bad_program', 'reward', 'completion_text', 'reward_of', 'verify_partition', 'verify_pair', 'run']
+           'calls_meant', 'grounded', 'grounded_in', 'supposed_call', 'leaves_of', 'placed_claims', 'plainly',
+           'doubted', 'explanation', 'claim_record', 'coverage_of', 'score_of', 'judge', 'verify', 'unusable',
+           'verify_record', 'bad_program', 'reward', 'completion_text', 'reward_of', 'verify_partition', 'verify_pair',
+           'run']
 
 # %% ../nbs/07_verification.ipynb #35160bb0
 import ast
@@ -259,9 +260,14 @@ def placed_claims(job: Job, costs: Costs) -> list[tuple[str | None, Placed]]:
                 placed[index] = (call, result)
     return [(call, doubted(job.claims[i], result)) for i, (call, result) in enumerate(placed)]
 
+def plainly(claim: Any) -> bool:
+    "Whether the words are no more than a name and its value: \"`n` was `3`\"."
+    words = claim.text.replace("`", "").strip()
+    return len(claim.readings) == 1 and claim.readings[0].form == "value" and words.startswith(claim.readings[0].subject or "\0")
+
 def doubted(claim: Any, placed: Placed) -> Placed:
     "What is told vaguely may be supported where it holds, but is never held against the text."
-    if claim.mood in JUDGED or placed.verdict != "contradicted":
+    if claim.mood in JUDGED or placed.verdict != "contradicted" or claim.pins and plainly(claim):
         return placed
     return Placed("unverifiable", replace(placed.grounding, note=f"it is told as {claim.mood}, not as a fact"), reason="cannot_check")
 

@@ -1,0 +1,410 @@
+"""Rationales judged: code, call and marked text in, the marks that the verifier gives out."""
+import json
+import os
+import random
+import time
+
+import pytest
+
+from verified_code_cot.alignment import Costs, Leaf, align
+from verified_code_cot.claims import Claim, Pin, Reading
+from verified_code_cot.forms import Asked, ground
+from verified_code_cot.grounding import Inquiry, answer_all
+from verified_code_cot.records import Rationale, Trace, Verdict, load, write_jsonl
+from verified_code_cot.replay import Replay
+from verified_code_cot.sandbox import Sandbox
+from verified_code_cot.tracing import trace
+from verified_code_cot.verification import REASONS, STATUS_REASONS, Thresholds, as_call, reward, run, verify, verify_record
+from verified_code_cot.view import pieces, view, view_assets
+
+
+@pytest.fixture(scope="module")
+def box():
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+# ---------------------------------------------------------------- the little language
+# Every line of a text begins with what the verifier must make of it: + supported, - contradicted, ? neither.
+
+def marks_of(verdict, text):
+    "The mark of every line: - when something in it is contradicted, else + when something is supported, else ?."
+    found, start = [], 0
+    for line in text.split("\n"):
+        inside = {c.verdict for c in verdict.claims if start <= c.start and c.end <= start + len(line)}
+        found.append("-" if "contradicted" in inside else "+" if "supported" in inside else "?")
+        start += len(line) + 1
+    return found
+
+
+def check(box, code, call, marked, direction="forward", **more):
+    "Verify a marked text, and show it beside what was made of it where the two differ."
+    lines = [line for line in marked.strip("\n").split("\n")]
+    wanted, text = [line[:1] for line in lines], "\n".join(line[2:] for line in lines)
+    made = verify(text, trace(code, call, sandbox=box), direction, sandbox=box, **more)
+    got = marks_of(made, text)
+    table = "\n".join(f"{'   ' if w == g else '>> '}{w} {g}  {line[2:]}" for w, g, line in zip(wanted, got, lines, strict=True))
+    whys = "\n".join(f"   {c.verdict}: {c.text!r}: {c.why}" for c in made.claims)
+    assert got == wanted, f"wanted, got, line:\n{table}\n{whys}"
+    return made
+
+
+DIGITS = """
+def f(text):
+    count = 0
+    for c in text:
+        if c.isdigit():
+            count += 1
+    return count
+"""
+
+
+def test_a_walk_through_with_a_false_step_before_a_right_answer(box):
+    made = check(box, DIGITS, "f('a7b8')", """
++ `count` is initialized to 0.
++ - For `c = 'a'`: it is not a digit, so `count` remains 0.
+- - For `c = '7'`: it is a digit, so `count` becomes 2.
++ - For `c = 'b'`: it is not a digit, so `count` remains 1.
++ - For `c = '8'`: it is a digit, so `count` becomes 2.
++ The function returns 2.
++ <answer>2</answer>
+""")
+    assert (made.verdict, made.reason_code, made.answer.correct) == ("contradicted", "false_claim", True)
+    false = next(c for c in made.claims if c.verdict == "contradicted")
+    assert (false.claimed, false.observed, false.line) == ("2", "1", 6) and "not 2" in false.why
+
+
+def test_the_same_text_with_true_steps_is_verified(box):
+    made = check(box, DIGITS, "f('a7b8')", """
++ `count` is initialized to 0.
++ - For `c = 'a'`: it is not a digit, so `count` remains 0.
++ - For `c = '7'`: it is a digit, so `count` becomes 1.
++ - For `c = 'b'`: it is not a digit, so `count` remains 1.
++ - For `c = '8'`: it is a digit, so `count` becomes 2.
++ The function returns 2.
++ <answer>2</answer>
+""")
+    assert made.verdict == "verified" and made.score > 0.9 and made.coverage.contradicted == 0
+
+
+def test_true_only_at_another_time_is_contradicted_and_says_when(box):
+    made = check(box, DIGITS, "f('78')", """
++ - First iteration (`c = '7'`): `count` becomes 1.
+- - Second iteration (`c = '8'`): `count` becomes 1.
++ <answer>2</answer>
+""")
+    false = next(c for c in made.claims if c.verdict == "contradicted")
+    assert false.observed == "2" and "it is so from step" in false.why
+
+
+def test_an_iteration_that_never_comes(box):
+    made = check(box, DIGITS, "f('7')", """
++ - First iteration (`c = '7'`): `count` becomes 1.
+- - Second iteration (`c = '9'`): `count` becomes 2.
++ <answer>1</answer>
+""")
+    assert made.verdict == "contradicted"
+
+
+def test_a_second_element_of_the_same_value_is_another_lap(box):
+    check(box, DIGITS, "f('7x7')", """
++ - For `c = '7'`: `count` becomes 1.
++ - For `c = 'x'`: `count` stays 1.
++ - For `c = '7'`: `count` becomes 2.
++ <answer>2</answer>
+""")
+    check(box, DIGITS, "f('7x7')", """
++ - For `c = '7'`: `count` becomes 1.
++ - For `c = 'x'`: `count` stays 1.
+- - For `c = '7'`: `count` stays 1.
++ <answer>2</answer>
+""")
+
+
+GROWN = """
+def f(base, nums):
+    base.extend(nums)
+    res = base.copy()
+    for i in range(-len(nums), 0):
+        res.append(res[i])
+    return res
+"""
+
+
+def test_source_expressions_take_the_value_of_their_own_evaluation(box):
+    check(box, GROWN, "f([9, 7], [2, 4])", """
++ `res` is `[9, 7, 2, 4]` at first.
++ - When `i = -2`: `res[-2]` is 2, so `res` becomes `[9, 7, 2, 4, 2]`.
+- - When `i = -1`: `res[-1]` is 4.
++ The function returns `[9, 7, 2, 4, 2, 2]`.
++ <answer>[9, 7, 2, 4, 2, 2]</answer>
+""")
+
+
+SEARCH = """
+def f(text, sub):
+    a = 0
+    b = len(text) - 1
+    while a <= b:
+        c = (a + b) // 2
+        if text.rfind(sub) >= c:
+            a = c + 1
+        else:
+            b = c - 1
+    return a
+"""
+
+
+def test_wrong_operands_of_right_arithmetic(box):
+    made = check(box, SEARCH, "f('dorfunctions', '2')", """
++ `a` is 0.
+- `b = len('dorfunctions') - 1 = 12`
+- `c = (0 + 12) // 2 = 6`
++ `text.rfind('2')` returns -1.
++ The function returns 0.
++ <answer>0</answer>
+""")
+    assert made.answer.correct
+
+
+def test_a_variable_that_does_not_exist(box):
+    made = check(box, DIGITS, "f('7')", """
++ `count` is initialized to 0.
+- `total` becomes 1.
++ <answer>1</answer>
+""")
+    assert "no variable total" in next(c.why for c in made.claims if c.verdict == "contradicted")
+
+
+CASES = """
+def f(s):
+    if s.isupper():
+        return True
+    else:
+        return False
+"""
+
+
+def test_backward_any_input_that_gives_the_output_is_right(box):
+    made = check(box, CASES, "f('Ohno')", """
+? Let us take any text that is not in capitals.
+? ```python
++ assert f('hello') == False
+? ```
++ This assertion will pass because `'hello'.isupper()` is False.
+""", "backward")
+    assert made.answer.correct is True and made.answer.text == "f('hello')"
+
+
+def test_backward_a_proposal_that_does_not_give_the_output(box):
+    made = check(box, CASES, "f('Ohno')", """
+? ```python
+- assert f('HELLO') == False
+? ```
+- This assertion should pass.
+""", "backward")
+    assert made.verdict == "contradicted" and made.answer.correct is False and made.reason_code == "wrong_answer"
+
+
+def test_the_answer_field_overrides_the_text(box):
+    text = "- For `c = '7'`: it is a digit, so `count` becomes 1.\n\n<answer>1</answer>"
+    example = trace(DIGITS, "f('7')", sandbox=box)
+    assert verify(text, example, answer="2", sandbox=box).answer.model_dump() == {"text": "2", "correct": False}
+    assert verify(text.replace("<answer>1", "<answer>9"), example, answer="1", sandbox=box).answer.correct is True
+
+
+@pytest.mark.parametrize("answer, correct", [("1", True), ("1.0", False), ("True", False), ("[1]", False), ("len('a')", True), ("'1'", False), ("what", False)])
+def test_forward_answers_are_compared_by_type_and_value(box, answer, correct):
+    assert verify("It is counted.", trace(DIGITS, "f('7')", sandbox=box), answer=answer, sandbox=box).answer.correct is correct
+
+
+def test_arguments_alone_are_taken_for_the_call():
+    assert as_call("'x', 3", "f(1, 2)") == "f('x', 3)" and as_call("f(3)", "f(1)") == "f(3)" and as_call("Stack(2).pop()", "Stack().pop()") == "Stack(2).pop()"
+
+
+# ---------------------------------------------------------------- never a pass
+
+NEVER = ["", "   \n", "\x00\x01\x02" * 50, "Das Ergebnis steht fest, wie jeder sieht.", "The function returns 1.\n\n<answer>1</answer>", "<answer>1</answer>",
+         "1", "It works as expected. It really does. Therefore all is well.", "x" * 300_000]
+
+
+@pytest.mark.parametrize("text", NEVER, ids=range(len(NEVER)))
+def test_what_says_nothing_is_never_verified(box, text):
+    made = verify(text, trace(DIGITS, "f('7')", sandbox=box), sandbox=box)
+    assert made.verdict in ("unsupported", "error") and made.reason_code in REASONS
+
+
+def test_no_trace_is_no_pass(box):
+    text = "- For `c = '7'`: it is a digit, so `count` becomes 1.\n\n<answer>1</answer>"
+    assert verify(text, None, sandbox=box).reason_code == "no_trace"
+    empty = trace(DIGITS, "f('7')", sandbox=box).model_copy(update={"events": []})
+    assert verify(text, empty, sandbox=box).verdict == "error"
+    assert verify(text, trace(DIGITS, "f(7)", sandbox=box), sandbox=box).reason_code == "raised"
+
+
+def test_an_error_in_the_verifier_is_an_error_verdict(box, monkeypatch):
+    def broken(*_):
+        raise KeyError("lost")
+    monkeypatch.setattr("verified_code_cot.verification.coverage_of", broken)
+    made = verify("- For `c = '7'`: `count` becomes 1.\n<answer>1</answer>", trace(DIGITS, "f('7')", sandbox=box), sandbox=box)
+    assert (made.verdict, made.reason_code, made.score) == ("error", "internal", 0.0)
+
+
+RECORD = {"id": "r", "code": DIGITS, "call": "f('7')", "output": "1", "direction": "forward", "rationale": "`count` becomes 1.\n<answer>1</answer>", "answer": None}
+
+
+@pytest.mark.parametrize("change, reason", [
+    ({"output": "2"}, "wrong_output"), ({"code": "def f(:"}, "bad_code"), ({"call": "f("}, "bad_call"), ({"call": "f()"}, "bad_call"),
+    ({"direction": "up"}, "bad_record"), ({"rationale": 3}, "bad_record"), ({"rationale": ""}, "empty_text"), ({"code": None}, "bad_record"),
+    ({"code": "import not_there\ndef f(x):\n    return 1\n"}, "missing_import"), ({"code": "def f(x):\n    while True: pass\n"}, "limits"),
+    ({"code": "import random\ndef f(x):\n    return random.random()\n", "output": None}, "nondeterministic"),
+    ({"code": "def f(x):\n    return open('/etc/passwd').read()\n", "output": None}, "denied")])
+def test_bad_records_are_errors_with_their_reason(box, change, reason):
+    made = verify_record({**RECORD, **change}, box)
+    assert (made.verdict, made.reason_code, made.id) == ("error", reason, "r") and "\n" not in made.reason
+
+
+def test_records_that_are_no_records(box):
+    assert verify_record({}, box).reason_code == "bad_record" and verify_record([], box).reason_code == "bad_record"
+    assert set(STATUS_REASONS.values()) <= set(REASONS)
+
+
+def test_an_id_may_be_a_number_and_extra_keys_are_left_alone(box):
+    made = verify_record({**RECORD, "id": 7, "model": "m"}, box)
+    assert made.id == "7" and made.verdict == "verified", made
+
+
+# ---------------------------------------------------------------- hostile texts
+
+def test_hostile_claims_end_in_bounded_time_and_are_never_executed_here(box, tmp_path):
+    target = tmp_path / "owned"
+    text = "\n".join(["- For `c = '7'`: `count` becomes 1.", "`9**9**9**9` is 3.", f"`__import__('os').system('touch {target}')` returns 0.",
+                      f"`open('{target}', 'w')` is True.", "`count` is `" + "9" * 5000 + "`.", "`count` becomes `" + "[" * 900 + "]" * 900 + "`.",
+                      "`'a' * 10**11` has 5 characters.", "`f(f(f('7')))` returns 1.", "<answer>1</answer>"])
+    started = time.monotonic()
+    made = verify(text, trace(DIGITS, "f('7')", sandbox=box), sandbox=box)
+    assert made.verdict != "verified" and not target.exists() and time.monotonic() - started < 20
+
+
+def test_random_bytes_have_a_verdict(box):
+    rng, example = random.Random(3), trace(DIGITS, "f('7')", sandbox=box)
+    for size in (10, 300, 3000):
+        text = "".join(chr(rng.choice([9, 10, 32, 39, 40, 61, 91, 93, 96, *range(97, 123), 0x301, 0x1F600])) for _ in range(size))
+        assert verify(text, example, sandbox=box).verdict in ("unsupported", "contradicted", "error")
+
+
+def test_a_long_text_about_a_long_trace_takes_about_a_second(box):
+    code = "def f(n):\n    total = 0\n    for i in range(n):\n        if i % 2 == 0:\n            total += i\n    return total\n"
+    example = trace(code, "f(2000)", sandbox=box)
+    assert len(example.events) > 4500
+    rows, total = [], 0
+    for i in range(200):
+        total += i if i % 2 == 0 else 0
+        rows.append(f"- For `i = {i}`: `i % 2` is {i % 2}, so `total` {'becomes' if i % 2 == 0 else 'remains'} {total}.")
+    text = "\n".join(rows) + f"\nThe function returns {example.output}.\n<answer>{example.output}</answer>"
+    assert len(text.split()) > 2000
+    started = time.process_time()
+    made = verify(text, example, sandbox=box)
+    assert made.verdict == "verified", made.reason
+    assert time.process_time() - started < 4  # a second on a free core; the machines that run this are not
+
+
+# ---------------------------------------------------------------- alignment alone
+
+def laid(box, code, call, story, costs=Costs()):
+    "The verdicts that the alignment gives to (subject, value, moment, pins, recap) told in this order."
+    inquiry = Inquiry(Replay(trace(code, call, sandbox=box), box))
+    claims = [Claim(0, 0, "", "state", [Reading("value", s, "==", v, m)], pins=tuple(pins)) for s, v, m, pins, _ in story]
+    groundings = answer_all(inquiry, [lambda c=c: ground(Asked(c, c.readings[0], inquiry.real, inquiry)) for c in claims])
+    placed = align(inquiry.real, [Leaf(i, c, [g], story[i][4]) for i, (c, g) in enumerate(zip(claims, groundings, strict=True))], costs)
+    return "".join({"supported": "+", "contradicted": "-", "unverifiable": "?"}[placed[i].verdict] for i in range(len(story)))
+
+
+WHILE = "def f(n):\n    steps = 0\n    while n > 1:\n        n = n // 2\n        steps += 1\n    return steps\n"
+
+
+def test_order_is_kept_and_a_recap_may_restart(box):
+    lap = [(Pin("iteration", ordinal=k, at=k),) for k in range(4)]
+    story = [("n", "20", "any", (), False), ("n", "10", "after", lap[1], False), ("n", "5", "after", lap[2], False), ("steps", "2", "after", lap[2], False)]
+    assert laid(box, WHILE, "f(20)", story) == "++++"
+    swapped = [story[0], ("n", "5", "after", lap[1], False), ("n", "10", "after", lap[2], False)]
+    assert laid(box, WHILE, "f(20)", swapped) == "+--"
+    assert laid(box, WHILE, "f(20)", [*story, ("n", "20", "start", (), True)]) == "+++++"
+
+
+def test_values_told_in_the_wrong_order_without_headings(box):
+    told = [("steps", str(k), "after", (), False) for k in (1, 2, 3)]
+    assert laid(box, WHILE, "f(8)", told) == "+++"
+    assert laid(box, WHILE, "f(8)", [told[0], told[2], told[1]]).count("-") == 1
+
+
+def test_the_last_lap_and_laps_within_laps(box):
+    code = "def f(rows):\n    total = 0\n    for row in rows:\n        for x in row:\n            total += x\n    return total\n"
+    second, inner = Pin("iteration", ordinal=2, at=1), Pin("iteration", "x", "4", at=2)
+    assert laid(box, code, "f([[1, 2], [3, 4]])", [("total", "10", "after", (second, inner), False)]) == "+"
+    assert laid(box, code, "f([[1, 2], [3, 4]])", [("total", "6", "after", (second, inner), False)]) == "-"
+    assert laid(box, code, "f([[1, 2], [3, 4]])", [("total", "10", "end", (Pin("iteration", ordinal=-1, at=3),), False)]) == "+"
+
+
+# ---------------------------------------------------------------- reward, stage, view
+
+def test_reward_orders_what_it_should(box):
+    true = ("`count` is initialized to 0.\n- For `c = '7'`: it is a digit, so `count` becomes 1.\n- For `c = 'a'`: it is not a digit, so `count` remains 1.\n"
+            "The function returns 1.\n<answer>1</answer>")
+    texts = [true, true.replace("becomes 1", "becomes 4"), "<answer>1</answer>", "`count` is initialized to 0.\n" * 30 + "<answer>1</answer>",
+             true.replace("<answer>1", "<answer>2"), "garbage \x00", ""]
+    got = reward([[{"role": "assistant", "content": t}] for t in texts], code=[DIGITS] * 7, call=["f('7a')"] * 7, output=["1"] * 7, sandbox=box, step=3)
+    assert len(got) == 7 and all(0 <= x <= 1 for x in got)
+    assert got[0] > 0.8 and got[1] < 0.4 and got[2] < 0.3 and got[3] < 0.7 and got[4:] == [0, 0, 0], got
+
+
+def test_the_stage_writes_one_verdict_a_rationale_in_order(box, tmp_path):
+    example = trace(DIGITS, "f('7')", sandbox=box).model_copy(update={"id": "t", "program": "p", "isolation": None})
+    texts = {"a": "- For `c = '7'`: it is a digit, so `count` becomes 1.\n<answer>1</answer>", "b": "`count` becomes 5.\n<answer>1</answer>", "c": ""}
+    rationales = [Rationale(id=k, program="p", code=DIGITS, call="f('7')", output="1", direction="forward", rationale=t) for k, t in texts.items()]
+    rationales.append(rationales[0].model_copy(update={"id": "d", "program": "q"}))
+    write_jsonl(tmp_path / "data" / "traces.jsonl", [example])
+    write_jsonl(tmp_path / "data" / "rationales.jsonl", rationales)
+    counts = run(tmp_path, workers=0)
+    verdicts = load(tmp_path / "data" / "verdicts.jsonl", Verdict)
+    assert [(v.id, v.verdict) for v in verdicts] == [("a", "verified"), ("b", "contradicted"), ("c", "error"), ("d", "error")]
+    assert counts["read"] == 4 and counts["reasons"]["no_trace"] == 1
+    before = (tmp_path / "data" / "verdicts.jsonl").read_bytes()
+    run(tmp_path, workers=0)
+    assert (tmp_path / "data" / "verdicts.jsonl").read_bytes() == before
+
+
+def test_the_view_marks_escapes_and_links(box):
+    text = "- For `c = '7'`: <b>`count` becomes 3</b>.\n<answer>1</answer>"
+    example = trace(DIGITS, "f('7')", sandbox=box)
+    made = verify(text, example, sandbox=box, id="one")
+    page = view(made, example, text, key='k"1')
+    assert "<b>" not in page and 'id="k&quot;1"' in page and page.count("<style>") == 1
+    assert 'class="vcc-claim contradicted"' in page and "data-step=" in page and "✗" in page
+    assert "".join(piece for piece, _ in pieces(text, made.claims)) == text
+    assert view(made, None, text, assets=False).startswith("<section") and "__vcc" in view_assets()
+    assert "vcc" in made._repr_html_()
+
+
+# ---------------------------------------------------------------- the shared labelled set, where it is
+
+GOLD = "/work/shared/gold/gold.jsonl"
+
+
+@pytest.mark.skipif(not os.path.exists(GOLD), reason="the labelled rationales are not part of the project")
+def test_gold_answers_are_all_decided(box):
+    with open(GOLD, encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines][::6]
+    for row in rows:
+        record = {k: row[k] for k in ("id", "code", "call", "output", "direction", "rationale")}
+        made = verify_record(record, box)
+        assert made.answer.correct is row["answer_correct"], row["id"]
+        assert made.verdict != "verified" or all(s["label"] != "F" for s in row["statements"]), row["id"]
+        assert all(c.claimed is not None and c.observed is not None for c in made.claims if c.verdict != "unverifiable")
+
+
+def test_thresholds_decide_how_much_must_be_supported(box):
+    text = "- For `c = '7'`: it is a digit, so `count` becomes 1.\nThe year was 1999 and 12 people came.\nThen 13 more came at 5 o'clock.\n<answer>1</answer>"
+    example = trace(DIGITS, "f('7')", sandbox=box)
+    assert verify(text, example, sandbox=box, thresholds=Thresholds(coverage=0.95)).verdict == "unsupported"
+    assert isinstance(example, Trace)
