@@ -12,7 +12,7 @@ from statistics import median
 import pytest
 
 from verified_code_cot import curriculum, families
-from verified_code_cot.families import Bug, check_family, draft, draw_spec, fill, normal_form, play, strip_annotations, tidy, write_calls, write_program
+from verified_code_cot.families import Bug, check_family, draft, draw_spec, fill, normal_form, play, strip_annotations, tidy, write_program
 from verified_code_cot.records import InputError, Program, read_jsonl
 from verified_code_cot.sandbox import Sandbox
 from verified_code_cot.tracing import job_of
@@ -52,9 +52,10 @@ def test_fill_refuses_unknown_and_endless_slots(template, spec, error):
 
 
 @pytest.mark.parametrize("before, after", [
-    ("x = (a)", "x = a"), ("x = ((a + b)) * c", "x = (a + b) * c"), ("if (a > 1) and b:", "if a > 1 and b:"), ("return (a, b)", "return (a, b)"),
-    ("f((a, b))", "f((a, b))"), ("f(x)(y)", "f(x)(y)"), ("x = (a).real", "x = (a).real"), ("if not (a in b):", "if not (a in b):"),
-    ("s = '(a)'", "s = '(a)'"), ("x = (yes) if a else (no)", "x = yes if a else no"), ("x = (-a) ** 2", "x = (-a) ** 2"), ("elif (a):", "elif a:"), ("g = (lambda: 0)()", "g = (lambda: 0)()")])
+    ("x = (a)", "x = a"), ("x = ((a + b)) * c", "x = (a + b) * c"), ("if (a > 1) and b:", "if a > 1 and b:"), ("elif (a):", "elif a:"),
+    ("return (a, b)", "return (a, b)"), ("f((a, b))", "f((a, b))"), ("f(x)(y)", "f(x)(y)"), ("x = (a).real", "x = (a).real"),
+    ("if not (a in b):", "if not (a in b):"), ("s = '(a)'", "s = '(a)'"), ("x = (yes) if a else (no)", "x = yes if a else no"),
+    ("x = (-a) ** 2", "x = (-a) ** 2"), ("g = (lambda: 0)()", "g = (lambda: 0)()")])
 def test_tidy(before, after):
     assert tidy(before) == after
 
@@ -99,7 +100,7 @@ def test_a_wrong_strategy_and_a_harmless_bug_are_noticed():
     wrong = {**family.strategies, "wrong": "def $f($s):\n    return len($s)\n"}
     assert any("wrong on" in line for line in check_family(families.Family(**{**vars(family), "strategies": wrong})))
     harmless = Bug("writes the same in other words", "loop", "$n += 1", "$n = $n + 1")
-    assert any("in other words" in line for line in check_family(families.Family(**{**vars(family), "bugs": (harmless,)})))
+    assert any("in other words" in line for line in check_family(families.Family(**{**vars(family), "bugs": [harmless]})))
 
 
 def test_a_bug_whose_place_is_gone_is_an_error():
@@ -156,7 +157,7 @@ def test_programs_are_well_formed(start):
 def test_every_case_runs_as_declared_in_the_sandbox(start, traced):
     raising = 0
     for program in start:
-        for case, result, again in zip(program.cases, traced[0][program.id], traced[1][program.id]):
+        for case, result, again in zip(program.cases, traced[0][program.id], traced[1][program.id], strict=True):
             assert result["status"] == ("exception" if case.output is None else "ok"), (program.id, case.call, result["status"])
             assert result.get("output") == case.output, (program.id, case.call)
             assert not result.get("cut") and 2 <= len(result["events"]) <= 2000, (program.id, case.call)
@@ -235,8 +236,8 @@ def test_a_senseless_count_is_refused(count):
 
 
 def test_running_dry_is_said():
-    few = families.Family(**{**vars(FAMILIES[0]), "names": {slot: words.split()[0] for slot, words in FAMILIES[0].names.items()}, "draw": lambda rng, level: {"keep": "$ch == 'a'", "keep_words": "a"},
-                             "result": ""})
+    names = {slot: words.split()[0] for slot, words in FAMILIES[0].names.items()}
+    few = families.Family(**{**vars(FAMILIES[0]), "names": names, "draw": lambda rng, level: {"keep": "$ch == 'a'", "keep_words": "a"}, "result": ""})
     with pytest.raises(InputError, match="only about"):
         curriculum.programs(count=5000, families=[few])
 
@@ -247,10 +248,10 @@ package = types.ModuleType("verified_code_cot")
 package.__path__ = [{folder!r}]
 sys.modules["verified_code_cot"] = package
 drawn = []
-for room, table in [("sequences", "SEQUENCES"), ("mappings", "MAPPINGS"), ("algorithms", "ALGORITHMS"), ("structures", "STRUCTURES"), ("processes", "PROCESSES"), ("objects", "OBJECTS")]:
+for room in ("sequences", "mappings", "algorithms", "structures", "processes", "objects"):
     module = importlib.import_module("verified_code_cot.families_" + room)
     families = importlib.import_module("verified_code_cot.families")
-    for family in getattr(module, table):
+    for family in getattr(module, room.upper()):
         for number, level in enumerate(families.DIFFICULTIES):
             made = families.draft(family, level, number)
             drawn.append((made.id, made.code, made.title, made.summary, [(call, repr(one.value), one.exception, one.turns) for call, one in made.calls]))
@@ -288,3 +289,9 @@ def test_the_stage_writes_what_it_counts(tmp_path):
     assert counts["programs"] == 40 == counts["easy"] + counts["medium"] + counts["hard"]
     assert counts["cases"] == sum(len(record.cases) for record in records)
     assert json.loads(first.splitlines()[0])["id"] == records[0].id
+    fewer = curriculum.run(tmp_path / "three", seed=3, count=40, cases=2)
+    assert fewer["cases"] == 80
+    kept = [record.cases for _, record in read_jsonl(tmp_path / "three" / "data" / "programs.jsonl", Program)]
+    assert kept == [record.cases[:2] for record in records]
+    with pytest.raises(InputError, match="cases must be at least 1"):
+        curriculum.run(tmp_path / "four", cases=0)

@@ -20,7 +20,7 @@ from .families_objects import OBJECTS
 from .families_processes import PROCESSES
 from .families_sequences import SEQUENCES
 from .families_structures import STRUCTURES
-from .records import Case, InputError, Program, read_jsonl, write_jsonl
+from .records import Case, InputError, Program, write_jsonl
 from .rendering import render
 from .sandbox import Sandbox
 from .tracing import job_of
@@ -37,7 +37,13 @@ def schedule(families: list[Family]) -> list[tuple[Family, str]]:
     turns = []
     for number, group in enumerate(domains.values()):
         size, levels = len(group), len(DIFFICULTIES)
-        order = [(group[(turn + turn // levels) % size if size % levels == 0 else turn % size], DIFFICULTIES[(turn + number) % levels]) for turn in range(size * levels)]
+        order = [
+            (
+                group[(turn + turn // levels) % size if size % levels == 0 else turn % size],
+                DIFFICULTIES[(turn + number) % levels],
+            )
+            for turn in range(size * levels)
+        ]
         turns.append(order)
     longest = max(len(order) for order in turns)
     return [order[i] for i in range(longest) for order in turns if i < len(order)]
@@ -50,8 +56,16 @@ def case_of(call: str, played: Played) -> Case:
 
 def program_of(drawn: Draft, family: Family, difficulty: str) -> Program:
     """The record of a drawn program; its concept is the domain of the family."""
-    return Program(id=drawn.id, code=drawn.code, entry_point=drawn.entry_point, cases=[case_of(*pair) for pair in drawn.calls],
-                   concept=family.domain, difficulty=difficulty, title=drawn.title, summary=drawn.summary)
+    return Program(
+        id=drawn.id,
+        code=drawn.code,
+        entry_point=drawn.entry_point,
+        cases=[case_of(*pair) for pair in drawn.calls],
+        concept=family.domain,
+        difficulty=difficulty,
+        title=drawn.title,
+        summary=drawn.summary,
+    )
 
 # %% ../nbs/10_curriculum.ipynb #c0ed3650
 def programs(seed: int = 0, count: int | None = None, families: list[Family] | None = None) -> list[Program]:
@@ -74,7 +88,9 @@ def programs(seed: int = 0, count: int | None = None, families: list[Family] | N
             if len(drawn) == wanted:
                 return list(drawn.values())
         if len(drawn) == before:
-            raise InputError(f"count={wanted}: the families have only about {before} different programs for seed {seed}")
+            raise InputError(
+                f"count={wanted}: the families have only about {before} different programs for seed {seed}"
+            )
     raise AssertionError("unreachable: counting() does not end")
 
 # %% ../nbs/10_curriculum.ipynb #88e1d5b4
@@ -90,10 +106,27 @@ def branch_coverage(program: Program) -> float:
     return len(taken) / len(sides) if sides else 1.0
 
 # %% ../nbs/10_curriculum.ipynb #511166bc
-CONSTRUCTS = {"for": "For", "while": "While", "if": "If", "conditional expression": "IfExp", "comprehension": "comprehension", "lambda": "Lambda",
-              "class": "ClassDef", "try": "Try", "raise": "Raise", "yield": "Yield", "match": "Match", "nested function": "nested", "recursion": "recursion",
-              "break or continue": "jump", "augmented assignment": "AugAssign", "tuple unpacking": "unpacking", "item assignment": "store", "f-string": "JoinedStr",
-              "import": "ImportFrom"}
+CONSTRUCTS = {
+    "for": "For",
+    "while": "While",
+    "if": "If",
+    "conditional expression": "IfExp",
+    "comprehension": "comprehension",
+    "lambda": "Lambda",
+    "class": "ClassDef",
+    "try": "Try",
+    "raise": "Raise",
+    "yield": "Yield",
+    "match": "Match",
+    "nested function": "nested",
+    "recursion": "recursion",
+    "break or continue": "jump",
+    "augmented assignment": "AugAssign",
+    "tuple unpacking": "unpacking",
+    "item assignment": "store",
+    "f-string": "JoinedStr",
+    "import": "ImportFrom",
+}
 
 
 def constructs(code: str) -> set[str]:
@@ -104,7 +137,11 @@ def constructs(code: str) -> set[str]:
         if isinstance(node, ast.FunctionDef):
             inner = list(ast.walk(node))[1:]
             found |= {"nested"} if any(isinstance(one, ast.FunctionDef) for one in inner) else set()
-            found |= {"recursion"} if any(isinstance(one, ast.Call) and getattr(one.func, "id", None) == node.name for one in inner) else set()
+            found |= (
+                {"recursion"}
+                if any(isinstance(one, ast.Call) and getattr(one.func, "id", None) == node.name for one in inner)
+                else set()
+            )
         found |= {"jump"} if isinstance(node, (ast.Break, ast.Continue)) else set()
         found |= {"unpacking"} if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Store) else set()
         found |= {"store"} if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) else set()
@@ -114,21 +151,34 @@ def constructs(code: str) -> set[str]:
 
 # %% ../nbs/10_curriculum.ipynb #93214f1a
 @stage("curriculum")
-def run(run_dir: str | Path, seed: int = 0, count: int | None = None) -> dict[str, int]:
-    """Draw programs and write them to `run_dir`/data/programs.jsonl; gives counts of programs, cases and more."""
-    drawn = programs(seed, count)
+def run(run_dir: str | Path, seed: int = 0, count: int | None = None, cases: int | None = None) -> dict[str, int]:
+    """Draw programs and write them to `run_dir`/data/programs.jsonl; gives counts of programs, cases and more.
+
+    At most `cases` cases of each program are written. Raises InputError for numbers below one.
+    """
+    if cases is not None and cases < 1:
+        raise InputError(f"cases must be at least 1, not {cases}")
+    drawn = [one.model_copy(update={"cases": one.cases[:cases]}) for one in programs(seed, count)]
     target = Path(run_dir) / "data" / "programs.jsonl"
     target.parent.mkdir(parents=True, exist_ok=True)
     write_jsonl(target, drawn)
-    cases = [case for program in drawn for case in program.cases]
+    written = [case for program in drawn for case in program.cases]
     levels = Counter(program.difficulty for program in drawn)
-    return {"programs": len(drawn), "cases": len(cases), "cases_that_raise": sum(case.output is None for case in cases),
-            "concepts": len({program.concept for program in drawn}), "normal_forms": distinct(drawn), **{level: levels[level] for level in DIFFICULTIES}}
+    return {
+        "programs": len(drawn),
+        "cases": len(written),
+        "cases_that_raise": sum(case.output is None for case in written),
+        "concepts": len({program.concept for program in drawn}),
+        "normal_forms": distinct(drawn),
+        **{level: levels[level] for level in DIFFICULTIES},
+    }
 
 # %% ../nbs/10_curriculum.ipynb #569b92e5
 def trace_lengths(pairs: list[tuple[str, str]]) -> list[int | None]:
     """Number of trace events of each (code, call); None where the call did not run."""
     with Sandbox() as box:
-        jobs = [job_of(code, {"op": "trace", "call": call}, name=str(number)) for number, (code, call) in enumerate(pairs)]
+        jobs = [
+            job_of(code, {"op": "trace", "call": call}, name=str(number)) for number, (code, call) in enumerate(pairs)
+        ]
         cases = [result["cases"][0] for result in box.run(jobs)]
     return [len(case["events"]) if case["status"] in ("ok", "exception") else None for case in cases]

@@ -17,7 +17,7 @@ import keyword
 import random
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 # %% ../nbs/09a_families.ipynb #7ce8840c
@@ -29,6 +29,7 @@ def fill(template: str, spec: dict[str, str]) -> str:
 
     Raises KeyError for a slot that `spec` does not know, ValueError for one that contains itself.
     """
+
     def put(match: re.Match) -> str:
         indent = match["line"] or ""
         value = spec[match["name"] or match["braced"]]
@@ -50,6 +51,7 @@ Spec = dict[str, str]
 @dataclass(frozen=True)
 class Bug:
     """One realistic mistake: in `strategy`, the text `old` (which stands there once) becomes `new`."""
+
     what: str
     strategy: str
     old: str
@@ -59,6 +61,7 @@ class Bug:
 @dataclass(frozen=True)
 class Family:
     """One idea and the ways to write it. All texts may hold `$slots` that `draw_spec` fills."""
+
     name: str  # unique, part of the ids of its programs
     domain: str  # what a program's `concept` says: strings, lists, recursion, …
     concept: str  # the idea in a few words
@@ -66,96 +69,187 @@ class Family:
     summary: str  # one sentence: what the program is for
     names: dict[str, str]  # slot -> identifiers to choose from, separated by blanks; `f` is the entry point
     draw: Callable[[random.Random, str], Spec]  # (random, difficulty) -> what fills the other slots
-    strategies: dict[str, str]  # name -> program text, every one correct
-    bugs: tuple[Bug, ...]
     inputs: Callable[[random.Random, Spec], list[str]]  # calls, the edge cases first
     oracle: str  # a program text with the same entry point, written for clearness alone
     result: str = ""  # what a call gives (int, str, list, bool); empty: not to be put into a setting
+    strategies: dict[str, str] = field(default_factory=dict)  # name -> program text, every one correct
+    bugs: list[Bug] = field(default_factory=list)
 
 # %% ../nbs/09a_families.ipynb #2a18cff5
 Piece = tuple[str, str]  # code, words
 
 NUMBER_TESTS: dict[str, list[Piece]] = {
-    "easy": [("$x % 2 == 0", "even"), ("$x % 2 == 1", "odd"), ("$x > $k", "greater than $k"),
-             ("$x < $k", "less than $k"), ("$x % $m == 0", "divisible by $m"), ("$x != $k", "different from $k")],
-    "medium": [("$x % $m == $r", "equal to $r modulo $m"), ("$low <= $x <= $high", "between $low and $high"),
-               ("$x > $k and $x % 2 == 0", "even and greater than $k"), ("abs($x) > $k", "more than $k away from zero"),
-               ("$x < $low or $x > $high", "outside of $low to $high"), ("$x != 0 and $x % $m == 0", "divisible by $m but not zero")],
-    "hard": [("$x % $m in (0, $r)", "equal to 0 or $r modulo $m"), ("$x > 0 and not ($x % 2 == 0 and $x > $high)", "positive but not even above $high"),
-             ("str(abs($x)) == str(abs($x))[::-1]", "the same read backwards"), ("$x % 2 == 0 or $x % $m == $r", "even or equal to $r modulo $m"),
-             ("($x > $k) != ($x % 2 == 0)", "either greater than $k or even, not both"), ("$low < abs($x) < $high", "of a size between $low and $high")],
+    "easy": [
+        ("$x % 2 == 0", "even"),
+        ("$x % 2 == 1", "odd"),
+        ("$x > $k", "greater than $k"),
+        ("$x < $k", "less than $k"),
+        ("$x % $m == 0", "divisible by $m"),
+        ("$x != $k", "different from $k"),
+    ],
+    "medium": [
+        ("$x % $m == $r", "equal to $r modulo $m"),
+        ("$low <= $x <= $high", "between $low and $high"),
+        ("$x > $k and $x % 2 == 0", "even and greater than $k"),
+        ("abs($x) > $k", "more than $k away from zero"),
+        ("$x < $low or $x > $high", "outside of $low to $high"),
+        ("$x != 0 and $x % $m == 0", "divisible by $m but not zero"),
+    ],
+    "hard": [
+        ("$x % $m in (0, $r)", "equal to 0 or $r modulo $m"),
+        ("$x > 0 and not ($x % 2 == 0 and $x > $high)", "positive but not even above $high"),
+        ("str(abs($x)) == str(abs($x))[::-1]", "the same read backwards"),
+        ("$x % 2 == 0 or $x % $m == $r", "even or equal to $r modulo $m"),
+        ("($x > $k) != ($x % 2 == 0)", "either greater than $k or even, not both"),
+        ("$low < abs($x) < $high", "of a size between $low and $high"),
+    ],
 }
 
 NUMBER_CHANGES: dict[str, list[Piece]] = {
-    "easy": [("$x + $k", "plus $k"), ("$x * $m", "times $m"), ("$x * $x", "squared"), ("$x - $k", "minus $k"), ("-$x", "negated")],
-    "medium": [("abs($x - $k)", "as distance from $k"), ("$x * $m + $k", "times $m plus $k"), ("$x // $m", "divided by $m, rounded down"),
-               ("max($x, $k)", "raised to at least $k"), ("min($x, $high)", "cut to at most $high"), ("$k - $x", "taken from $k")],
-    "hard": [("$x * $x - $k * $x", "as square minus $k times itself"), ("$x // $m if $x > 0 else $x * $m", "divided by $m if positive, else times $m"),
-             ("($x + $k) * ($x - $k)", "as square minus $k squared"), ("($x * $m + $k) % $high", "times $m plus $k, modulo $high"),
-             ("abs($x) // $m + $x % $m", "as quotient plus remainder by $m"), ("max($low, min($x, $high))", "kept between $low and $high")],
+    "easy": [
+        ("$x + $k", "plus $k"),
+        ("$x * $m", "times $m"),
+        ("$x * $x", "squared"),
+        ("$x - $k", "minus $k"),
+        ("-$x", "negated"),
+    ],
+    "medium": [
+        ("abs($x - $k)", "as distance from $k"),
+        ("$x * $m + $k", "times $m plus $k"),
+        ("$x // $m", "divided by $m, rounded down"),
+        ("max($x, $k)", "raised to at least $k"),
+        ("min($x, $high)", "cut to at most $high"),
+        ("$k - $x", "taken from $k"),
+    ],
+    "hard": [
+        ("$x * $x - $k * $x", "as square minus $k times itself"),
+        ("$x // $m if $x > 0 else $x * $m", "divided by $m if positive, else times $m"),
+        ("($x + $k) * ($x - $k)", "as square minus $k squared"),
+        ("($x * $m + $k) % $high", "times $m plus $k, modulo $high"),
+        ("abs($x) // $m + $x % $m", "as quotient plus remainder by $m"),
+        ("max($low, min($x, $high))", "kept between $low and $high"),
+    ],
 }
 
 CHARACTER_TESTS: dict[str, list[Piece]] = {
-    "easy": [("$ch in 'aeiou'", "small vowels"), ("$ch.isupper()", "capital letters"), ("$ch.isdigit()", "digits"),
-             ("$ch == '$c'", "equal to '$c'"), ("$ch != '$c'", "other than '$c'"), ("$ch.isalpha()", "letters")],
-    "medium": [("$ch.lower() in 'aeiou'", "vowels"), ("$ch in '$c$d'", "one of '$c' and '$d'"), ("not $ch.isalnum()", "neither letters nor digits"),
-               ("$ch.isalpha() and $ch > '$c'", "letters after '$c'"), ("$ch == '$c' or $ch.isdigit()", "equal to '$c' or a digit")],
-    "hard": [("$ch.isalpha() and $ch.lower() not in 'aeiou'", "consonants"), ("$ch.isdigit() and int($ch) % 2 == 0", "even digits"),
-             ("'b' <= $ch.lower() <= 'n'", "letters from 'b' to 'n'"), ("$ch.isupper() != ($ch.lower() in 'aeiou')", "capitals or vowels, but not both"),
-             ("$ch.isalnum() and ord($ch) % $m == 0", "letters or digits whose code is divisible by $m")],
+    "easy": [
+        ("$ch in 'aeiou'", "small vowels"),
+        ("$ch.isupper()", "capital letters"),
+        ("$ch.isdigit()", "digits"),
+        ("$ch == '$c'", "equal to '$c'"),
+        ("$ch != '$c'", "other than '$c'"),
+        ("$ch.isalpha()", "letters"),
+    ],
+    "medium": [
+        ("$ch.lower() in 'aeiou'", "vowels"),
+        ("$ch in '$c$d'", "one of '$c' and '$d'"),
+        ("not $ch.isalnum()", "neither letters nor digits"),
+        ("$ch.isalpha() and $ch > '$c'", "letters after '$c'"),
+        ("$ch == '$c' or $ch.isdigit()", "equal to '$c' or a digit"),
+    ],
+    "hard": [
+        ("$ch.isalpha() and $ch.lower() not in 'aeiou'", "consonants"),
+        ("$ch.isdigit() and int($ch) % 2 == 0", "even digits"),
+        ("'b' <= $ch.lower() <= 'n'", "letters from 'b' to 'n'"),
+        ("$ch.isupper() != ($ch.lower() in 'aeiou')", "capitals or vowels, but not both"),
+        ("$ch.isalnum() and ord($ch) % $m == 0", "letters or digits whose code is divisible by $m"),
+    ],
 }
 
 WORD_TESTS: dict[str, list[Piece]] = {
-    "easy": [("len($w) > $small", "that are longer than $small letters"), ("$w.startswith('$c')", "that start with '$c'"), ("'$c' in $w", "that contain '$c'"),
-             ("$w.endswith('$d')", "that end with '$d'"), ("len($w) % 2 == 0", "of even length")],
-    "medium": [("$w == $w[::-1]", "that are palindromes"), ("len(set($w)) == len($w)", "without a repeated letter"), ("$w.count('$c') == 1", "with exactly one '$c'"),
-               ("len($w) > $small and '$c' in $w", "that are longer than $small letters and contain '$c'"), ("$w.istitle()", "that are capitalised")],
-    "hard": [("$w[:1].lower() == $w[-1:].lower()", "that begin and end alike"), ("sum($w.count(v) for v in 'aeiou') >= 2", "with two vowels or more"),
-             ("any(a == b for a, b in zip($w, $w[1:]))", "with a doubled letter"), ("list($w.lower()) == sorted($w.lower())", "whose letters are in order"),
-             ("$w.isalpha() and len($w) not in ($small, 5)", "of letters only and not of length $small or 5")],
+    "easy": [
+        ("len($w) > $small", "that are longer than $small letters"),
+        ("$w.startswith('$c')", "that start with '$c'"),
+        ("'$c' in $w", "that contain '$c'"),
+        ("$w.endswith('$d')", "that end with '$d'"),
+        ("len($w) % 2 == 0", "of even length"),
+    ],
+    "medium": [
+        ("$w == $w[::-1]", "that are palindromes"),
+        ("len(set($w)) == len($w)", "without a repeated letter"),
+        ("$w.count('$c') == 1", "with exactly one '$c'"),
+        ("len($w) > $small and '$c' in $w", "that are longer than $small letters and contain '$c'"),
+        ("$w.istitle()", "that are capitalised"),
+    ],
+    "hard": [
+        ("$w[:1].lower() == $w[-1:].lower()", "that begin and end alike"),
+        ("sum($w.count(v) for v in 'aeiou') >= 2", "with two vowels or more"),
+        ("any(a == b for a, b in zip($w, $w[1:]))", "with a doubled letter"),
+        ("list($w.lower()) == sorted($w.lower())", "whose letters are in order"),
+        ("$w.isalpha() and len($w) not in ($small, 5)", "of letters only and not of length $small or 5"),
+    ],
 }
 
 WORD_CHANGES: dict[str, list[Piece]] = {
-    "easy": [("$w.upper()", "in capitals"), ("$w[::-1]", "reversed"), ("$w.title()", "with a capital first letter"), ("$w + '$c'", "with '$c' appended"), ("$w[:$small]", "cut to $small letters")],
-    "medium": [("$w.replace('$c', '$d')", "with '$c' replaced by '$d'"), ("$w[-$small:]", "reduced to the last $small letters"), ("$w.swapcase()", "with upper and lower case swapped"),
-               ("$w.strip('$c')", "without '$c' at the ends"), ("$w[1:] + $w[:1]", "with the first letter moved to the end")],
-    "hard": [("''.join(sorted($w))", "with the letters sorted"), ("$w[0] + str(len($w) - 2) + $w[-1] if len($w) > 3 else $w", "abbreviated by the number of inner letters"),
-             ("''.join(dict.fromkeys($w))", "without repeated letters"), ("$w[::2].upper() + $w[1::2]", "as every second letter in capitals, then the others"),
-             ("$w.upper() if '$c' in $w else $w[::-1]", "in capitals if '$c' is in them, else reversed")],
+    "easy": [
+        ("$w.upper()", "in capitals"),
+        ("$w[::-1]", "reversed"),
+        ("$w.title()", "with a capital first letter"),
+        ("$w + '$c'", "with '$c' appended"),
+        ("$w[:$small]", "cut to $small letters"),
+    ],
+    "medium": [
+        ("$w.replace('$c', '$d')", "with '$c' replaced by '$d'"),
+        ("$w[-$small:]", "reduced to the last $small letters"),
+        ("$w.swapcase()", "with upper and lower case swapped"),
+        ("$w.strip('$c')", "without '$c' at the ends"),
+        ("$w[1:] + $w[:1]", "with the first letter moved to the end"),
+    ],
+    "hard": [
+        ("''.join(sorted($w))", "with the letters sorted"),
+        ("$w[0] + str(len($w) - 2) + $w[-1] if len($w) > 3 else $w", "abbreviated by the number of inner letters"),
+        ("''.join(dict.fromkeys($w))", "without repeated letters"),
+        ("$w[::2].upper() + $w[1::2]", "as every second letter in capitals, then the others"),
+        ("$w.upper() if '$c' in $w else $w[::-1]", "in capitals if '$c' is in them, else reversed"),
+    ],
 }
 
 WORD_KEYS: dict[str, list[Piece]] = {
     "easy": [("len($w)", "length"), ("$w[:1]", "first letter"), ("$w[-1:]", "last letter")],
-    "medium": [("$w.count('$c')", "number of '$c'"), ("len(set($w))", "number of different letters"), ("$w[:1].lower()", "first letter, in lower case")],
-    "hard": [("(len($w), $w[:1])", "length and first letter"), ("sum(1 for v in $w.lower() if v in 'aeiou')", "number of vowels"), ("''.join(sorted(set($w.lower())))", "set of letters")],
+    "medium": [
+        ("$w.count('$c')", "number of '$c'"),
+        ("len(set($w))", "number of different letters"),
+        ("$w[:1].lower()", "first letter, in lower case"),
+    ],
+    "hard": [
+        ("(len($w), $w[:1])", "length and first letter"),
+        ("sum(1 for v in $w.lower() if v in 'aeiou')", "number of vowels"),
+        ("''.join(sorted(set($w.lower())))", "set of letters"),
+    ],
 }
 
 # %% ../nbs/09a_families.ipynb #476aadf8
 def choices(**tables: dict[str, list[Piece]] | list[Piece]) -> Callable[[random.Random, str], Spec]:
     """A `draw` that takes one piece per slot; `slot` gets its code, `slot_words` its words."""
+
     def draw(rng: random.Random, difficulty: str) -> Spec:
         spec = {}
         for slot, table in tables.items():
             code, words = rng.choice(table if isinstance(table, list) else table[difficulty])
             spec[slot], spec[f"{slot}_words"] = code, words
         return spec
+
     return draw
 
 
 def together(*rows: dict[str, str], **by_difficulty: list[dict[str, str]]) -> Callable[[random.Random, str], Spec]:
     """A `draw` that takes one whole row of slots, for slots that only make sense together."""
+
     def draw(rng: random.Random, difficulty: str) -> Spec:
         return dict(rng.choice([*rows, *by_difficulty.get(difficulty, [])]))
+
     return draw
 
 
 def both(*draws: Callable[[random.Random, str], Spec]) -> Callable[[random.Random, str], Spec]:
     """A `draw` that merges what several draws give; later ones win."""
+
     def draw(rng: random.Random, difficulty: str) -> Spec:
         spec = {}
         for one in draws:
             spec.update(one(rng, difficulty))
         return spec
+
     return draw
 
 # %% ../nbs/09a_families.ipynb #de009f17
@@ -164,8 +258,18 @@ def draw_constants(rng: random.Random) -> Spec:
     m = rng.randint(3, 6)
     low = rng.randint(1, 5)
     c, d = rng.sample("aeilnorst", 2)
-    return {"k": str(rng.randint(2, 9)), "m": str(m), "big": str(rng.randint(10, 14)), "odd": rng.choice("3579"), "r": str(rng.randint(1, m - 1)), "small": str(rng.randint(2, 4)),
-            "low": str(low), "high": str(low + rng.randint(4, 9)), "c": c, "d": d}
+    return {
+        "k": str(rng.randint(2, 9)),
+        "m": str(m),
+        "big": str(rng.randint(10, 14)),
+        "odd": rng.choice("3579"),
+        "r": str(rng.randint(1, m - 1)),
+        "small": str(rng.randint(2, 4)),
+        "low": str(low),
+        "high": str(low + rng.randint(4, 9)),
+        "c": c,
+        "d": d,
+    }
 
 
 def draw_names(rng: random.Random, names: dict[str, str]) -> Spec:
@@ -179,7 +283,14 @@ def draw_names(rng: random.Random, names: dict[str, str]) -> Spec:
 
 def draw_spec(family: Family, rng: random.Random, difficulty: str) -> Spec:
     """Everything that fills the slots of `family` for one program, drawn from `rng`."""
-    spec = {"x": "x", "w": "w", "ch": "ch", **draw_constants(rng), **draw_names(rng, family.names), **family.draw(rng, difficulty)}
+    spec = {
+        "x": "x",
+        "w": "w",
+        "ch": "ch",
+        **draw_constants(rng),
+        **draw_names(rng, family.names),
+        **family.draw(rng, difficulty),
+    }
     setting = draw_setting(rng, family.result, difficulty)
     if setting is not None:
         spec.update(setting=setting.name, **draw_names(rng, SETTING_NAMES))
@@ -190,6 +301,7 @@ def draw_spec(family: Family, rng: random.Random, difficulty: str) -> Spec:
 @dataclass(frozen=True)
 class Setting:
     """A program around a function `$f` of one argument; its own entry point is `$g`."""
+
     name: str
     words: str  # goes after the summary of the inner program
     code: str
@@ -198,71 +310,417 @@ class Setting:
     hashable: bool = False  # needs results that can be keys
 
 
-SETTING_NAMES = {"g": "survey report review overview collect", "items": "items inputs entries batch", "item": "item entry each current", "J": "Journal Notebook Record"}
+SETTING_NAMES = {
+    "g": "survey report review overview collect",
+    "items": "items inputs entries batch",
+    "item": "item entry each current",
+    "J": "Journal Notebook Record",
+}
 
-SETTINGS: dict[str, list[Setting]] = {"any": [
-    Setting("each", "Does so for every item of a list.",
-            "def $g($items: list) -> list:\n    results = []\n    for $item in $items:\n        results.append($f($item))\n    return results\n",
-            "def $g(items):\n    return [$f(item) for item in items]\n"),
-    Setting("numbered", "Yields a number and the result for every item of a list.",
-            "def $g($items: list):\n    for position, $item in enumerate($items, 1):\n        yield position, $f($item)\n",
-            "def $g(items):\n    return [(i + 1, $f(items[i])) for i in range(len(items))]\n", call="list($g({items}))"),
-    Setting("changes", "Does so for every item of a list and keeps a result only when it differs from the one before.",
-            "def $g($items: list) -> list:\n    changes = []\n    last = None\n    for $item in $items:\n        result = $f($item)\n        if result != last:\n            changes.append(result)\n            last = result\n    return changes\n",
-            "def $g(items):\n    results = [$f(item) for item in items]\n    return [r for i, r in enumerate(results) if i == 0 or r != results[i - 1]]\n"),
-    Setting("repeated", "Finds the position of the first item whose result came up before, or -1.",
-            "def $g($items: list) -> int:\n    seen = []\n    for position, $item in enumerate($items):\n        result = $f($item)\n        if result in seen:\n            return position\n        seen.append(result)\n    return -1\n",
-            "def $g(items):\n    results = [$f(item) for item in items]\n    return next((i for i in range(len(items)) if results[i] in results[:i]), -1)\n"),
-    Setting("journal", "Keeps the results in an object that can be asked for the latest ones.",
-            "class $J:\n    def __init__(self):\n        self.results = []\n\n    def add(self, $item):\n        self.results.append($f($item))\n        return self\n\n    def add_all(self, $items: list):\n        for $item in $items:\n            self.add($item)\n        return self\n\n    def latest(self, count: int = 1) -> list:\n        if count <= 0:\n            return []\n        return self.results[-count:]\n",
-            "class $J:\n    def __init__(self):\n        self.items = []\n    def add_all(self, items):\n        self.items += items\n        return self\n    def latest(self, count=1):\n        results = [$f(item) for item in self.items]\n        return [results[i] for i in range(len(results)) if i >= len(results) - count]\n",
-            call="$J().add_all({items}).latest({number})"),
-    Setting("memory", "Remembers the results it has worked out and counts how often it could use one again.",
-            "class $J:\n    def __init__(self):\n        self.known = {}\n        self.hits = 0\n\n    def ask(self, $item):\n        key = str($item)\n        if key in self.known:\n            self.hits += 1\n        else:\n            self.known[key] = $f($item)\n        return self.known[key]\n\n    def ask_all(self, $items: list) -> tuple:\n        answers = [self.ask($item) for $item in $items]\n        return answers, self.hits\n",
-            "class $J:\n    def ask_all(self, items):\n        return [$f(item) for item in items], sum(str(items[i]) in [str(x) for x in items[:i]] for i in range(len(items)))\n",
-            call="$J().ask_all({items})"),
-    Setting("groups", "Groups the items of a list by their results.",
-            "def $g($items: list) -> dict:\n    groups = {}\n    for $item in $items:\n        groups.setdefault($f($item), []).append($item)\n    return groups\n",
-            "def $g(items):\n    results = [$f(item) for item in items]\n    return {r: [i for i, other in zip(items, results) if other == r] for r in results}\n", hashable=True),
-], "int": [
-    Setting("ranking", "Sorts the items of a list by their results, largest first, equal ones in their old order.",
-            "def $g($items: list) -> list:\n    ranked = []\n    for $item in $items:\n        score = $f($item)\n        place = 0\n        while place < len(ranked) and ranked[place][0] >= score:\n            place += 1\n        ranked.insert(place, (score, $item))\n    return [$item for _, $item in ranked]\n",
-            "def $g(items):\n    return sorted(items, key=lambda item: -$f(item))\n"),
-    Setting("best", "Finds the item of a list with the largest result, the first one if there are several.",
-            "def $g($items: list):\n    best, best_score = None, None\n    for $item in $items:\n        score = $f($item)\n        if best_score is None or score > best_score:\n            best, best_score = $item, score\n    return best, best_score\n",
-            "def $g(items):\n    return max([(item, $f(item)) for item in items], key=lambda pair: pair[1], default=(None, None))\n"),
-    Setting("budget", "Takes items from the front of a list while the sum of their results stays within a limit.",
-            "def $g($items: list, limit: int = 10) -> tuple:\n    taken, total = 0, 0\n    while taken < len($items):\n        cost = $f($items[taken])\n        if total + cost > limit:\n            break\n        total += cost\n        taken += 1\n    return taken, total\n",
-            "def $g(items, limit=10):\n    costs = [$f(item) for item in items]\n    sums = [sum(costs[:n + 1]) for n in range(len(costs))]\n    n = next((i for i, s in enumerate(sums) if s > limit), len(costs))\n    return n, sum(costs[:n])\n",
-            call="$g({items}, limit={limit})"),
-    Setting("weighted", "Adds up the results of all items, each times its position counted from one.",
-            "def $g($items: list) -> int:\n    return sum(weight * $f($item) for weight, $item in enumerate($items, start=1))\n",
-            "def $g(items):\n    return sum((i + 1) * $f(items[i]) for i in range(len(items)))\n"),
-], "str": [
-    Setting("joined", "Does so for every item and joins the results that are not empty with a dash.",
-            "def $g($items: list) -> str:\n    return '-'.join(filter(None, map($f, $items)))\n",
-            "def $g(items):\n    text = ''\n    for item in items:\n        if $f(item):\n            text += '-' + $f(item)\n    return text[1:]\n"),
-    Setting("unchanged", "Splits the items of a list into those that come out unchanged and the results of the others.",
-            "def $g($items: list) -> tuple:\n    same, changed = [], []\n    for $item in $items:\n        result = $f($item)\n        (same if result == $item else changed).append(result)\n    return same, changed\n",
-            "def $g(items):\n    return [i for i in items if $f(i) == i], [$f(i) for i in items if $f(i) != i]\n"),
-], "list": [
-    Setting("longest", "Does so for every item and gives the longest result, the first one if there are several.",
-            "def $g($items: list) -> list:\n    longest = []\n    for $item in $items:\n        result = $f($item)\n        if len(result) > len(longest):\n            longest = result\n    return longest\n",
-            "def $g(items):\n    return max([[]] + [$f(item) for item in items], key=len)\n"),
-    Setting("concatenated", "Does so for every item and puts the results together in one list.",
-            "def $g($items: list) -> list:\n    return [part for $item in $items for part in $f($item)]\n",
-            "def $g(items):\n    return sum(([*$f(item)] for item in items), [])\n"),
-    Setting("sizes", "Does so for every item and counts how often each length of result occurs.",
-            "def $g($items: list) -> dict:\n    sizes = {}\n    for $item in $items:\n        size = len($f($item))\n        sizes[size] = sizes.get(size, 0) + 1\n    return dict(sorted(sizes.items()))\n",
-            "def $g(items):\n    sizes = sorted(len($f(item)) for item in items)\n    return {size: sizes.count(size) for size in sizes}\n"),
-], "bool": [
-    Setting("split", "Splits the items of a list into those for which it is true and the others.",
-            "def $g($items: list) -> tuple:\n    yes = [$item for $item in $items if $f($item)]\n    no = [$item for $item in $items if $item not in yes]\n    return yes, no\n",
-            "def $g(items):\n    return [i for i in items if $f(i)], [i for i in items if not $f(i)]\n"),
-    Setting("streak", "Finds how many items in a row, at most, it is true for.",
-            "def $g($items: list) -> int:\n    longest = current = 0\n    for $item in $items:\n        current = current + 1 if $f($item) else 0\n        longest = max(longest, current)\n    return longest\n",
-            "def $g(items):\n    flags = ''.join('1' if $f(item) else '0' for item in items)\n    return max(map(len, flags.split('0')))\n"),
-]}
+SETTINGS: dict[str, list[Setting]] = {
+    kind: [] for kind in ("any", "int", "str", "list", "bool")
+}  # by what the function gives
+
+# %% ../nbs/09a_families.ipynb #02e52053
+SETTINGS["any"].append(
+    Setting(
+        name="each",
+        words="Does so for every item of a list.",
+        code="""
+def $g($items: list) -> list:
+    results = []
+    for $item in $items:
+        results.append($f($item))
+    return results
+""",
+        oracle="""
+def $g(items):
+    return [$f(item) for item in items]
+""",
+    )
+)
+
+# %% ../nbs/09a_families.ipynb #f6b385b2
+SETTINGS["any"].append(
+    Setting(
+        name="numbered",
+        words="Yields a number and the result for every item of a list.",
+        code="""
+def $g($items: list):
+    for position, $item in enumerate($items, 1):
+        yield position, $f($item)
+""",
+        oracle="""
+def $g(items):
+    return [(i + 1, $f(items[i])) for i in range(len(items))]
+""",
+        call="list($g({items}))",
+    )
+)
+
+# %% ../nbs/09a_families.ipynb #d8fd899e
+SETTINGS["any"].append(
+    Setting(
+        name="changes",
+        words="Does so for every item of a list and keeps a result only when it differs from the one before.",
+        code="""
+def $g($items: list) -> list:
+    changes = []
+    last = None
+    for $item in $items:
+        result = $f($item)
+        if result != last:
+            changes.append(result)
+            last = result
+    return changes
+""",
+        oracle="""
+def $g(items):
+    results = [$f(item) for item in items]
+    return [r for i, r in enumerate(results) if i == 0 or r != results[i - 1]]
+""",
+    )
+)
+
+# %% ../nbs/09a_families.ipynb #55179fd3
+SETTINGS["any"].append(
+    Setting(
+        name="repeated",
+        words="Finds the position of the first item whose result came up before, or -1.",
+        code="""
+def $g($items: list) -> int:
+    seen = []
+    for position, $item in enumerate($items):
+        result = $f($item)
+        if result in seen:
+            return position
+        seen.append(result)
+    return -1
+""",
+        oracle="""
+def $g(items):
+    results = [$f(item) for item in items]
+    return next((i for i in range(len(items)) if results[i] in results[:i]), -1)
+""",
+    )
+)
+
+# %% ../nbs/09a_families.ipynb #43759a0e
+SETTINGS["any"].append(
+    Setting(
+        name="journal",
+        words="Keeps the results in an object that can be asked for the latest ones.",
+        code="""
+class $J:
+    def __init__(self):
+        self.results = []
+
+    def add(self, $item):
+        self.results.append($f($item))
+        return self
+
+    def add_all(self, $items: list):
+        for $item in $items:
+            self.add($item)
+        return self
+
+    def latest(self, count: int = 1) -> list:
+        if count <= 0:
+            return []
+        return self.results[-count:]
+""",
+        oracle="""
+class $J:
+    def __init__(self):
+        self.items = []
+    def add_all(self, items):
+        self.items += items
+        return self
+    def latest(self, count=1):
+        results = [$f(item) for item in self.items]
+        return [results[i] for i in range(len(results)) if i >= len(results) - count]
+""",
+        call="$J().add_all({items}).latest({number})",
+    )
+)
+
+# %% ../nbs/09a_families.ipynb #213f6477
+SETTINGS["any"].append(
+    Setting(
+        name="memory",
+        words="Remembers the results it has worked out and counts how often it could use one again.",
+        code="""
+class $J:
+    def __init__(self):
+        self.known = {}
+        self.hits = 0
+
+    def ask(self, $item):
+        key = str($item)
+        if key in self.known:
+            self.hits += 1
+        else:
+            self.known[key] = $f($item)
+        return self.known[key]
+
+    def ask_all(self, $items: list) -> tuple:
+        answers = [self.ask($item) for $item in $items]
+        return answers, self.hits
+""",
+        oracle="""
+class $J:
+    def ask_all(self, items):
+        texts = [str(item) for item in items]
+        return [$f(item) for item in items], sum(text in texts[:i] for i, text in enumerate(texts))
+""",
+        call="$J().ask_all({items})",
+    )
+)
+
+# %% ../nbs/09a_families.ipynb #81a0bc6d
+SETTINGS["any"].append(
+    Setting(
+        name="groups",
+        words="Groups the items of a list by their results.",
+        code="""
+def $g($items: list) -> dict:
+    groups = {}
+    for $item in $items:
+        groups.setdefault($f($item), []).append($item)
+    return groups
+""",
+        oracle="""
+def $g(items):
+    results = [$f(item) for item in items]
+    return {r: [i for i, other in zip(items, results) if other == r] for r in results}
+""",
+        hashable=True,
+    )
+)
+
+# %% ../nbs/09a_families.ipynb #0705ab27
+SETTINGS["int"].append(
+    Setting(
+        name="ranking",
+        words="Sorts the items of a list by their results, largest first, equal ones in their old order.",
+        code="""
+def $g($items: list) -> list:
+    ranked = []
+    for $item in $items:
+        score = $f($item)
+        place = 0
+        while place < len(ranked) and ranked[place][0] >= score:
+            place += 1
+        ranked.insert(place, (score, $item))
+    return [$item for _, $item in ranked]
+""",
+        oracle="""
+def $g(items):
+    return sorted(items, key=lambda item: -$f(item))
+""",
+    )
+)
+
+# %% ../nbs/09a_families.ipynb #751ca143
+SETTINGS["int"].append(
+    Setting(
+        name="best",
+        words="Finds the item of a list with the largest result, the first one if there are several.",
+        code="""
+def $g($items: list):
+    best, best_score = None, None
+    for $item in $items:
+        score = $f($item)
+        if best_score is None or score > best_score:
+            best, best_score = $item, score
+    return best, best_score
+""",
+        oracle="""
+def $g(items):
+    return max([(item, $f(item)) for item in items], key=lambda pair: pair[1], default=(None, None))
+""",
+    )
+)
+
+# %% ../nbs/09a_families.ipynb #220d4c6a
+SETTINGS["int"].append(
+    Setting(
+        name="budget",
+        words="Takes items from the front of a list while the sum of their results stays within a limit.",
+        code="""
+def $g($items: list, limit: int = 10) -> tuple:
+    taken, total = 0, 0
+    while taken < len($items):
+        cost = $f($items[taken])
+        if total + cost > limit:
+            break
+        total += cost
+        taken += 1
+    return taken, total
+""",
+        oracle="""
+def $g(items, limit=10):
+    costs = [$f(item) for item in items]
+    sums = [sum(costs[:n + 1]) for n in range(len(costs))]
+    n = next((i for i, s in enumerate(sums) if s > limit), len(costs))
+    return n, sum(costs[:n])
+""",
+        call="$g({items}, limit={limit})",
+    )
+)
+
+# %% ../nbs/09a_families.ipynb #70637acc
+SETTINGS["int"].append(
+    Setting(
+        name="weighted",
+        words="Adds up the results of all items, each times its position counted from one.",
+        code="""
+def $g($items: list) -> int:
+    return sum(weight * $f($item) for weight, $item in enumerate($items, start=1))
+""",
+        oracle="""
+def $g(items):
+    return sum((i + 1) * $f(items[i]) for i in range(len(items)))
+""",
+    )
+)
+
+# %% ../nbs/09a_families.ipynb #982be509
+SETTINGS["str"].append(
+    Setting(
+        name="joined",
+        words="Does so for every item and joins the results that are not empty with a dash.",
+        code="""
+def $g($items: list) -> str:
+    return '-'.join(filter(None, map($f, $items)))
+""",
+        oracle="""
+def $g(items):
+    text = ''
+    for item in items:
+        if $f(item):
+            text += '-' + $f(item)
+    return text[1:]
+""",
+    )
+)
+
+# %% ../nbs/09a_families.ipynb #e9245acc
+SETTINGS["str"].append(
+    Setting(
+        name="unchanged",
+        words="Splits the items of a list into those that come out unchanged and the results of the others.",
+        code="""
+def $g($items: list) -> tuple:
+    same, changed = [], []
+    for $item in $items:
+        result = $f($item)
+        (same if result == $item else changed).append(result)
+    return same, changed
+""",
+        oracle="""
+def $g(items):
+    return [i for i in items if $f(i) == i], [$f(i) for i in items if $f(i) != i]
+""",
+    )
+)
+
+# %% ../nbs/09a_families.ipynb #9d9c0a22
+SETTINGS["list"].append(
+    Setting(
+        name="longest",
+        words="Does so for every item and gives the longest result, the first one if there are several.",
+        code="""
+def $g($items: list) -> list:
+    longest = []
+    for $item in $items:
+        result = $f($item)
+        if len(result) > len(longest):
+            longest = result
+    return longest
+""",
+        oracle="""
+def $g(items):
+    return max([[]] + [$f(item) for item in items], key=len)
+""",
+    )
+)
+
+# %% ../nbs/09a_families.ipynb #ffcff0fb
+SETTINGS["list"].append(
+    Setting(
+        name="concatenated",
+        words="Does so for every item and puts the results together in one list.",
+        code="""
+def $g($items: list) -> list:
+    return [part for $item in $items for part in $f($item)]
+""",
+        oracle="""
+def $g(items):
+    return sum(([*$f(item)] for item in items), [])
+""",
+    )
+)
+
+# %% ../nbs/09a_families.ipynb #4a62f2aa
+SETTINGS["list"].append(
+    Setting(
+        name="sizes",
+        words="Does so for every item and counts how often each length of result occurs.",
+        code="""
+def $g($items: list) -> dict:
+    sizes = {}
+    for $item in $items:
+        size = len($f($item))
+        sizes[size] = sizes.get(size, 0) + 1
+    return dict(sorted(sizes.items()))
+""",
+        oracle="""
+def $g(items):
+    sizes = sorted(len($f(item)) for item in items)
+    return {size: sizes.count(size) for size in sizes}
+""",
+    )
+)
+
+# %% ../nbs/09a_families.ipynb #555ff17e
+SETTINGS["bool"].append(
+    Setting(
+        name="split",
+        words="Splits the items of a list into those for which it is true and the others.",
+        code="""
+def $g($items: list) -> tuple:
+    yes = [$item for $item in $items if $f($item)]
+    no = [$item for $item in $items if $item not in yes]
+    return yes, no
+""",
+        oracle="""
+def $g(items):
+    return [i for i in items if $f(i)], [i for i in items if not $f(i)]
+""",
+    )
+)
+
+# %% ../nbs/09a_families.ipynb #4f23fd05
+SETTINGS["bool"].append(
+    Setting(
+        name="streak",
+        words="Finds how many items in a row, at most, it is true for.",
+        code="""
+def $g($items: list) -> int:
+    longest = current = 0
+    for $item in $items:
+        current = current + 1 if $f($item) else 0
+        longest = max(longest, current)
+    return longest
+""",
+        oracle="""
+def $g(items):
+    flags = ''.join('1' if $f(item) else '0' for item in items)
+    return max(map(len, flags.split('0')))
+""",
+    )
+)
 
 
 def draw_setting(rng: random.Random, result: str, difficulty: str) -> Setting | None:
@@ -327,11 +785,17 @@ def _pairs(line: str) -> list[tuple[int, int]]:
 
 def _may_go(line: str, start: int, end: int) -> bool:
     before = re.search(r"(\w+|\S)\s*$", line[:start])
-    called = before is not None and (before[1] in ("not", ")", "]") or before[1].isidentifier() and not keyword.iskeyword(before[1]))
-    if called or line[end + 1:end + 2] in ("(", "[", "."):
+    called = before is not None and (
+        before[1] in ("not", ")", "]") or before[1].isidentifier() and not keyword.iskeyword(before[1])
+    )
+    if called or line[end + 1 : end + 2] in ("(", "[", "."):
         return False
-    inner = _tree(line[start + 1:end])
-    return inner is not None and inner.body != [] and not isinstance(getattr(inner.body[0], "value", None), (ast.Tuple, ast.Lambda))
+    inner = _tree(line[start + 1 : end])
+    return (
+        inner is not None
+        and inner.body != []
+        and not isinstance(getattr(inner.body[0], "value", None), (ast.Tuple, ast.Lambda))
+    )
 
 
 def _tree(line: str) -> ast.Module | None:
@@ -350,8 +814,8 @@ def _tidy_line(line: str) -> str:
         return line
     same = ast.dump(tree)
     for start, end in reversed(_pairs(line)):
-        space = " " if line[start - 1:start].isalpha() else ""
-        shorter = line[:start] + space + line[start + 1:end] + line[end + 1:]
+        space = " " if line[start - 1 : start].isalpha() else ""
+        shorter = line[:start] + space + line[start + 1 : end] + line[end + 1 :]
         if (reread := _tree(shorter)) is not None and ast.dump(reread) == same:
             return _tidy_line(shorter)
     return line
@@ -373,7 +837,9 @@ def entry_point_of(family: Family, spec: Spec) -> str:
 def patched(template: str, bug: Bug) -> str:
     """`template` with the bug in it; ValueError unless its place is there exactly once."""
     if template.count(bug.old) != 1:
-        raise ValueError(f"bug {bug.what!r}: {bug.old!r} stands {template.count(bug.old)} times in strategy {bug.strategy!r}")
+        raise ValueError(
+            f"bug {bug.what!r}: {bug.old!r} stands {template.count(bug.old)} times in strategy {bug.strategy!r}"
+        )
     return template.replace(bug.old, bug.new)
 
 
@@ -388,7 +854,7 @@ def write_program(family: Family, spec: Spec, strategy: str, bug: Bug | None = N
     template = family.strategies[strategy].lstrip("\n")
     template = template if bug is None else patched(template, bug)
     setting = setting_of(spec)
-    code = tidy(fill(template if setting is None else template.rstrip() + "\n\n\n" + setting.code, spec))
+    code = tidy(fill(template if setting is None else template.rstrip() + "\n\n\n" + setting.code.lstrip("\n"), spec))
     if spec["docstring"]:
         code = add_docstring(code, entry_point_of(family, spec), summary_of(family, spec))
     return code if spec["typed"] else strip_annotations(code)
@@ -401,8 +867,42 @@ def write_oracle(family: Family, spec: Spec) -> str:
 
 # %% ../nbs/09a_families.ipynb #01b079e7
 Maker = Callable[[random.Random, int], object]
-WORDS = ("level tree apple noon stone lantern eel Otter radar summer civic rain Anna letter salt nest toast iron olive essay "
-         "lion riot season noise roast list loss tennis Sirius error banana coffee llama rotor").split()
+WORDS = [
+    "level",
+    "tree",
+    "apple",
+    "noon",
+    "stone",
+    "lantern",
+    "eel",
+    "Otter",
+    "radar",
+    "summer",
+    "civic",
+    "rain",
+    "Anna",
+    "letter",
+    "salt",
+    "nest",
+    "toast",
+    "iron",
+    "olive",
+    "essay",
+    "lion",
+    "riot",
+    "season",
+    "noise",
+    "roast",
+    "list",
+    "loss",
+    "tennis",
+    "Sirius",
+    "error",
+    "banana",
+    "coffee",
+    "llama",
+    "rotor",
+]
 
 
 def number(low: int, high: int) -> Maker:
@@ -412,21 +912,25 @@ def number(low: int, high: int) -> Maker:
 
 def numbers(low: int = -9, high: int = 20) -> Maker:
     """A list of whole numbers, `size` long, with repetitions."""
+
     def make(rng: random.Random, size: int) -> list[int]:
         made: list[int] = []
         for _ in range(size):
             made.append(rng.choice(made) if made and rng.random() < 0.3 else rng.randint(low, high))
         return made
+
     return make
 
 
 def text(alphabet: str = "aaeeilnorst AEStr 0123 !?") -> Maker:
     """A text of `size` characters, with runs of equal ones."""
+
     def make(rng: random.Random, size: int) -> str:
         made = ""
         for _ in range(size):
             made += made[-1] if made and rng.random() < 0.35 else rng.choice(alphabet)
         return made
+
     return make
 
 
@@ -448,16 +952,25 @@ def sentence(rng: random.Random, size: int) -> str:
     return " ".join(words(rng, size))
 
 
-def listing(*makers: Maker, sizes: tuple[int, ...] = (0, 1, 3, 4, 5, 5, 6, 6, 7, 8), keywords: dict[int, str] | None = None,
-            call: str = "$f({})") -> Callable[[random.Random, Spec], list[str]]:
+def listing(
+    *makers: Maker,
+    sizes: tuple[int, ...] = (0, 1, 3, 4, 5, 5, 6, 6, 7, 8),
+    keywords: dict[int, str] | None = None,
+    call: str = "$f({})",
+) -> Callable[[random.Random, Spec], list[str]]:
     """The `inputs` of a family whose arguments come from `makers`; `keywords` names arguments now and then."""
+
     def inputs(rng: random.Random, spec: Spec) -> list[str]:
         calls = []
         for turn, size in enumerate(sizes):
             values = [make(rng, size) for make in makers]
-            parts = [f"{keywords[i]}={value!r}" if keywords and i in keywords and turn % 2 else repr(value) for i, value in enumerate(values)]
+            parts = [
+                f"{keywords[i]}={value!r}" if keywords and i in keywords and turn % 2 else repr(value)
+                for i, value in enumerate(values)
+            ]
             calls.append(call.replace("{}", ", ".join(parts)))
         return calls
+
     return inputs
 
 
@@ -466,12 +979,15 @@ def write_calls(family: Family, spec: Spec, rng: random.Random) -> list[str]:
     calls = family.inputs(rng, spec)
     setting = setting_of(spec)
     if setting is not None:
-        arguments = [call[len("$f("):-1] for call in calls]
+        arguments = [call[len("$f(") : -1] for call in calls]
         calls = []
         for count in (0, 1, 2, 3, 4, 4, 5, 3, 4):
             items = [rng.choice(arguments) for _ in range(count)]
-            calls.append(setting.call.replace("{items}", f"[{', '.join(items)}]").replace("{number}", str(rng.randint(0, 3)))
-                         .replace("{limit}", str(rng.randint(0, 30))))
+            calls.append(
+                setting.call.replace("{items}", f"[{', '.join(items)}]")
+                .replace("{number}", str(rng.randint(0, 3)))
+                .replace("{limit}", str(rng.randint(0, 30)))
+            )
     return list(dict.fromkeys(fill(call, spec) for call in calls))
 
 # %% ../nbs/09a_families.ipynb #60850dd0
@@ -510,7 +1026,8 @@ class _Reports(ast.NodeTransformer):
 
 @dataclass(frozen=True)
 class Played:
-    """What one call did: the value it gave or the exception it raised, the branches that it took and how often in all."""
+    """What one call did: its value or exception, the branches that it took, and how many turns it took in all."""
+
     value: object
     exception: str | None
     branches: frozenset = field(default_factory=frozenset)
@@ -541,24 +1058,28 @@ def _play_one(program, call: str, budget: int) -> Played:
     exec(program, space)
     try:
         value = eval(call, space)
-    except Exception as error:  # a program that raises is a legitimate result
+    except Exception as error:  # noqa: BLE001  a program that raises is a legitimate result
         return Played(None, f"{type(error).__name__}: {error}", frozenset(taken), sum(taken.values()))
     return Played(value, None, frozenset(taken), sum(taken.values()))
 
 # %% ../nbs/09a_families.ipynb #5764b5aa
-def choose_calls(code: str, calls: list[str], fewest: int = 4, most: int = 6, enough: int = 25) -> list[tuple[str, Played]]:
+def choose_calls(
+    code: str, calls: list[str], fewest: int = 4, most: int = 6, enough: int = 25
+) -> list[tuple[str, Played]]:
     """The calls that together reach the most branches, between `fewest` and `most`, the most telling first.
 
     A call that takes `enough` branches counts as rich as any longer one.
     """
     played, _ = play(code, calls)
     kept: list[int] = []
-    covered: set = set()
+    covered: frozenset = frozenset()
     results: set[str] = set()
-    while len(kept) < min(most, len(calls)):
-        def worth(i: int) -> tuple:
-            return len(played[i].branches - covered), repr(played[i].value) not in results, min(played[i].turns, enough), -i
 
+    def worth(i: int) -> tuple:
+        fresh = repr(played[i].value) not in results
+        return len(played[i].branches - covered), fresh, min(played[i].turns, enough), -i
+
+    while len(kept) < min(most, len(calls)):
         best = max((i for i in range(len(calls)) if i not in kept), key=worth)
         if worth(best)[0] == 0 and len(kept) >= fewest:
             break
@@ -574,6 +1095,7 @@ def choose_calls(code: str, calls: list[str], fewest: int = 4, most: int = 6, en
 @dataclass(frozen=True)
 class Draft:
     """One drawn program with its calls and what they did; `strategy` and `bug` say how it was written."""
+
     id: str
     code: str
     entry_point: str
@@ -593,8 +1115,16 @@ def draft(family: Family, difficulty: str, number: int, seed: int = 0, bug: Bug 
     code = write_program(family, spec, strategy, bug)
     calls = write_calls(family, spec, rng)
     title = fill(family.title, spec)
-    return Draft(f"{family.name}-{difficulty}-{number}", code, entry_point_of(family, spec), title[:1].upper() + title[1:], summary_of(family, spec),
-                 strategy, None if bug is None else bug.what, choose_calls(code, calls, fewest=rng.choice((3, 4, 5))))
+    return Draft(
+        f"{family.name}-{difficulty}-{number}",
+        code,
+        entry_point_of(family, spec),
+        title[:1].upper() + title[1:],
+        summary_of(family, spec),
+        strategy,
+        None if bug is None else bug.what,
+        choose_calls(code, calls, fewest=rng.choice((3, 4, 5))),
+    )
 
 # %% ../nbs/09a_families.ipynb #a5d74d16
 class _Normal(ast.NodeTransformer):
@@ -656,14 +1186,18 @@ def normal_form(code: str) -> str:
 def outcome(played: Played) -> tuple:
     """What two programs must have in common to count as equal on a call."""
     kind = None if played.exception is None else played.exception.split(":")[0]
-    return type(played.value).__name__, repr(played.value) if not isinstance(played.value, (set, frozenset)) else repr(sorted(played.value)), kind
+    return (
+        type(played.value).__name__,
+        repr(played.value) if not isinstance(played.value, (set, frozenset)) else repr(sorted(played.value)),
+        kind,
+    )
 
 
 def shows(family: Family, spec: Spec, bug: Bug, calls: list[str]) -> bool:
     """Whether the program of `spec` with `bug` in it differs from the oracle on one of `calls`."""
     right = play(write_oracle(family, spec), calls)[0]
     wrong = play(write_program(family, spec, bug.strategy, bug), calls)[0]
-    return any(outcome(one) != outcome(other) for one, other in zip(right, wrong))
+    return any(outcome(one) != outcome(other) for one, other in zip(right, wrong, strict=True))
 
 
 def check_family(family: Family, seed: int = 0, rounds: int = 4, share: float = 0.6) -> list[str]:
@@ -678,12 +1212,22 @@ def check_family(family: Family, seed: int = 0, rounds: int = 4, share: float = 
             right = [outcome(one) for one in play(write_oracle(family, spec), calls)[0]]
             for strategy in family.strategies:
                 code = write_program(family, spec, strategy)
-                wrong = [(call, outcome(got), want) for call, got, want in zip(calls, play(code, calls)[0], right) if outcome(got) != want]
-                complaints += [f"{family.name}: {strategy} on {call} gives {got}, the oracle {want}\n{code}" for call, got, want in wrong[:1]]
+                wrong = [
+                    (call, outcome(got), want)
+                    for call, got, want in zip(calls, play(code, calls)[0], right, strict=True)
+                    if outcome(got) != want
+                ]
+                complaints += [
+                    f"{family.name}: {strategy} on {call} gives {got}, the oracle {want}\n{code}"
+                    for call, got, want in wrong[:1]
+                ]
             for bug in family.bugs:
                 seen[bug.what] += shows(family, spec, bug, calls)
-    return complaints + [f"{family.name}: the bug {what!r} shows in only {times} of {3 * rounds} programs"
-                         for what, times in seen.items() if times < share * 3 * rounds]
+    return complaints + [
+        f"{family.name}: the bug {what!r} shows in only {times} of {3 * rounds} programs"
+        for what, times in seen.items()
+        if times < share * 3 * rounds
+    ]
 
 
 def show(family: Family, difficulty: str = "medium", number: int = 0) -> None:

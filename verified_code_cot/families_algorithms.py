@@ -7,8 +7,21 @@ __all__ = ['nested_fold', 'subset_search', 'tree_walk', 'binary_search', 'sortin
            'longest_chain', 'edit_distance', 'best_stretch', 'ALGORITHMS', 'nested', 'tree']
 
 # %% ../nbs/09d_families_algorithms.ipynb #97a9702f
-from .families import (
-    NUMBER_CHANGES, NUMBER_TESTS, WORD_KEYS, Bug, Family, both, choices, listing, number, numbers, text, together, words)
+from verified_code_cot.families import (
+    NUMBER_CHANGES,
+    NUMBER_TESTS,
+    WORD_KEYS,
+    Bug,
+    Family,
+    both,
+    choices,
+    listing,
+    number,
+    numbers,
+    text,
+    together,
+    words,
+)
 
 # %% ../nbs/09d_families_algorithms.ipynb #1abda2c5
 def nested(rng, size):
@@ -23,66 +36,22 @@ def nested(rng, size):
 
 # %% ../nbs/09d_families_algorithms.ipynb #7089690c
 nested_fold = Family(
-    name="nested_fold", domain="recursion", concept="walking through nested lists",
-    title="Fold a nested list", summary="Walks through a list of numbers and lists; a number that is $keep_words counts $part_words; gives the $fold_words.",
-    names={"f": "deep_total nested_sum fold_nested weigh", "xs": "tree data nested items", "x": "x n leaf value", "d": "depth level deep"},
-    draw=both(choices(keep={"easy": [("$x != $k", "different from $k"), ("$x > 0", "positive"), ("$x % 2 == 0", "even")], "medium": NUMBER_TESTS["easy"] + NUMBER_TESTS["medium"][:3], "hard": NUMBER_TESTS["medium"] + NUMBER_TESTS["hard"]},
-                      part={"easy": [("$x", "as it is"), ("1", "one")], "medium": [("$x * $d", "times its depth"), ("$d", "with its depth"), ("$x + $k", "plus $k")], "hard": [("$x * $m ** ($d - 1)", "times $m for every level it is deep"), ("($x if $d % 2 else -$x)", "negated on even levels"), ("abs($x) // $d", "as size divided by depth, rounded down")]}),
-              together({"zero": "0", "plus": "+", "fold_words": "sum"})),
-    strategies={
-        "recursion": '''
-def $f($xs: list, $d: int = 1) -> int:
-    total = $zero
-    for $x in $xs:
-        if isinstance($x, list):
-            total += $f($x, $d + 1)
-        elif $keep:
-            total += $part
-    return total
-''',
-        "stack": '''
-def $f($xs: list) -> int:
-    total = $zero
-    waiting = [($xs, 1)]
-    while waiting:
-        current, $d = waiting.pop()
-        for $x in current:
-            if isinstance($x, list):
-                waiting.append(($x, $d + 1))
-            elif $keep:
-                total += $part
-    return total
-''',
-        "generator": '''
-def leaves($xs: list, $d: int = 1):
-    for $x in $xs:
-        if isinstance($x, list):
-            yield from leaves($x, $d + 1)
-        else:
-            yield $x, $d
-
-
-def $f($xs: list) -> int:
-    return sum($part for $x, $d in leaves($xs) if $keep)
-''',
-        "head_and_tail": '''
-def $f($xs: list, $d: int = 1) -> int:
-    if $xs == []:
-        return $zero
-    $x, rest = $xs[0], $xs[1:]
-    if type($x) is list:
-        return $f($x, $d + 1) + $f(rest, $d)
-    if not ($keep):
-        return $f(rest, $d)
-    return $part + $f(rest, $d)
-'''},
-    bugs=(Bug("inner lists are skipped", "recursion", "total += $f($x, $d + 1)", "continue"),
-          Bug("each inner list replaces the total so far", "recursion", "total += $f($x, $d + 1)", "total = $f($x, $d + 1)"),
-          Bug("the rest after an inner list is lost", "head_and_tail", "return $f($x, $d + 1) + $f(rest, $d)", "return $f($x, $d + 1)"),
-          Bug("the base case counts one", "head_and_tail", "return $zero", "return 1"),
-          Bug("only the first inner list is opened", "stack", "while waiting:", "if waiting:")),
-    inputs=listing(nested, sizes=(0, 1, 2, 3, 4, 5, 6, 6, 7, 7)),
-    oracle='''
+    name="nested_fold",
+    domain="recursion",
+    concept="walking through nested lists",
+    title="Fold a nested list",
+    summary=(
+        "Walks through a list of numbers and lists; a number that is $keep_words counts "
+        "$part_words; gives the $fold_words."
+    ),
+    result="int",
+    names={
+        "f": "deep_total nested_sum fold_nested weigh",
+        "xs": "tree data nested items",
+        "x": "x n leaf value",
+        "d": "depth level deep",
+    },
+    oracle="""
 def $f(xs):
     flat = []
     def note(item, $d):
@@ -94,18 +63,169 @@ def $f(xs):
             flat.append($part if $keep else 0)
     note(xs, 0)
     return sum(flat)
-''', result="int")
+""",
+    draw=both(
+        choices(
+            keep={
+                "easy": [("$x != $k", "different from $k"), ("$x > 0", "positive"), ("$x % 2 == 0", "even")],
+                "medium": NUMBER_TESTS["easy"] + NUMBER_TESTS["medium"][:3],
+                "hard": NUMBER_TESTS["medium"] + NUMBER_TESTS["hard"],
+            },
+            part={
+                "easy": [("$x", "as it is"), ("1", "one")],
+                "medium": [("$x * $d", "times its depth"), ("$d", "with its depth"), ("$x + $k", "plus $k")],
+                "hard": [
+                    ("$x * $m ** ($d - 1)", "times $m for every level it is deep"),
+                    ("($x if $d % 2 else -$x)", "negated on even levels"),
+                    ("abs($x) // $d", "as size divided by depth, rounded down"),
+                ],
+            },
+        ),
+        together({"zero": "0", "plus": "+", "fold_words": "sum"}),
+    ),
+    inputs=listing(nested, sizes=(0, 1, 2, 3, 4, 5, 6, 6, 7, 7)),
+)
+
+# %% ../nbs/09d_families_algorithms.ipynb #46112972
+nested_fold.strategies["recursion"] = """
+def $f($xs: list, $d: int = 1) -> int:
+    total = $zero
+    for $x in $xs:
+        if isinstance($x, list):
+            total += $f($x, $d + 1)
+        elif $keep:
+            total += $part
+    return total
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #7e846710
+nested_fold.strategies["stack"] = """
+def $f($xs: list) -> int:
+    total = $zero
+    waiting = [($xs, 1)]
+    while waiting:
+        current, $d = waiting.pop()
+        for $x in current:
+            if isinstance($x, list):
+                waiting.append(($x, $d + 1))
+            elif $keep:
+                total += $part
+    return total
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #72906237
+nested_fold.strategies["generator"] = """
+def leaves($xs: list, $d: int = 1):
+    for $x in $xs:
+        if isinstance($x, list):
+            yield from leaves($x, $d + 1)
+        else:
+            yield $x, $d
+
+
+def $f($xs: list) -> int:
+    return sum($part for $x, $d in leaves($xs) if $keep)
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #b3f09b3e
+nested_fold.strategies["head_and_tail"] = """
+def $f($xs: list, $d: int = 1) -> int:
+    if $xs == []:
+        return $zero
+    $x, rest = $xs[0], $xs[1:]
+    if type($x) is list:
+        return $f($x, $d + 1) + $f(rest, $d)
+    if not ($keep):
+        return $f(rest, $d)
+    return $part + $f(rest, $d)
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #075949b9
+nested_fold.bugs.extend(
+    [
+        Bug("inner lists are skipped", "recursion", "total += $f($x, $d + 1)", "continue"),
+        Bug(
+            "each inner list replaces the total so far",
+            "recursion",
+            "total += $f($x, $d + 1)",
+            "total = $f($x, $d + 1)",
+        ),
+        Bug(
+            "the rest after an inner list is lost",
+            "head_and_tail",
+            "return $f($x, $d + 1) + $f(rest, $d)",
+            "return $f($x, $d + 1)",
+        ),
+        Bug("the base case counts one", "head_and_tail", "return $zero", "return 1"),
+        Bug("only the first inner list is opened", "stack", "while waiting:", "if waiting:"),
+    ]
+)
 
 # %% ../nbs/09d_families_algorithms.ipynb #e1117792
 subset_search = Family(
-    name="subset_search", domain="recursion", concept="trying all selections",
-    title="Selections", summary="Looks at all selections from a list of numbers (by place) whose sum is $keep_words$more_words and gives $finish_words.",
-    names={"f": "selections subsets choose_some pick_sets", "xs": "values numbers weights", "x": "s total x", "c": "chosen group selection", "out": "found good result"},
-    draw=choices(keep={"easy": [("$x == $k", "exactly $k"), ("$x > $high", "greater than $high"), ("$x % $m == 0", "divisible by $m")], "medium": NUMBER_TESTS["medium"], "hard": NUMBER_TESTS["hard"]},
-                 more={"easy": [("$c", " and that are not empty")], "medium": [("len($c) >= 2", " and that have two numbers or more"), ("len($c) % 2 == 1", " and that have an odd number of members")], "hard": [("all(a <= b for a, b in zip($c, $c[1:]))", " and that are in ascending order"), ("len(set($c)) == len($c)", " and that have no number twice")]},
-                 finish={"easy": [("len($out)", "their number")], "medium": [("max(map(len, $out), default=0)", "the largest size"), ("len($out)", "their number")], "hard": [("max($out, default=[])", "the last one in the order of lists"), ("sorted(map(sum, $out))[:$small]", "the $small smallest sums")]}),
-    strategies={
-        "recursion": '''
+    name="subset_search",
+    domain="recursion",
+    concept="trying all selections",
+    title="Selections",
+    summary=(
+        "Looks at all selections from a list of numbers (by place) whose sum is "
+        "$keep_words$more_words and gives $finish_words."
+    ),
+    names={
+        "f": "selections subsets choose_some pick_sets",
+        "xs": "values numbers weights",
+        "x": "s total x",
+        "c": "chosen group selection",
+        "out": "found good result",
+    },
+    oracle="""
+from itertools import combinations
+
+def $f(xs):
+    $out = []
+    for size in range(len(xs) + 1):
+        for places in combinations(range(len(xs)), size):
+            $c = [xs[i] for i in places]
+            $x = sum($c)
+            if ($keep) and $more:
+                $out.append($c)
+    return $finish
+""",
+    draw=choices(
+        keep={
+            "easy": [
+                ("$x == $k", "exactly $k"),
+                ("$x > $high", "greater than $high"),
+                ("$x % $m == 0", "divisible by $m"),
+            ],
+            "medium": NUMBER_TESTS["medium"],
+            "hard": NUMBER_TESTS["hard"],
+        },
+        more={
+            "easy": [("$c", " and that are not empty")],
+            "medium": [
+                ("len($c) >= 2", " and that have two numbers or more"),
+                ("len($c) % 2 == 1", " and that have an odd number of members"),
+            ],
+            "hard": [
+                ("all(a <= b for a, b in zip($c, $c[1:]))", " and that are in ascending order"),
+                ("len(set($c)) == len($c)", " and that have no number twice"),
+            ],
+        },
+        finish={
+            "easy": [("len($out)", "their number")],
+            "medium": [("max(map(len, $out), default=0)", "the largest size"), ("len($out)", "their number")],
+            "hard": [
+                ("max($out, default=[])", "the last one in the order of lists"),
+                ("sorted(map(sum, $out))[:$small]", "the $small smallest sums"),
+            ],
+        },
+    ),
+    inputs=listing(numbers(-2, 9), sizes=(0, 1, 2, 3, 4, 4, 5, 5)),
+)
+
+# %% ../nbs/09d_families_algorithms.ipynb #a8cf2bcb
+subset_search.strategies["recursion"] = """
 def $f($xs: list[int]):
     $out = []
 
@@ -120,8 +240,10 @@ def $f($xs: list[int]):
 
     visit(0, [])
     return $finish
-''',
-        "bits": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #41a4e73c
+subset_search.strategies["bits"] = """
 def $f($xs: list[int]):
     $out = []
     for mask in range(2 ** len($xs)):
@@ -130,8 +252,10 @@ def $f($xs: list[int]):
         if ($keep) and $more:
             $out.append($c)
     return $finish
-''',
-        "growing": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #9f95b9f7
+subset_search.strategies["growing"] = """
 def $f($xs: list[int]):
     parts = [[]]
     for value in $xs:
@@ -144,24 +268,21 @@ def $f($xs: list[int]):
         if $more:
             $out.append($c)
     return $finish
-'''},
-    bugs=(Bug("the last number is never chosen", "bits", "2 ** len($xs)", "2 ** len($xs) // 2"),
-          Bug("only selections without a number go on", "recursion", "        visit(i + 1, $c + [$xs[i]])\n", "        visit(len($xs), $c + [$xs[i]])\n"),
-          Bug("stops at the first sum that does not fit", "growing", "continue", "break")),
-    inputs=listing(numbers(-2, 9), sizes=(0, 1, 2, 3, 4, 4, 5, 5)),
-    oracle='''
-from itertools import combinations
+"""
 
-def $f(xs):
-    $out = []
-    for size in range(len(xs) + 1):
-        for places in combinations(range(len(xs)), size):
-            $c = [xs[i] for i in places]
-            $x = sum($c)
-            if ($keep) and $more:
-                $out.append($c)
-    return $finish
-''')
+# %% ../nbs/09d_families_algorithms.ipynb #b8548a5f
+subset_search.bugs.extend(
+    [
+        Bug("the last number is never chosen", "bits", "2 ** len($xs)", "2 ** len($xs) // 2"),
+        Bug(
+            "only selections without a number go on",
+            "recursion",
+            "        visit(i + 1, $c + [$xs[i]])\n",
+            "        visit(len($xs), $c + [$xs[i]])\n",
+        ),
+        Bug("stops at the first sum that does not fit", "growing", "continue", "break"),
+    ]
+)
 
 # %% ../nbs/09d_families_algorithms.ipynb #754e424e
 def tree(rng, size):
@@ -173,16 +294,73 @@ def tree(rng, size):
 
 # %% ../nbs/09d_families_algorithms.ipynb #1a5ccd7a
 tree_walk = Family(
-    name="tree_walk", domain="recursion", concept="binary trees",
-    title="Walk through a tree", summary="Visits a binary tree $order_words and gives $finish_words of those numbers that are $keep_words.",
-    names={"f": "visit tree_values walk_tree collect_tree", "t": "tree node root", "x": "x value v", "l": "left lower", "r2": "right upper", "out": "seen visited order"},
-    draw=both(together({"parts": "mine + below_left + below_right", "push": "stack += [$r2, $l, ($x, None, None)]", "order_words": "from the root down"},
-                       {"parts": "below_left + mine + below_right", "push": "stack += [$r2, ($x, None, None), $l]", "order_words": "from left to right"},
-                       {"parts": "below_left + below_right + mine", "push": "stack += [($x, None, None), $r2, $l]", "order_words": "from the leaves up"}),
-              choices(keep={"easy": [("$x != $k", "different from $k"), ("$x > 0", "positive"), ("$x % 2 == 0", "even")], "medium": NUMBER_TESTS["medium"], "hard": NUMBER_TESTS["hard"]},
-                      finish={"easy": [("$out", "the list")], "medium": [("$out[:$small]", "the first $small"), ("[a - b for a, b in zip($out, $out[1:])]", "the steps between")], "hard": [("$out.index(max($out)) if $out else -1", "the place of the largest"), ("[v for i, v in enumerate($out) if i % 2 == 0]", "every second"), ("sum(i * v for i, v in enumerate($out, 1))", "the sum, weighted by place,")]})),
-    strategies={
-        "recursion": '''
+    name="tree_walk",
+    domain="recursion",
+    concept="binary trees",
+    title="Walk through a tree",
+    summary="Visits a binary tree $order_words and gives $finish_words of those numbers that are $keep_words.",
+    names={
+        "f": "visit tree_values walk_tree collect_tree",
+        "t": "tree node root",
+        "x": "x value v",
+        "l": "left lower",
+        "r2": "right upper",
+        "out": "seen visited order",
+    },
+    oracle="""
+def $f(t):
+    rank = {}
+    def number(node):
+        if node is None:
+            return []
+        below_left, below_right, mine = number(node[1]), number(node[2]), [node[0]]
+        return $parts
+    $out = list(filter(lambda $x: $keep, number(t)))
+    return $finish
+""",
+    draw=both(
+        together(
+            {
+                "parts": "mine + below_left + below_right",
+                "push": "stack += [$r2, $l, ($x, None, None)]",
+                "order_words": "from the root down",
+            },
+            {
+                "parts": "below_left + mine + below_right",
+                "push": "stack += [$r2, ($x, None, None), $l]",
+                "order_words": "from left to right",
+            },
+            {
+                "parts": "below_left + below_right + mine",
+                "push": "stack += [($x, None, None), $r2, $l]",
+                "order_words": "from the leaves up",
+            },
+        ),
+        choices(
+            keep={
+                "easy": [("$x != $k", "different from $k"), ("$x > 0", "positive"), ("$x % 2 == 0", "even")],
+                "medium": NUMBER_TESTS["medium"],
+                "hard": NUMBER_TESTS["hard"],
+            },
+            finish={
+                "easy": [("$out", "the list")],
+                "medium": [
+                    ("$out[:$small]", "the first $small"),
+                    ("[a - b for a, b in zip($out, $out[1:])]", "the steps between"),
+                ],
+                "hard": [
+                    ("$out.index(max($out)) if $out else -1", "the place of the largest"),
+                    ("[v for i, v in enumerate($out) if i % 2 == 0]", "every second"),
+                    ("sum(i * v for i, v in enumerate($out, 1))", "the sum, weighted by place,"),
+                ],
+            },
+        ),
+    ),
+    inputs=listing(tree, sizes=(0, 1, 2, 3, 4, 5, 6, 6, 7, 8)),
+)
+
+# %% ../nbs/09d_families_algorithms.ipynb #fc66dbef
+tree_walk.strategies["recursion"] = """
 def values($t: tuple | None) -> list[int]:
     if $t is None:
         return []
@@ -195,8 +373,10 @@ def values($t: tuple | None) -> list[int]:
 def $f($t: tuple | None):
     $out = values($t)
     return $finish
-''',
-        "stack": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #d526cbed
+tree_walk.strategies["stack"] = """
 def $f($t: tuple | None):
     $out = []
     stack = [$t]
@@ -211,8 +391,10 @@ def $f($t: tuple | None):
         else:
             $push
     return $finish
-''',
-        "nested_function": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #d14a4025
+tree_walk.strategies["nested_function"] = """
 def $f($t: tuple | None):
     def below(part: tuple | None) -> list[int]:
         if not part:
@@ -224,33 +406,80 @@ def $f($t: tuple | None):
 
     $out = [$x for $x in below($t) if $keep]
     return $finish
-'''},
-    bugs=(Bug("the right side is visited twice", "nested_function", "below(part[1])", "below(part[2])"),
-          Bug("leaves are forgotten", "recursion", "    mine = [$x] if $keep else []\n", "    mine = [$x] if ($keep) and ($l or $r2) else []\n"),
-          Bug("stops at the first empty branch", "stack", "continue", "break")),
-    inputs=listing(tree, sizes=(0, 1, 2, 3, 4, 5, 6, 6, 7, 8)),
-    oracle='''
-def $f(t):
-    rank = {}
-    def number(node):
-        if node is None:
-            return []
-        below_left, below_right, mine = number(node[1]), number(node[2]), [node[0]]
-        return $parts
-    $out = list(filter(lambda $x: $keep, number(t)))
-    return $finish
-''')
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #34aaad1b
+tree_walk.bugs.extend(
+    [
+        Bug("the right side is visited twice", "nested_function", "below(part[1])", "below(part[2])"),
+        Bug(
+            "leaves are forgotten",
+            "recursion",
+            "    mine = [$x] if $keep else []\n",
+            "    mine = [$x] if ($keep) and ($l or $r2) else []\n",
+        ),
+        Bug("stops at the first empty branch", "stack", "continue", "break"),
+    ]
+)
 
 # %% ../nbs/09d_families_algorithms.ipynb #4a000114
 binary_search = Family(
-    name="binary_search", domain="searching and sorting", concept="halving a sorted range",
-    title="Binary search", summary="Sorts a list and finds by halving the place of the first number that is $rel_words a target; gives $finish_words.",
-    names={"f": "first_place locate find_boundary search", "xs": "values numbers data", "t": "target goal wanted", "lo": "lo low left", "hi": "hi high right", "mid": "mid middle half"},
-    draw=both(together({"rel": ">=", "rel_words": "not less than", "fun": "bisect_left"}, {"rel": ">", "rel_words": "greater than", "fun": "bisect_right"}),
-              choices(finish={"easy": [("$lo", "the place")], "medium": [("$lo if $lo < len($xs) else None", "the place, or None if there is no such number"), ("$xs[$lo:$lo + $small]", "up to $small numbers from there on")], "hard": [("($lo, len($xs) - $lo)", "how many come before and from there on"), ("sum($xs[$lo:]) - sum($xs[:$lo])", "the sum from there on less the sum before"), ("min($xs, key=lambda v: abs(v - $t), default=None) if $lo else $t", "the nearest number, or the target if all come after")]},
-                      key={"easy": [("$xs", "")], "medium": [("$xs", ""), ("set($xs)", "")], "hard": [("set($xs)", ""), ("(v // 2 for v in $xs)", ""), ("[abs(v) for v in $xs]", "")]})),
-    strategies={
-        "loop": '''
+    name="binary_search",
+    domain="searching and sorting",
+    concept="halving a sorted range",
+    title="Binary search",
+    summary=(
+        "Sorts a list and finds by halving the place of the first number that is $rel_words a "
+        "target; gives $finish_words."
+    ),
+    names={
+        "f": "first_place locate find_boundary search",
+        "xs": "values numbers data",
+        "t": "target goal wanted",
+        "lo": "lo low left",
+        "hi": "hi high right",
+        "mid": "mid middle half",
+    },
+    oracle="""
+def $f(xs, $t):
+    $xs = xs
+    $xs = sorted($key)
+    $lo = sum(1 for v in $xs if not v $rel $t)
+    return $finish
+""",
+    draw=both(
+        together(
+            {"rel": ">=", "rel_words": "not less than", "fun": "bisect_left"},
+            {"rel": ">", "rel_words": "greater than", "fun": "bisect_right"},
+        ),
+        choices(
+            finish={
+                "easy": [("$lo", "the place")],
+                "medium": [
+                    ("$lo if $lo < len($xs) else None", "the place, or None if there is no such number"),
+                    ("$xs[$lo:$lo + $small]", "up to $small numbers from there on"),
+                ],
+                "hard": [
+                    ("($lo, len($xs) - $lo)", "how many come before and from there on"),
+                    ("sum($xs[$lo:]) - sum($xs[:$lo])", "the sum from there on less the sum before"),
+                    (
+                        "min($xs, key=lambda v: abs(v - $t), default=None) if $lo else $t",
+                        "the nearest number, or the target if all come after",
+                    ),
+                ],
+            },
+            key={
+                "easy": [("$xs", "")],
+                "medium": [("$xs", ""), ("set($xs)", "")],
+                "hard": [("set($xs)", ""), ("(v // 2 for v in $xs)", ""), ("[abs(v) for v in $xs]", "")],
+            },
+        ),
+    ),
+    inputs=listing(numbers(-4, 15), number(-5, 16), sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), keywords={1: "$t"}),
+)
+
+# %% ../nbs/09d_families_algorithms.ipynb #6fb1112f
+binary_search.strategies["loop"] = """
 def $f($xs: list[int], $t: int):
     $xs = sorted($key)
     $lo, $hi = 0, len($xs)
@@ -261,8 +490,10 @@ def $f($xs: list[int], $t: int):
         else:
             $lo = $mid + 1
     return $finish
-''',
-        "recursion": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #883ab2c5
+binary_search.strategies["recursion"] = """
 def boundary(ordered: list[int], $t: int, $lo: int, $hi: int) -> int:
     if $lo == $hi:
         return $lo
@@ -276,8 +507,10 @@ def $f($xs: list[int], $t: int):
     $xs = sorted($key)
     $lo = boundary($xs, $t, 0, len($xs))
     return $finish
-''',
-        "bisect": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #f1cc6e63
+binary_search.strategies["bisect"] = """
 from bisect import $fun
 
 
@@ -285,8 +518,10 @@ def $f($xs: list[int], $t: int):
     $xs = sorted($key)
     $lo = $fun($xs, $t)
     return $finish
-''',
-        "answer_kept": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #fa472e25
+binary_search.strategies["answer_kept"] = """
 def $f($xs: list[int], $t: int):
     $xs = sorted($key)
     start, end = 0, len($xs) - 1
@@ -299,29 +534,74 @@ def $f($xs: list[int], $t: int):
         $lo = $mid
         end = $mid - 1
     return $finish
-'''},
-    bugs=(Bug("the last place is never considered", "loop", "$lo, $hi = 0, len($xs)", "$lo, $hi = 0, max(len($xs) - 1, 0)"),
-          Bug("the middle itself is thrown away", "recursion", "boundary(ordered, $t, $lo, $mid)", "boundary(ordered, $t, $lo, max($mid - 1, $lo))"),
-          Bug("searches without sorting", "loop", "$xs = sorted($key)", "$xs = list($key)[::-1]"),
-          Bug("ends when one place is left", "answer_kept", "start <= end", "start < end")),
-    inputs=listing(numbers(-4, 15), number(-5, 16), sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), keywords={1: "$t"}),
-    oracle='''
-def $f(xs, $t):
-    $xs = xs
-    $xs = sorted($key)
-    $lo = sum(1 for v in $xs if not v $rel $t)
-    return $finish
-''')
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #6a18063a
+binary_search.bugs.extend(
+    [
+        Bug(
+            "the last place is never considered", "loop", "$lo, $hi = 0, len($xs)", "$lo, $hi = 0, max(len($xs) - 1, 0)"
+        ),
+        Bug(
+            "the middle itself is thrown away",
+            "recursion",
+            "boundary(ordered, $t, $lo, $mid)",
+            "boundary(ordered, $t, $lo, max($mid - 1, $lo))",
+        ),
+        Bug("searches without sorting", "loop", "$xs = sorted($key)", "$xs = list($key)[::-1]"),
+        Bug("ends when one place is left", "answer_kept", "start <= end", "start < end"),
+    ]
+)
 
 # %% ../nbs/09d_families_algorithms.ipynb #d5acb4b1
 sorting_by_hand = Family(
-    name="sorting_by_hand", domain="searching and sorting", concept="sorting algorithms",
-    title="Sort by $key_words", summary="Sorts words by their $key_words$way_words, equal ones in their old order$finish_words.",
-    names={"f": "sort_words order_by arrange_words sorted_by", "xs": "words items names", "w": "w word item", "i": "i index place", "j": "j k other"},
-    draw=both(choices(key=WORD_KEYS, finish={"easy": [("$xs", "")], "medium": [("$xs", ""), ("$xs[:$small]", "; gives the first $small")], "hard": [("[$w[:$small] for $w in $xs]", "; gives the first $small letters of each"), ("$xs[-1:] + $xs[:-1]", "; then moves the last to the front"), ("[rank(a) == rank(b) for a, b in zip($xs, $xs[1:])]", "; tells for each neighbouring pair whether they are equal in that")]}),
-              together({"before": "<", "reverse": "", "way_words": ""}, {"before": ">", "reverse": ", reverse=True", "way_words": ", largest first"})),
-    strategies={
-        "insertion": '''
+    name="sorting_by_hand",
+    domain="searching and sorting",
+    concept="sorting algorithms",
+    title="Sort by $key_words",
+    summary="Sorts words by their $key_words$way_words, equal ones in their old order$finish_words.",
+    result="list",
+    names={
+        "f": "sort_words order_by arrange_words sorted_by",
+        "xs": "words items names",
+        "w": "w word item",
+        "i": "i index place",
+        "j": "j k other",
+    },
+    oracle="""
+def rank($w):
+    return $key
+
+def $f(xs):
+    $xs = sorted(xs, key=rank$reverse)
+    return $finish
+""",
+    draw=both(
+        choices(
+            key=WORD_KEYS,
+            finish={
+                "easy": [("$xs", "")],
+                "medium": [("$xs", ""), ("$xs[:$small]", "; gives the first $small")],
+                "hard": [
+                    ("[$w[:$small] for $w in $xs]", "; gives the first $small letters of each"),
+                    ("$xs[-1:] + $xs[:-1]", "; then moves the last to the front"),
+                    (
+                        "[rank(a) == rank(b) for a, b in zip($xs, $xs[1:])]",
+                        "; tells for each neighbouring pair whether they are equal in that",
+                    ),
+                ],
+            },
+        ),
+        together(
+            {"before": "<", "reverse": "", "way_words": ""},
+            {"before": ">", "reverse": ", reverse=True", "way_words": ", largest first"},
+        ),
+    ),
+    inputs=listing(words, sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)),
+)
+
+# %% ../nbs/09d_families_algorithms.ipynb #991373b5
+sorting_by_hand.strategies["insertion"] = """
 def rank($w: str):
     return $key
 
@@ -336,8 +616,10 @@ def $f($xs: list[str]) -> list:
             $j -= 1
         $xs[$j] = $w
     return $finish
-''',
-        "selection": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #4b29b008
+sorting_by_hand.strategies["selection"] = """
 def rank($w: str):
     return $key
 
@@ -351,8 +633,10 @@ def $f($xs: list[str]) -> list:
                 $i = $j
         $xs.append(left.pop($i))
     return $finish
-''',
-        "merge": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #9aa056b1
+sorting_by_hand.strategies["merge"] = """
 def rank($w: str):
     return $key
 
@@ -376,8 +660,10 @@ def merge_sort($xs: list[str]) -> list[str]:
 def $f($xs: list[str]) -> list:
     $xs = merge_sort($xs)
     return $finish
-''',
-        "bubble": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #f61a7b7c
+sorting_by_hand.strategies["bubble"] = """
 def rank($w: str):
     return $key
 
@@ -392,8 +678,10 @@ def $f($xs: list[str]) -> list:
                 $xs[$i], $xs[$i + 1] = $xs[$i + 1], $xs[$i]
                 swapped = True
     return $finish
-''',
-        "quick": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #69fa0a03
+sorting_by_hand.strategies["quick"] = """
 def rank($w: str):
     return $key
 
@@ -411,36 +699,86 @@ def quick_sort($xs: list[str]) -> list[str]:
 def $f($xs: list[str]) -> list:
     $xs = quick_sort($xs)
     return $finish
-'''},
-    bugs=(Bug("one pass only", "bubble", "                swapped = True\n", "                swapped = False\n"),
-          Bug("equal words change places", "insertion", "rank($w) $before rank($xs[$j - 1])", "not rank($xs[$j - 1]) $before rank($w)"),
-          Bug("the rest of one half is lost", "merge", "merged + left + right", "merged + left"),
-          Bug("equal words are lost", "quick", " + same + ", " + same[:1] + ")),
-    inputs=listing(words, sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)),
-    oracle='''
-def rank($w):
-    return $key
+"""
 
-def $f(xs):
-    $xs = sorted(xs, key=rank$reverse)
-    return $finish
-''', result="list")
+# %% ../nbs/09d_families_algorithms.ipynb #d62f7d8a
+sorting_by_hand.bugs.extend(
+    [
+        Bug("one pass only", "bubble", "                swapped = True\n", "                swapped = False\n"),
+        Bug(
+            "equal words change places",
+            "insertion",
+            "rank($w) $before rank($xs[$j - 1])",
+            "not rank($xs[$j - 1]) $before rank($w)",
+        ),
+        Bug("the rest of one half is lost", "merge", "merged + left + right", "merged + left"),
+        Bug("equal words are lost", "quick", " + same + ", " + same[:1] + "),
+    ]
+)
 
 # %% ../nbs/09d_families_algorithms.ipynb #3b20f01f
 top_few = Family(
-    name="top_few", domain="searching and sorting", concept="selecting without sorting everything",
-    title="The $side_words few", summary="Gives the $side_words numbers of a list, as many as asked for, compared by value $change_words, in that order$finish_words.",
-    names={"f": "top extremes choose_best front_runners", "xs": "values numbers data", "x": "x n value", "c": "count how_many size", "out": "chosen kept result"},
-    draw=both(choices(change={"easy": [("abs($x)", "without the sign"), ("$x % 10", "modulo 10")], "medium": NUMBER_CHANGES["medium"][:1] + NUMBER_CHANGES["easy"][1:4] + [("$x % $high", "modulo $high")], "hard": NUMBER_CHANGES["hard"]},
-                      finish={"easy": [("$out", "")], "medium": [("$out", ""), ("sum($out)", "; gives their sum")], "hard": [("$out[::-1]", "; gives them the other way round"), ("[$x * i for i, $x in enumerate($out)]", "; multiplies each by its place"), ("(len($out), $out[-1:])", "; gives how many and the last one")]}),
-              together({"sign": "-", "side_words": "largest", "pick": "max", "cmp": ">"}, {"sign": "", "side_words": "smallest", "pick": "min", "cmp": "<"})),
-    strategies={
-        "sorted": '''
+    name="top_few",
+    domain="searching and sorting",
+    concept="selecting without sorting everything",
+    title="The $side_words few",
+    summary=(
+        "Gives the $side_words numbers of a list, as many as asked for, compared by value "
+        "$change_words, in that order$finish_words."
+    ),
+    names={
+        "f": "top extremes choose_best front_runners",
+        "xs": "values numbers data",
+        "x": "x n value",
+        "c": "count how_many size",
+        "out": "chosen kept result",
+    },
+    oracle="""
+def $f(xs, $c):
+    rows = [($sign($change), $x) for $x in xs]
+    $out = []
+    while rows and len($out) < $c:
+        best = rows[0]
+        for row in rows:
+            best = row if row < best else best
+        rows.remove(best)
+        $out.append(best[1])
+    return $finish
+""",
+    draw=both(
+        choices(
+            change={
+                "easy": [("abs($x)", "without the sign"), ("$x % 10", "modulo 10")],
+                "medium": NUMBER_CHANGES["medium"][:1] + NUMBER_CHANGES["easy"][1:4] + [("$x % $high", "modulo $high")],
+                "hard": NUMBER_CHANGES["hard"],
+            },
+            finish={
+                "easy": [("$out", "")],
+                "medium": [("$out", ""), ("sum($out)", "; gives their sum")],
+                "hard": [
+                    ("$out[::-1]", "; gives them the other way round"),
+                    ("[$x * i for i, $x in enumerate($out)]", "; multiplies each by its place"),
+                    ("(len($out), $out[-1:])", "; gives how many and the last one"),
+                ],
+            },
+        ),
+        together(
+            {"sign": "-", "side_words": "largest", "pick": "max", "cmp": ">"},
+            {"sign": "", "side_words": "smallest", "pick": "min", "cmp": "<"},
+        ),
+    ),
+    inputs=listing(numbers(-9, 20), number(1, 4), sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), keywords={1: "$c"}),
+)
+
+# %% ../nbs/09d_families_algorithms.ipynb #fce3db23
+top_few.strategies["sorted"] = """
 def $f($xs: list[int], $c: int):
     $out = sorted($xs, key=lambda $x: ($sign($change), $x))[:$c]
     return $finish
-''',
-        "heap": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #83a3e2f8
+top_few.strategies["heap"] = """
 import heapq
 
 
@@ -452,8 +790,10 @@ def $f($xs: list[int], $c: int):
         _, $x = heapq.heappop(heap)
         $out.append($x)
     return $finish
-''',
-        "selection": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #5cf0e015
+top_few.strategies["selection"] = """
 def $f($xs: list[int], $c: int):
     def rank($x: int) -> tuple[int, int]:
         return $sign($change), $x
@@ -465,8 +805,10 @@ def $f($xs: list[int], $c: int):
         left.remove(best)
         $out.append(best)
     return $finish
-''',
-        "kept_short": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #442203cf
+top_few.strategies["kept_short"] = """
 def $f($xs: list[int], $c: int):
     ranked = []
     for $x in $xs:
@@ -479,35 +821,88 @@ def $f($xs: list[int], $c: int):
             del ranked[$c:]
     $out = [$x for _, $x in ranked]
     return $finish
-'''},
-    bugs=(Bug("one too many", "heap", "len($out) < $c", "len($out) <= $c"),
-          Bug("a number chosen once is chosen again", "selection", "        left.remove(best)\n", ""),
-          Bug("the list is cut one too short", "kept_short", "del ranked[$c:]", "del ranked[max($c - 1, 1):]"),
-          Bug("fails on equal numbers", "sorted", "sorted($xs,", "sorted(set($xs),")),
-    inputs=listing(numbers(-9, 20), number(1, 4), sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), keywords={1: "$c"}),
-    oracle='''
-def $f(xs, $c):
-    rows = [($sign($change), $x) for $x in xs]
-    $out = []
-    while rows and len($out) < $c:
-        best = rows[0]
-        for row in rows:
-            best = row if row < best else best
-        rows.remove(best)
-        $out.append(best[1])
-    return $finish
-''')
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #f33ae8ec
+top_few.bugs.extend(
+    [
+        Bug("one too many", "heap", "len($out) < $c", "len($out) <= $c"),
+        Bug("a number chosen once is chosen again", "selection", "        left.remove(best)\n", ""),
+        Bug("the list is cut one too short", "kept_short", "del ranked[$c:]", "del ranked[max($c - 1, 1):]"),
+        Bug("fails on equal numbers", "sorted", "sorted($xs,", "sorted(set($xs),"),
+    ]
+)
 
 # %% ../nbs/09d_families_algorithms.ipynb #5e5c9bdd
 coin_counts = Family(
-    name="coin_counts", domain="dynamic programming", concept="building up from smaller amounts",
-    title="$ask_words", summary="Finds $ask_words to pay an amount with coins of $coins_words.",
-    names={"f": "pay change coin_table make_change", "n": "amount total goal", "c": "coin step value", "t": "table best ways"},
-    draw=both(choices(coins={"easy": [("(1, 2, 5)", "1, 2 and 5"), ("(1, 3, 4)", "1, 3 and 4")], "medium": [("(2, $odd)", "2 and $odd"), ("(1, $m)", "1 and $m"), ("(3, 5, 6)", "3, 5 and 6")], "hard": [("(2, $odd, $big)", "2, $odd and $big"), ("(3, 4, $big)", "3, 4 and $big"), ("(4, 6, $big)", "4, 6 and $big")]}),
-              together({"zero": "1", "none": "0", "merge": "$t[n] + $t[n - $c]", "agg": "sum", "plus": "part", "ask_words": "the number of orders"}, {"zero": "0", "none": "None", "merge": "$t[n - $c] + 1 if $t[n] is None else min($t[n], $t[n - $c] + 1)", "agg": "fewest", "plus": "part + 1", "ask_words": "the smallest number of coins"},
-                       hard=[{"zero": "0", "none": "None", "merge": "$t[n - $c] + 1 if $t[n] is None else max($t[n], $t[n - $c] + 1)", "agg": "most", "plus": "part + 1", "ask_words": "the largest number of coins"}])),
-    strategies={
-        "table": '''
+    name="coin_counts",
+    domain="dynamic programming",
+    concept="building up from smaller amounts",
+    title="$ask_words",
+    summary="Finds $ask_words to pay an amount with coins of $coins_words.",
+    names={
+        "f": "pay change coin_table make_change",
+        "n": "amount total goal",
+        "c": "coin step value",
+        "t": "table best ways",
+    },
+    oracle="""
+def $f(n):
+    def ways(left):
+        if left == 0:
+            return [0]
+        return [w + 1 for c in $coins if c <= left for w in ways(left - c)]
+    counts = ways(n)
+    if '$agg' == 'sum':
+        return len(counts)
+    return {'fewest': min, 'most': max}['$agg'](counts, default=None)
+""",
+    draw=both(
+        choices(
+            coins={
+                "easy": [("(1, 2, 5)", "1, 2 and 5"), ("(1, 3, 4)", "1, 3 and 4")],
+                "medium": [("(2, $odd)", "2 and $odd"), ("(1, $m)", "1 and $m"), ("(3, 5, 6)", "3, 5 and 6")],
+                "hard": [
+                    ("(2, $odd, $big)", "2, $odd and $big"),
+                    ("(3, 4, $big)", "3, 4 and $big"),
+                    ("(4, 6, $big)", "4, 6 and $big"),
+                ],
+            }
+        ),
+        together(
+            {
+                "zero": "1",
+                "none": "0",
+                "merge": "$t[n] + $t[n - $c]",
+                "agg": "sum",
+                "plus": "part",
+                "ask_words": "the number of orders",
+            },
+            {
+                "zero": "0",
+                "none": "None",
+                "merge": "$t[n - $c] + 1 if $t[n] is None else min($t[n], $t[n - $c] + 1)",
+                "agg": "fewest",
+                "plus": "part + 1",
+                "ask_words": "the smallest number of coins",
+            },
+            hard=[
+                {
+                    "zero": "0",
+                    "none": "None",
+                    "merge": "$t[n - $c] + 1 if $t[n] is None else max($t[n], $t[n - $c] + 1)",
+                    "agg": "most",
+                    "plus": "part + 1",
+                    "ask_words": "the largest number of coins",
+                }
+            ],
+        ),
+    ),
+    inputs=listing(lambda rng, size: size, sizes=(0, 1, 2, 3, 5, 6, 7, 8, 9, 11, 13, 14)),
+)
+
+# %% ../nbs/09d_families_algorithms.ipynb #fe4d3ce7
+coin_counts.strategies["table"] = """
 def $f($n: int):
     coins = $coins
     $t = [$zero] + [$none] * $n
@@ -516,8 +911,10 @@ def $f($n: int):
             if $c <= n and $t[n - $c] is not None:
                 $t[n] = $merge
     return $t[$n]
-''',
-        "forward": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #03394038
+coin_counts.strategies["forward"] = """
 def $f($n: int):
     $t = {0: $zero}
     for before in range($n):
@@ -531,8 +928,10 @@ def $f($n: int):
                 $t[n] = $none
             $t[n] = $merge
     return $t.get($n, $none)
-''',
-        "memo": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #d9a673dd
+coin_counts.strategies["memo"] = """
 from functools import lru_cache
 
 
@@ -554,34 +953,77 @@ def $f($n: int):
         return $t[left]
 
     return solve($n)
-'''},
-    bugs=(Bug("the last amount is not worked out", "table", "range(1, $n + 1)", "range(1, $n)"),
-          Bug("the base case is off by one", "memo", "return $zero", "return $zero + 1"),
-          Bug("a coin that fits exactly is refused", "table", "$c <= n", "$c < n"),
-          Bug("only the largest coin that fits is tried", "forward", "for $c in $coins:", "for $c in $coins[-1:]:")),
-    inputs=listing(lambda rng, size: size, sizes=(0, 1, 2, 3, 5, 6, 7, 8, 9, 11, 13, 14)),
-    oracle='''
-def $f(n):
-    def ways(left):
-        if left == 0:
-            return [0]
-        return [w + 1 for c in $coins if c <= left for w in ways(left - c)]
-    counts = ways(n)
-    if '$agg' == 'sum':
-        return len(counts)
-    return {'fewest': min, 'most': max}['$agg'](counts, default=None)
-''')
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #65a98cea
+coin_counts.bugs.extend(
+    [
+        Bug("the last amount is not worked out", "table", "range(1, $n + 1)", "range(1, $n)"),
+        Bug("the base case is off by one", "memo", "return $zero", "return $zero + 1"),
+        Bug("a coin that fits exactly is refused", "table", "$c <= n", "$c < n"),
+        Bug("only the largest coin that fits is tried", "forward", "for $c in $coins:", "for $c in $coins[-1:]:"),
+    ]
+)
 
 # %% ../nbs/09d_families_algorithms.ipynb #26329736
 longest_chain = Family(
-    name="longest_chain", domain="dynamic programming", concept="longest subsequences",
-    title="Longest chain", summary="Finds the length of the longest chain of numbers, taken in their order but not necessarily side by side, where each next number $rel_words the one before$weight_words.",
-    names={"f": "longest_chain chain_length best_sequence", "xs": "values numbers data", "a": "a before earlier", "b": "b now later", "t": "best lengths table"},
-    draw=both(choices(rel={"easy": [("$a < $b", "is greater than"), ("$a <= $b", "is not less than"), ("$a > $b", "is less than")], "medium": [("$b - $a in (1, 2)", "exceeds by one or two"), ("$a % 2 != $b % 2", "differs in parity from"), ("$b > $a and ($b - $a) % $small == 0", "exceeds by a multiple of $small")],
-                           "hard": [("$a < $b <= $a + $k", "exceeds by at most $k"), ("abs($a - $b) > $small", "is more than $small away from"), ("$a != 0 and $b % $a == 0", "is a multiple of")]},
-                      weight={"easy": [("1", "")], "medium": [("1", ""), ("(2 if $b % 2 else 1)", "; odd numbers count twice")], "hard": [("abs($b) % $m + 1", "; each counts its size modulo $m, plus one"), ("(3 if $b > $k else 1)", "; numbers above $k count three times")]})),
-    strategies={
-        "table": '''
+    name="longest_chain",
+    domain="dynamic programming",
+    concept="longest subsequences",
+    title="Longest chain",
+    summary=(
+        "Finds the length of the longest chain of numbers, taken in their order but not "
+        "necessarily side by side, where each next number $rel_words the one before$weight_words."
+    ),
+    result="int",
+    names={
+        "f": "longest_chain chain_length best_sequence",
+        "xs": "values numbers data",
+        "a": "a before earlier",
+        "b": "b now later",
+        "t": "best lengths table",
+    },
+    oracle="""
+from itertools import combinations
+
+def $f(xs):
+    best = 0
+    for size in range(1, len(xs) + 1):
+        for chain in combinations(xs, size):
+            if all((lambda $a, $b: $rel)(p, q) for p, q in zip(chain, chain[1:])):
+                best = max(best, sum((lambda $b: $weight)(v) for v in chain))
+    return best
+""",
+    draw=both(
+        choices(
+            rel={
+                "easy": [("$a < $b", "is greater than"), ("$a <= $b", "is not less than"), ("$a > $b", "is less than")],
+                "medium": [
+                    ("$b - $a in (1, 2)", "exceeds by one or two"),
+                    ("$a % 2 != $b % 2", "differs in parity from"),
+                    ("$b > $a and ($b - $a) % $small == 0", "exceeds by a multiple of $small"),
+                ],
+                "hard": [
+                    ("$a < $b <= $a + $k", "exceeds by at most $k"),
+                    ("abs($a - $b) > $small", "is more than $small away from"),
+                    ("$a != 0 and $b % $a == 0", "is a multiple of"),
+                ],
+            },
+            weight={
+                "easy": [("1", "")],
+                "medium": [("1", ""), ("(2 if $b % 2 else 1)", "; odd numbers count twice")],
+                "hard": [
+                    ("abs($b) % $m + 1", "; each counts its size modulo $m, plus one"),
+                    ("(3 if $b > $k else 1)", "; numbers above $k count three times"),
+                ],
+            },
+        )
+    ),
+    inputs=listing(numbers(-3, 14), sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 8)),
+)
+
+# %% ../nbs/09d_families_algorithms.ipynb #bf7840d7
+longest_chain.strategies["table"] = """
 def $f($xs: list[int]) -> int:
     $t = []
     for j, $b in enumerate($xs):
@@ -592,8 +1034,10 @@ def $f($xs: list[int]) -> int:
                 longest = max(longest, $t[i])
         $t.append(longest + $weight)
     return max($t, default=0)
-''',
-        "memo": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #25eeb8e0
+longest_chain.strategies["memo"] = """
 from functools import lru_cache
 
 
@@ -609,8 +1053,10 @@ def $f($xs: list[int]) -> int:
         return longest + $weight
 
     return max((ending_at(j) for j in range(len($xs))), default=0)
-''',
-        "pull": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #b5bbb10b
+longest_chain.strategies["pull"] = """
 def $f($xs: list[int]) -> int:
     $t = [0] * len($xs)
     answer = 0
@@ -624,33 +1070,63 @@ def $f($xs: list[int]) -> int:
             if $rel and $t[i] > $t[j]:
                 $t[j] = $t[i]
     return answer
-'''},
-    bugs=(Bug("only the number just before counts", "table", "for i in range(j):", "for i in range(max(j - 1, 0), j):"),
-          Bug("asks for the chain that ends at the last number", "table", "max($t, default=0)", "$t[-1] if $t else 0"),
-          Bug("takes the latest chain instead of the longest", "memo", "if $rel and ending_at(i) > longest:", "if $rel:"),
-          Bug("the first number cannot start a chain", "pull", "$t[i] += $weight", "$t[i] += $weight if i else 0")),
-    inputs=listing(numbers(-3, 14), sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 8)),
-    oracle='''
-from itertools import combinations
+"""
 
-def $f(xs):
-    best = 0
-    for size in range(1, len(xs) + 1):
-        for chain in combinations(xs, size):
-            if all((lambda $a, $b: $rel)(p, q) for p, q in zip(chain, chain[1:])):
-                best = max(best, sum((lambda $b: $weight)(v) for v in chain))
-    return best
-''', result="int")
+# %% ../nbs/09d_families_algorithms.ipynb #cef533f0
+longest_chain.bugs.extend(
+    [
+        Bug("only the number just before counts", "table", "for i in range(j):", "for i in range(max(j - 1, 0), j):"),
+        Bug("asks for the chain that ends at the last number", "table", "max($t, default=0)", "$t[-1] if $t else 0"),
+        Bug("takes the latest chain instead of the longest", "memo", "if $rel and ending_at(i) > longest:", "if $rel:"),
+        Bug("the first number cannot start a chain", "pull", "$t[i] += $weight", "$t[i] += $weight if i else 0"),
+    ]
+)
 
 # %% ../nbs/09d_families_algorithms.ipynb #df7efeb1
 edit_distance = Family(
-    name="edit_distance", domain="dynamic programming", concept="comparing two texts by a table",
-    title="Edit distance", summary="Finds the lowest price to turn one text into another, where leaving out a letter costs $drop, adding one costs $add and exchanging one costs $swap_words.",
-    names={"f": "distance edit_cost compare_texts", "a": "a source first", "b": "b target second", "t": "table costs grid", "row": "row line current"},
-    draw=choices(drop=[("2", ""), ("3", "")], add=[("2", ""), ("3", ""), ("4", "")],
-                 swap={"easy": [("1", "1"), ("3", "3"), ("4", "4")], "medium": [("1 + (p in 'aeiou')", "1, for a vowel 2"), ("$small", "$small")], "hard": [("1 if (p in 'aeiou') == (q in 'aeiou') else 3", "1 between vowels or between consonants and 3 otherwise"), ("abs(ord(p) - ord(q)) % 3 + 1", "1 to 3, by the distance of the letters")]}),
-    strategies={
-        "table": '''
+    name="edit_distance",
+    domain="dynamic programming",
+    concept="comparing two texts by a table",
+    title="Edit distance",
+    summary=(
+        "Finds the lowest price to turn one text into another, where leaving out a letter costs "
+        "$drop, adding one costs $add and exchanging one costs $swap_words."
+    ),
+    names={
+        "f": "distance edit_cost compare_texts",
+        "a": "a source first",
+        "b": "b target second",
+        "t": "table costs grid",
+        "row": "row line current",
+    },
+    oracle="""
+def $f(one, $b):
+    if one == '' or $b == '':
+        return len(one) * $drop + len($b) * $add
+    p, q = one[0], $b[0]
+    price = 0 if p == q else $swap
+    return min($f(one[1:], $b) + $drop, $f(one, $b[1:]) + $add, $f(one[1:], $b[1:]) + price)
+""",
+    draw=choices(
+        drop=[("2", ""), ("3", "")],
+        add=[("2", ""), ("3", ""), ("4", "")],
+        swap={
+            "easy": [("1", "1"), ("3", "3"), ("4", "4")],
+            "medium": [("1 + (p in 'aeiou')", "1, for a vowel 2"), ("$small", "$small")],
+            "hard": [
+                (
+                    "1 if (p in 'aeiou') == (q in 'aeiou') else 3",
+                    "1 between vowels or between consonants and 3 otherwise",
+                ),
+                ("abs(ord(p) - ord(q)) % 3 + 1", "1 to 3, by the distance of the letters"),
+            ],
+        },
+    ),
+    inputs=listing(text("aeilnrst"), text("aeilnrst"), sizes=(0, 1, 2, 2, 3, 3, 4), keywords={1: "$b"}),
+)
+
+# %% ../nbs/09d_families_algorithms.ipynb #863f3e0b
+edit_distance.strategies["table"] = """
 def $f($a: str, $b: str) -> int:
     $t = [[0] * (len($b) + 1) for _ in range(len($a) + 1)]
     for i in range(1, len($a) + 1):
@@ -664,8 +1140,10 @@ def $f($a: str, $b: str) -> int:
             else:
                 $t[i][j] = min($t[i - 1][j] + $drop, $t[i][j - 1] + $add, $t[i - 1][j - 1] + ($swap))
     return $t[-1][-1]
-''',
-        "rows": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #8c5ef2d0
+edit_distance.strategies["rows"] = """
 def $f($a: str, $b: str) -> int:
     above = [j * $add for j in range(len($b) + 1)]
     for p in $a:
@@ -675,8 +1153,10 @@ def $f($a: str, $b: str) -> int:
             $row.append(min(exchange, above[j + 1] + $drop, $row[j] + $add))
         above = $row
     return above[-1]
-''',
-        "recursion": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #c5943ccd
+edit_distance.strategies["recursion"] = """
 def $f($a: str, $b: str) -> int:
     known = {}
 
@@ -692,31 +1172,85 @@ def $f($a: str, $b: str) -> int:
         return known[i, j]
 
     return cost(len($a), len($b))
-'''},
-    bugs=(Bug("adding letters at the front is free", "table", "$t[0][j] = j * $add", "$t[0][j] = 0"),
-          Bug("an exchange is not considered", "table", ", $t[i - 1][j - 1] + ($swap))", ")"),
-          Bug("the first letters are never compared", "recursion", "if j == 0:", "if j <= 1:"),
-          Bug("equal letters are exchanged at full price", "rows", "above[j] if p == q else above[j] + ($swap)", "above[j] + ($swap)")),
-    inputs=listing(text("aeilnrst"), text("aeilnrst"), sizes=(0, 1, 2, 2, 3, 3, 4), keywords={1: "$b"}),
-    oracle='''
-def $f(one, $b):
-    if one == '' or $b == '':
-        return len(one) * $drop + len($b) * $add
-    p, q = one[0], $b[0]
-    price = 0 if p == q else $swap
-    return min($f(one[1:], $b) + $drop, $f(one, $b[1:]) + $add, $f(one[1:], $b[1:]) + price)
-''')
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #ff285ef1
+edit_distance.bugs.extend(
+    [
+        Bug("adding letters at the front is free", "table", "$t[0][j] = j * $add", "$t[0][j] = 0"),
+        Bug("an exchange is not considered", "table", ", $t[i - 1][j - 1] + ($swap))", ")"),
+        Bug("the first letters are never compared", "recursion", "if j == 0:", "if j <= 1:"),
+        Bug(
+            "equal letters are exchanged at full price",
+            "rows",
+            "above[j] if p == q else above[j] + ($swap)",
+            "above[j] + ($swap)",
+        ),
+    ]
+)
 
 # %% ../nbs/09d_families_algorithms.ipynb #eacae42b
 best_stretch = Family(
-    name="best_stretch", domain="dynamic programming", concept="going on or starting again",
-    title="Best stretch", summary="Finds the $pick_words sum of neighbouring numbers, each $change_words, over stretches that are not empty; gives $finish_words.",
-    names={"f": "best_stretch peak_run stretch", "xs": "values numbers deltas", "x": "x n value", "here": "here current running", "best": "best record answer"},
-    draw=both(choices(change={"easy": [("$x", "as it is"), ("$x - $k", "minus $k")], "medium": [("$x - $k", "minus $k"), ("$k - $x", "taken from $k"), ("($x if $keep else -$x)", "negated unless it is $keep_words")], "hard": [("($x * $m - $high)", "times $m minus $high"), ("($x - $k if $keep else $r)", "minus $k if it is $keep_words, else $r"), ("$x % $m - $r", "modulo $m, minus $r")]},
-                      finish={"easy": [("$best", "it, or None for an empty list")], "medium": [("$best", "it, or None for an empty list"), ("0 if $best is None else abs($best)", "its size, or 0 for an empty list")], "hard": [("$best", "it, or None for an empty list"), ("($best or 0) * len($xs)", "it times the number of numbers")]}, keep=NUMBER_TESTS),
-              together({"pick": "max", "pick_words": "largest", "cmp": ">"}, {"pick": "min", "pick_words": "smallest", "cmp": "<"})),
-    strategies={
-        "kadane": '''
+    name="best_stretch",
+    domain="dynamic programming",
+    concept="going on or starting again",
+    title="Best stretch",
+    summary=(
+        "Finds the $pick_words sum of neighbouring numbers, each $change_words, over stretches "
+        "that are not empty; gives $finish_words."
+    ),
+    names={
+        "f": "best_stretch peak_run stretch",
+        "xs": "values numbers deltas",
+        "x": "x n value",
+        "here": "here current running",
+        "best": "best record answer",
+    },
+    oracle="""
+def $f(xs):
+    gains = [$change for $x in xs]
+    sums = [sum(gains[i:j]) for i in range(len(gains)) for j in range(i + 1, len(gains) + 1)]
+    $best = $pick(sums) if sums else None
+    $xs = xs
+    return $finish
+""",
+    draw=both(
+        choices(
+            change={
+                "easy": [("$x", "as it is"), ("$x - $k", "minus $k")],
+                "medium": [
+                    ("$x - $k", "minus $k"),
+                    ("$k - $x", "taken from $k"),
+                    ("($x if $keep else -$x)", "negated unless it is $keep_words"),
+                ],
+                "hard": [
+                    ("($x * $m - $high)", "times $m minus $high"),
+                    ("($x - $k if $keep else $r)", "minus $k if it is $keep_words, else $r"),
+                    ("$x % $m - $r", "modulo $m, minus $r"),
+                ],
+            },
+            finish={
+                "easy": [("$best", "it, or None for an empty list")],
+                "medium": [
+                    ("$best", "it, or None for an empty list"),
+                    ("0 if $best is None else abs($best)", "its size, or 0 for an empty list"),
+                ],
+                "hard": [
+                    ("$best", "it, or None for an empty list"),
+                    ("($best or 0) * len($xs)", "it times the number of numbers"),
+                ],
+            },
+            keep=NUMBER_TESTS,
+        ),
+        together(
+            {"pick": "max", "pick_words": "largest", "cmp": ">"}, {"pick": "min", "pick_words": "smallest", "cmp": "<"}
+        ),
+    ),
+    inputs=listing(numbers(-9, 15)),
+)
+
+# %% ../nbs/09d_families_algorithms.ipynb #3e6f9d11
+best_stretch.strategies["kadane"] = """
 def $f($xs: list[int]) -> int | None:
     $best = None
     $here = 0
@@ -726,8 +1260,10 @@ def $f($xs: list[int]) -> int | None:
         if $best is None or $here $cmp $best:
             $best = $here
     return $finish
-''',
-        "all_stretches": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #756617d5
+best_stretch.strategies["all_stretches"] = """
 def $f($xs: list[int]) -> int | None:
     gains = [$change for $x in $xs]
     $best = None
@@ -738,8 +1274,10 @@ def $f($xs: list[int]) -> int | None:
             if $best is None or $here $cmp $best:
                 $best = $here
     return $finish
-''',
-        "halves": '''
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #23026d81
+best_stretch.strategies["halves"] = """
 def solve(gains: list[int]) -> int | None:
     if len(gains) <= 1:
         return gains[0] if gains else None
@@ -752,20 +1290,33 @@ def solve(gains: list[int]) -> int | None:
 def $f($xs: list[int]) -> int | None:
     $best = solve([$change for $x in $xs])
     return $finish
-'''},
-    bugs=(Bug("never starts again", "kadane", "$pick($here + gain, gain)", "$here + gain"),
-          Bug("an empty stretch is allowed", "all_stretches", "$best = None\n", "$best = 0\n"),
-          Bug("only stretches that reach the end count", "all_stretches", "            if $best is None or $here $cmp $best:\n                $best = $here\n", "        if $best is None or $here $cmp $best:\n            $best = $here\n"),
-          Bug("stretches over the middle are forgotten", "halves", ", left + right)", ")")),
-    inputs=listing(numbers(-9, 15)),
-    oracle='''
-def $f(xs):
-    gains = [$change for $x in xs]
-    sums = [sum(gains[i:j]) for i in range(len(gains)) for j in range(i + 1, len(gains) + 1)]
-    $best = $pick(sums) if sums else None
-    $xs = xs
-    return $finish
-''')
+"""
+
+# %% ../nbs/09d_families_algorithms.ipynb #acedf7bb
+best_stretch.bugs.extend(
+    [
+        Bug("never starts again", "kadane", "$pick($here + gain, gain)", "$here + gain"),
+        Bug("an empty stretch is allowed", "all_stretches", "$best = None\n", "$best = 0\n"),
+        Bug(
+            "only stretches that reach the end count",
+            "all_stretches",
+            "            if $best is None or $here $cmp $best:\n                $best = $here\n",
+            "        if $best is None or $here $cmp $best:\n            $best = $here\n",
+        ),
+        Bug("stretches over the middle are forgotten", "halves", ", left + right)", ")"),
+    ]
+)
 
 # %% ../nbs/09d_families_algorithms.ipynb #7021af0c
-ALGORITHMS = [nested_fold, subset_search, tree_walk, binary_search, sorting_by_hand, top_few, coin_counts, longest_chain, edit_distance, best_stretch]
+ALGORITHMS = [
+    nested_fold,
+    subset_search,
+    tree_walk,
+    binary_search,
+    sorting_by_hand,
+    top_few,
+    coin_counts,
+    longest_chain,
+    edit_distance,
+    best_stretch,
+]

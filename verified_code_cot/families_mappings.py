@@ -7,26 +7,77 @@ __all__ = ['word_groups', 'most_common', 'merged_stock', 'compared_sets', 'first
            'divisor_measure', 'number_walk', 'MAPPINGS', 'stock']
 
 # %% ../nbs/09c_families_mappings.ipynb #6a6ce424
-from .families import (
-    NUMBER_CHANGES, NUMBER_TESTS, WORD_KEYS, WORD_TESTS, Bug, Family, both, choices, listing, number, numbers, together, words)
+from verified_code_cot.families import (
+    NUMBER_CHANGES,
+    NUMBER_TESTS,
+    WORD_KEYS,
+    WORD_TESTS,
+    Bug,
+    Family,
+    both,
+    choices,
+    listing,
+    number,
+    numbers,
+    together,
+    words,
+)
 
 # %% ../nbs/09c_families_mappings.ipynb #3fa5229d
 word_groups = Family(
-    name="word_groups", domain="dicts", concept="grouping by a key",
-    title="Group words by $key_words", summary="Groups words by their $key_words and gives $finish_words for each group, the groups in order of their keys.",
-    names={"f": "group_words arrange classify bucket", "xs": "words tokens entries", "w": "w word token", "t": "groups table buckets", "mine": "members group bunch"},
-    draw=choices(key=WORD_KEYS, finish={"easy": [("len($mine)", "the number of words"), ("$mine", "the words"), ("$mine[0]", "the first word")],
-                                        "medium": [("max($mine, key=len)", "the longest word"), ("sorted(set($mine))", "the different words in order"), ("'+'.join($mine)", "the words joined by plus signs")],
-                                        "hard": [("sum(len($w) for $w in $mine) // len($mine)", "the mean length, rounded down,"), ("[$w for $w in $mine if $mine.count($w) > 1]", "the words that occur more than once"), ("{$w: $mine.count($w) for $w in sorted($mine)}", "how often each word occurs")]}),
-    strategies={
-        "setdefault": '''
+    name="word_groups",
+    domain="dicts",
+    concept="grouping by a key",
+    title="Group words by $key_words",
+    summary=(
+        "Groups words by their $key_words and gives $finish_words for each group, the groups in order of their keys."
+    ),
+    names={
+        "f": "group_words arrange classify bucket",
+        "xs": "words tokens entries",
+        "w": "w word token",
+        "t": "groups table buckets",
+        "mine": "members group bunch",
+    },
+    oracle="""
+def $f(xs):
+    keys = [(lambda $w: $key)(w) for w in xs]
+    result = {}
+    for key in sorted(set(keys)):
+        $mine = [w for w, k in zip(xs, keys) if k == key]
+        result[key] = $finish
+    return result
+""",
+    draw=choices(
+        key=WORD_KEYS,
+        finish={
+            "easy": [("len($mine)", "the number of words"), ("$mine", "the words"), ("$mine[0]", "the first word")],
+            "medium": [
+                ("max($mine, key=len)", "the longest word"),
+                ("sorted(set($mine))", "the different words in order"),
+                ("'+'.join($mine)", "the words joined by plus signs"),
+            ],
+            "hard": [
+                ("sum(len($w) for $w in $mine) // len($mine)", "the mean length, rounded down,"),
+                ("[$w for $w in $mine if $mine.count($w) > 1]", "the words that occur more than once"),
+                ("{$w: $mine.count($w) for $w in sorted($mine)}", "how often each word occurs"),
+            ],
+        },
+    ),
+    inputs=listing(words, sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)),
+)
+
+# %% ../nbs/09c_families_mappings.ipynb #abb4387f
+word_groups.strategies["setdefault"] = """
 def $f($xs: list[str]) -> dict:
     $t = {}
     for $w in $xs:
         $t.setdefault($key, []).append($w)
     return {key: $finish for key, $mine in sorted($t.items())}
-''',
-        "defaultdict": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #813cee4d
+word_groups.strategies["defaultdict"] = """
 from collections import defaultdict
 
 
@@ -39,8 +90,10 @@ def $f($xs: list[str]) -> dict:
         $mine = $t[key]
         result[key] = $finish
     return result
-''',
-        "membership": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #9876d602
+word_groups.strategies["membership"] = """
 def $f($xs: list[str]) -> dict:
     $t = {}
     for $w in $xs:
@@ -53,8 +106,10 @@ def $f($xs: list[str]) -> dict:
         $mine = $t.pop(key)
         $t[key] = $finish
     return dict(sorted($t.items()))
-''',
-        "sorted_runs": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #ff172743
+word_groups.strategies["sorted_runs"] = """
 from itertools import groupby
 
 
@@ -67,31 +122,73 @@ def $f($xs: list[str]) -> dict:
         $mine = list(run)
         result[key] = $finish
     return result
-'''},
-    bugs=(Bug("the first word of a group is lost", "membership", "$t[key] = [$w]", "$t[key] = []"),
-          Bug("each group keeps only its latest word", "defaultdict", "$t[$key] += [$w]", "$t[$key] = [$w]"),
-          Bug("groupby without sorting first", "sorted_runs", "groupby(sorted($xs, key=key_of), key=key_of)", "groupby($xs, key=key_of)"),
-          Bug("the last word is not looked at", "setdefault", "in $xs:", "in $xs[:-1]:")),
-    inputs=listing(words, sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)),
-    oracle='''
-def $f(xs):
-    keys = [(lambda $w: $key)(w) for w in xs]
-    result = {}
-    for key in sorted(set(keys)):
-        $mine = [w for w, k in zip(xs, keys) if k == key]
-        result[key] = $finish
-    return result
-''')
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #0f177899
+word_groups.bugs.extend(
+    [
+        Bug("the first word of a group is lost", "membership", "$t[key] = [$w]", "$t[key] = []"),
+        Bug("each group keeps only its latest word", "defaultdict", "$t[$key] += [$w]", "$t[$key] = [$w]"),
+        Bug(
+            "groupby without sorting first",
+            "sorted_runs",
+            "groupby(sorted($xs, key=key_of), key=key_of)",
+            "groupby($xs, key=key_of)",
+        ),
+        Bug("the last word is not looked at", "setdefault", "in $xs:", "in $xs[:-1]:"),
+    ]
+)
 
 # %% ../nbs/09c_families_mappings.ipynb #780b76fd
 most_common = Family(
-    name="most_common", domain="dicts", concept="counting and ranking",
-    title="The $small most frequent", summary="Counts the words $keep_words and gives the $small most frequent ones $show_words, equally frequent ones $tie_words.",
-    names={"f": "top_words most_frequent leaders frequent", "xs": "words tokens entries", "w": "w word token", "t": "counts tally frequency", "n": "n count times"},
-    draw=both(choices(keep=WORD_TESTS, show={"easy": [("($w, $n)", "with their counts")], "medium": [("$w", "alone"), ("f'{$w}={$n}'", "as texts with their counts")], "hard": [("$w.upper() if $n > 1 else $w", "in capitals when they repeat"), ("$n * len($w)", "as count times length")]}),
-              together({"order": "(-$n, $w)", "tie_words": "in the order of the alphabet"}, medium=[{"order": "(-$n, -len($w), $w)", "tie_words": "longest first"}], hard=[{"order": "(-$n, len($w), $w)", "tie_words": "shortest first"}, {"order": "(-$n, $w[::-1])", "tie_words": "by their last letters"}])),
-    strategies={
-        "get": '''
+    name="most_common",
+    domain="dicts",
+    concept="counting and ranking",
+    title="The $small most frequent",
+    summary=(
+        "Counts the words $keep_words and gives the $small most frequent ones $show_words, "
+        "equally frequent ones $tie_words."
+    ),
+    names={
+        "f": "top_words most_frequent leaders frequent",
+        "xs": "words tokens entries",
+        "w": "w word token",
+        "t": "counts tally frequency",
+        "n": "n count times",
+    },
+    oracle="""
+def $f(xs):
+    kept = [$w for $w in xs if $keep]
+    rows = [(kept.count($w), $w) for $w in sorted(set(kept))]
+    rows.sort(key=lambda row: (lambda $n, $w: $order)(*row))
+    return [(lambda $n, $w: $show)(*row) for row in rows[:$small]]
+""",
+    draw=both(
+        choices(
+            keep=WORD_TESTS,
+            show={
+                "easy": [("($w, $n)", "with their counts")],
+                "medium": [("$w", "alone"), ("f'{$w}={$n}'", "as texts with their counts")],
+                "hard": [
+                    ("$w.upper() if $n > 1 else $w", "in capitals when they repeat"),
+                    ("$n * len($w)", "as count times length"),
+                ],
+            },
+        ),
+        together(
+            {"order": "(-$n, $w)", "tie_words": "in the order of the alphabet"},
+            medium=[{"order": "(-$n, -len($w), $w)", "tie_words": "longest first"}],
+            hard=[
+                {"order": "(-$n, len($w), $w)", "tie_words": "shortest first"},
+                {"order": "(-$n, $w[::-1])", "tie_words": "by their last letters"},
+            ],
+        ),
+    ),
+    inputs=listing(words, sizes=(0, 2, 6, 9, 12, 14, 16, 18, 21, 24)),
+)
+
+# %% ../nbs/09c_families_mappings.ipynb #4b33cf33
+most_common.strategies["get"] = """
 def $f($xs: list[str]) -> list:
     $t = {}
     for $w in $xs:
@@ -99,8 +196,10 @@ def $f($xs: list[str]) -> list:
             $t[$w] = $t.get($w, 0) + 1
     ranked = sorted(($order, $w, $n) for $w, $n in $t.items())
     return [$show for _, $w, $n in ranked[:$small]]
-''',
-        "counter": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #648ea544
+most_common.strategies["counter"] = """
 from collections import Counter
 
 
@@ -113,8 +212,10 @@ def $f($xs: list[str]) -> list:
 
     top = sorted($t.items(), key=order)[:$small]
     return [$show for $w, $n in top]
-''',
-        "heap": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #136c9b3d
+most_common.strategies["heap"] = """
 import heapq
 
 
@@ -129,8 +230,10 @@ def $f($xs: list[str]) -> list:
         _, $w, $n = heapq.heappop(heap)
         result.append($show)
     return result
-''',
-        "selection": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #dd89bf7e
+most_common.strategies["selection"] = """
 def $f($xs: list[str]) -> list:
     $t = {}
     for $w in $xs:
@@ -145,36 +248,93 @@ def $f($xs: list[str]) -> list:
         $n = $t.pop($w)
         result.append($show)
     return result
-'''},
-    bugs=(Bug("the first occurrence counts zero", "get", "$t.get($w, 0) + 1", "$t.get($w, -1) + 1"),
-          Bug("one too many", "heap", "len(result) < $small", "len(result) <= $small"),
-          Bug("takes the rarest", "counter", "sorted($t.items(), key=order)", "sorted($t.items(), key=order, reverse=True)"),
-          Bug("chooses the largest key instead of the smallest", "selection", "min($t", "max($t")),
-    inputs=listing(words, sizes=(0, 1, 3, 5, 7, 9, 12, 15, 18, 20)),
-    oracle='''
-def $f(xs):
-    kept = [$w for $w in xs if $keep]
-    rows = [(kept.count($w), $w) for $w in sorted(set(kept))]
-    rows.sort(key=lambda row: (lambda $n, $w: $order)(*row))
-    return [(lambda $n, $w: $show)(*row) for row in rows[:$small]]
-''')
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #904ca5d6
+most_common.bugs.extend(
+    [
+        Bug("the first occurrence counts zero", "get", "$t.get($w, 0) + 1", "$t.get($w, -1) + 1"),
+        Bug("one too many", "heap", "len(result) < $small", "len(result) <= $small"),
+        Bug(
+            "takes the rarest",
+            "counter",
+            "sorted($t.items(), key=order)",
+            "sorted($t.items(), key=order, reverse=True)",
+        ),
+        Bug("chooses the largest key instead of the smallest", "selection", "min($t", "max($t"),
+    ]
+)
 
 # %% ../nbs/09c_families_mappings.ipynb #1a58e436
 def stock(rng, size):
     """A dictionary of at most `size` goods and their numbers."""
-    goods = rng.sample("apple pear plum fig kiwi lime nut".split(), min(size, 7))
+    goods = rng.sample(["apple", "pear", "plum", "fig", "kiwi", "lime", "nut"], min(size, 7))
     return {good: rng.randint(0, 12) for good in goods}
 
 # %% ../nbs/09c_families_mappings.ipynb #532038c8
 merged_stock = Family(
-    name="merged_stock", domain="dicts", concept="merging two dictionaries",
-    title="Merge two stocks", summary="Merges two dictionaries of numbers: for keys in both it takes $merge_words, and $only_words of the second; then it drops numbers that are not $keep_words.",
-    names={"f": "merge combine join_stocks update_stock", "a": "stock left first", "b": "delivery right second", "key": "key name good", "x": "x amount value", "p": "p old mine", "q": "q new theirs"},
-    draw=both(choices(keep={"easy": [("$x > 0", "positive"), ("$x != $k", "different from $k")], "medium": NUMBER_TESTS["medium"][:4], "hard": NUMBER_TESTS["hard"][:4]}),
-              choices(merge={"easy": [("$p + $q", "the sum"), ("max($p, $q)", "the larger one"), ("$q", "the second")], "medium": [("$p - $q", "the difference"), ("min($p, $q)", "the smaller one"), ("$p * $m + $q", "$m times the first plus the second")], "hard": [("($p + $q) // 2", "the mean, rounded down"), ("$p + $q if $q % 2 else $p - $q", "the sum for an odd second number, else the difference"), ("abs($p - $q) or $p", "the distance (the number itself if they are equal)")]},
-                      only={"easy": [("$q", "all other keys")], "medium": [("$q", "all other keys"), ("-$q", "the other keys negated")], "hard": [("-$q", "the other keys negated"), ("$q // 2", "half of the other keys")]})),
-    strategies={
-        "copy": '''
+    name="merged_stock",
+    domain="dicts",
+    concept="merging two dictionaries",
+    title="Merge two stocks",
+    summary=(
+        "Merges two dictionaries of numbers: for keys in both it takes $merge_words, and "
+        "$only_words of the second; then it drops numbers that are not $keep_words."
+    ),
+    names={
+        "f": "merge combine join_stocks update_stock",
+        "a": "stock left first",
+        "b": "delivery right second",
+        "key": "key name good",
+        "x": "x amount value",
+        "p": "p old mine",
+        "q": "q new theirs",
+    },
+    oracle="""
+def $f(a, b):
+    def value($key):
+        if $key in a and $key in b:
+            $p, $q = a[$key], b[$key]
+            return $merge
+        $q = b.get($key)
+        return a[$key] if $key in a else $only
+    rows = [(key, value(key)) for key in sorted([*a, *(k for k in b if k not in a)])]
+    return {key: $x for key, $x in rows if $keep}
+""",
+    draw=both(
+        choices(
+            keep={
+                "easy": [("$x > 0", "positive"), ("$x != $k", "different from $k")],
+                "medium": NUMBER_TESTS["medium"][:4],
+                "hard": NUMBER_TESTS["hard"][:4],
+            }
+        ),
+        choices(
+            merge={
+                "easy": [("$p + $q", "the sum"), ("max($p, $q)", "the larger one"), ("$q", "the second")],
+                "medium": [
+                    ("$p - $q", "the difference"),
+                    ("min($p, $q)", "the smaller one"),
+                    ("$p * $m + $q", "$m times the first plus the second"),
+                ],
+                "hard": [
+                    ("($p + $q) // 2", "the mean, rounded down"),
+                    ("$p + $q if $q % 2 else $p - $q", "the sum for an odd second number, else the difference"),
+                    ("abs($p - $q) or $p", "the distance (the number itself if they are equal)"),
+                ],
+            },
+            only={
+                "easy": [("$q", "all other keys")],
+                "medium": [("$q", "all other keys"), ("-$q", "the other keys negated")],
+                "hard": [("-$q", "the other keys negated"), ("$q // 2", "half of the other keys")],
+            },
+        ),
+    ),
+    inputs=listing(stock, stock, sizes=(0, 1, 2, 3, 3, 4, 4, 5, 6, 7)),
+)
+
+# %% ../nbs/09c_families_mappings.ipynb #41547326
+merged_stock.strategies["copy"] = """
 def $f($a: dict[str, int], $b: dict[str, int]) -> dict[str, int]:
     result = $a.copy()
     for $key, $q in $b.items():
@@ -184,8 +344,10 @@ def $f($a: dict[str, int], $b: dict[str, int]) -> dict[str, int]:
         else:
             result[$key] = $only
     return {$key: $x for $key, $x in sorted(result.items()) if $keep}
-''',
-        "all_keys": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #c4cae84a
+merged_stock.strategies["all_keys"] = """
 def $f($a: dict[str, int], $b: dict[str, int]) -> dict[str, int]:
     result = {}
     for $key in sorted($a.keys() | $b.keys()):
@@ -200,8 +362,10 @@ def $f($a: dict[str, int], $b: dict[str, int]) -> dict[str, int]:
         if $keep:
             result[$key] = $x
     return result
-''',
-        "try": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #aceb3722
+merged_stock.strategies["try"] = """
 def $f($a: dict[str, int], $b: dict[str, int]) -> dict[str, int]:
     result = dict($a)
     for $key in $b:
@@ -217,41 +381,97 @@ def $f($a: dict[str, int], $b: dict[str, int]) -> dict[str, int]:
         if not ($keep):
             del result[$key]
     return dict(sorted(result.items()))
-'''},
-    bugs=(Bug("keys only in the second are dropped", "copy", "            result[$key] = $only\n", "            continue\n"),
-          Bug("keys only in the first are dropped", "all_keys", "$a.keys() | $b.keys()", "$b.keys()"),
-          Bug("the test is forgotten for the last key", "try", "for $key in list(result):", "for $key in list(result)[:-1]:"),
-          Bug("the merged number goes to the wrong side", "copy", "$p = result[$key]", "$p = $b[$key]")),
-    inputs=listing(stock, stock, sizes=(0, 1, 2, 3, 3, 4, 4, 5, 6, 7)),
-    oracle='''
-def $f(a, b):
-    def value($key):
-        if $key in a and $key in b:
-            $p, $q = a[$key], b[$key]
-            return $merge
-        $q = b.get($key)
-        return a[$key] if $key in a else $only
-    rows = [(key, value(key)) for key in sorted([*a, *(k for k in b if k not in a)])]
-    return {key: $x for key, $x in rows if $keep}
-''')
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #ae7d8a15
+merged_stock.bugs.extend(
+    [
+        Bug(
+            "keys only in the second are dropped",
+            "copy",
+            "            result[$key] = $only\n",
+            "            continue\n",
+        ),
+        Bug("keys only in the first are dropped", "all_keys", "$a.keys() | $b.keys()", "$b.keys()"),
+        Bug(
+            "the test is forgotten for the last key",
+            "try",
+            "for $key in list(result):",
+            "for $key in list(result)[:-1]:",
+        ),
+        Bug("the merged number goes to the wrong side", "copy", "$p = result[$key]", "$p = $b[$key]"),
+    ]
+)
 
 # %% ../nbs/09c_families_mappings.ipynb #a23317a4
 compared_sets = Family(
-    name="compared_sets", domain="sets", concept="set operations",
-    title="Numbers in $which_words", summary="Gives the different numbers in $which_words that are $keep_words, in ascending order$finish_words.",
-    names={"f": "compare select_common set_report overlap", "a": "first left mine", "b": "second right theirs", "x": "x n value", "out": "chosen result found"},
-    draw=both(choices(keep={"easy": NUMBER_TESTS["easy"], "medium": NUMBER_TESTS["medium"], "hard": NUMBER_TESTS["hard"]}),
-              together({"op": "&", "codes": "(3,)", "rule": "$x in $a and $x in $b", "which_words": "both lists"}, {"op": "-", "codes": "(1,)", "rule": "$x in $a and $x not in $b", "which_words": "the first list but not the second"},
-                       {"op": "^", "codes": "(1, 2)", "rule": "($x in $a) != ($x in $b)", "which_words": "exactly one of the lists"}, {"op": "|", "codes": "(1, 2, 3)", "rule": "$x in $a or $x in $b", "which_words": "either list"}),
-              choices(finish={"easy": [("$out", "")], "medium": [("$out", ""), ("(len($out), $out[:$small])", ": how many they are and the first $small of them")], "hard": [("[b - a for a, b in zip($out, $out[1:])]", ": the steps between them"), ("(min($out, default=0), max($out, default=0))", ": the smallest and the largest, 0 if there is none"), ("sum($out) - len($out)", ": their sum less their number")]})),
-    strategies={
-        "operators": '''
+    name="compared_sets",
+    domain="sets",
+    concept="set operations",
+    title="Numbers in $which_words",
+    summary="Gives the different numbers in $which_words that are $keep_words, in ascending order$finish_words.",
+    names={
+        "f": "compare select_common set_report overlap",
+        "a": "first left mine",
+        "b": "second right theirs",
+        "x": "x n value",
+        "out": "chosen result found",
+    },
+    oracle="""
+def $f(a, b):
+    $a, $b = a, b
+    $out = [$x for $x in range(-20, 40) if ($rule) and ($keep)]
+    return $finish
+""",
+    draw=both(
+        choices(keep={"easy": NUMBER_TESTS["easy"], "medium": NUMBER_TESTS["medium"], "hard": NUMBER_TESTS["hard"]}),
+        together(
+            {"op": "&", "codes": "(3,)", "rule": "$x in $a and $x in $b", "which_words": "both lists"},
+            {
+                "op": "-",
+                "codes": "(1,)",
+                "rule": "$x in $a and $x not in $b",
+                "which_words": "the first list but not the second",
+            },
+            {
+                "op": "^",
+                "codes": "(1, 2)",
+                "rule": "($x in $a) != ($x in $b)",
+                "which_words": "exactly one of the lists",
+            },
+            {"op": "|", "codes": "(1, 2, 3)", "rule": "$x in $a or $x in $b", "which_words": "either list"},
+        ),
+        choices(
+            finish={
+                "easy": [("$out", "")],
+                "medium": [
+                    ("$out", ""),
+                    ("(len($out), $out[:$small])", ": how many they are and the first $small of them"),
+                ],
+                "hard": [
+                    ("[b - a for a, b in zip($out, $out[1:])]", ": the steps between them"),
+                    (
+                        "(min($out, default=0), max($out, default=0))",
+                        ": the smallest and the largest, 0 if there is none",
+                    ),
+                    ("sum($out) - len($out)", ": their sum less their number"),
+                ],
+            }
+        ),
+    ),
+    inputs=listing(numbers(0, 12), numbers(0, 12), sizes=(0, 1, 2, 4, 5, 6, 7, 8, 9, 10)),
+)
+
+# %% ../nbs/09c_families_mappings.ipynb #aae520f4
+compared_sets.strategies["operators"] = """
 def $f($a: list[int], $b: list[int]):
     both = set($a) $op set($b)
     $out = sorted($x for $x in both if $keep)
     return $finish
-''',
-        "loop": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #6121f9bc
+compared_sets.strategies["loop"] = """
 def $f($a: list[int], $b: list[int]):
     $out = []
     for $x in $a + $b:
@@ -261,8 +481,10 @@ def $f($a: list[int], $b: list[int]):
             $out.append($x)
     $out.sort()
     return $finish
-''',
-        "counted": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #e4033754
+compared_sets.strategies["counted"] = """
 def $f($a: list[int], $b: list[int]):
     seen = {}
     for $x in $a:
@@ -274,29 +496,76 @@ def $f($a: list[int], $b: list[int]):
         if seen[$x] in $codes and ($keep):
             $out.append($x)
     return $finish
-'''},
-    bugs=(Bug("repeated numbers are shown twice", "loop", "$x in $out or not ($rule)", "not ($rule)"),
-          Bug("the largest number is left out", "counted", "in sorted(seen):", "in sorted(seen)[:-1]:"),
-          Bug("the wrong operator", "operators", "set($a) $op set($b)", "set($b) - set($a)"),
-          Bug("stops at the first number that is not wanted", "loop", "            continue\n", "            break\n")),
-    inputs=listing(numbers(0, 12), numbers(0, 12), sizes=(0, 1, 2, 4, 5, 6, 7, 8, 9, 10)),
-    oracle='''
-def $f(a, b):
-    $a, $b = a, b
-    $out = [$x for $x in range(-20, 40) if ($rule) and ($keep)]
-    return $finish
-''')
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #8302f03e
+compared_sets.bugs.extend(
+    [
+        Bug("repeated numbers are shown twice", "loop", "$x in $out or not ($rule)", "not ($rule)"),
+        Bug("the largest number is left out", "counted", "in sorted(seen):", "in sorted(seen)[:-1]:"),
+        Bug("the wrong operator", "operators", "set($a) $op set($b)", "set($b) - set($a)"),
+        Bug("stops at the first number that is not wanted", "loop", "            continue\n", "            break\n"),
+    ]
+)
 
 # %% ../nbs/09c_families_mappings.ipynb #10ce7fb0
 first_of_kind = Family(
-    name="first_of_kind", domain="sets", concept="remembering what was seen",
-    title="One number of each kind", summary="Keeps the $which_words number of every kind, where two numbers are of one kind if they agree in their $change_words; gives $finish_words.",
-    names={"f": "distinct unique_by dedupe one_per_kind", "xs": "values numbers items", "x": "x n value", "seen": "seen known kinds", "out": "kept result uniques"},
-    draw=both(choices(change={"easy": [("abs($x)", "absolute value"), ("$x % $m", "remainder by $m"), ("$x", "value")], "medium": [("$x // $m", "quotient by $m"), ("$x * $x % $high", "square modulo $high"), ("len(str($x))", "number of characters")], "hard": [("($x % 2, $x > $k)", "parity and being above $k"), ("sum(map(int, str(abs($x))))", "sum of digits"), ("sorted(str($x))[-1]", "largest character")]},
-                      finish={"easy": [("$out", "them in their old order")], "medium": [("len($out)", "their number"), ("$out", "them in their old order")], "hard": [("sorted($out, key=lambda $x: ($change, $x))", "them sorted by kind"), ("[$out.index($x) for $x in $out[::-1]]", "their places, last one first"), ("sum($out[::2]) - sum($out[1::2])", "their alternating sum")]}),
-              together({"side": "", "which_words": "first"}, {"side": "[::-1]", "which_words": "last"})),
-    strategies={
-        "set": '''
+    name="first_of_kind",
+    domain="sets",
+    concept="remembering what was seen",
+    title="One number of each kind",
+    summary=(
+        "Keeps the $which_words number of every kind, where two numbers are of one kind if they "
+        "agree in their $change_words; gives $finish_words."
+    ),
+    names={
+        "f": "distinct unique_by dedupe one_per_kind",
+        "xs": "values numbers items",
+        "x": "x n value",
+        "seen": "seen known kinds",
+        "out": "kept result uniques",
+    },
+    oracle="""
+def $f(xs):
+    kinds = [(lambda $x: $change)(x) for x in xs]
+    if '$side':
+        $out = [x for i, x in enumerate(xs) if kinds[i] not in kinds[i + 1:]]
+    else:
+        $out = [x for i, x in enumerate(xs) if kinds.index(kinds[i]) == i]
+    return $finish
+""",
+    draw=both(
+        choices(
+            change={
+                "easy": [("abs($x)", "absolute value"), ("$x % $m", "remainder by $m"), ("$x", "value")],
+                "medium": [
+                    ("$x // $m", "quotient by $m"),
+                    ("$x * $x % $high", "square modulo $high"),
+                    ("len(str($x))", "number of characters"),
+                ],
+                "hard": [
+                    ("($x % 2, $x > $k)", "parity and being above $k"),
+                    ("sum(map(int, str(abs($x))))", "sum of digits"),
+                    ("sorted(str($x))[-1]", "largest character"),
+                ],
+            },
+            finish={
+                "easy": [("$out", "them in their old order")],
+                "medium": [("len($out)", "their number"), ("$out", "them in their old order")],
+                "hard": [
+                    ("sorted($out, key=lambda $x: ($change, $x))", "them sorted by kind"),
+                    ("[$out.index($x) for $x in $out[::-1]]", "their places, last one first"),
+                    ("sum($out[::2]) - sum($out[1::2])", "their alternating sum"),
+                ],
+            },
+        ),
+        together({"side": "", "which_words": "first"}, {"side": "[::-1]", "which_words": "last"}),
+    ),
+    inputs=listing(numbers(-12, 30)),
+)
+
+# %% ../nbs/09c_families_mappings.ipynb #7faf8f22
+first_of_kind.strategies["set"] = """
 def $f($xs: list[int]):
     $seen = set()
     $out = []
@@ -307,16 +576,20 @@ def $f($xs: list[int]):
             $out.append($x)
     $out = $out$side
     return $finish
-''',
-        "dict": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #ac91f2ae
+first_of_kind.strategies["dict"] = """
 def $f($xs: list[int]):
     firsts = {}
     for $x in $xs$side:
         firsts.setdefault($change, $x)
     $out = list(firsts.values())$side
     return $finish
-''',
-        "nested": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #50037add
+first_of_kind.strategies["nested"] = """
 def $f($xs: list[int]):
     def kind($x: int):
         return $change
@@ -324,8 +597,10 @@ def $f($xs: list[int]):
     ordered = $xs$side
     $out = [$x for i, $x in enumerate(ordered) if kind($x) not in [kind(y) for y in ordered[:i]]]$side
     return $finish
-''',
-        "recursion": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #58a0cbc6
+first_of_kind.strategies["recursion"] = """
 def pick($xs: list[int], $seen: frozenset) -> list[int]:
     if not $xs:
         return []
@@ -339,31 +614,63 @@ def pick($xs: list[int], $seen: frozenset) -> list[int]:
 def $f($xs: list[int]):
     $out = pick($xs$side, frozenset())$side
     return $finish
-'''},
-    bugs=(Bug("what was seen is never noted", "set", "            $seen.add(kind)\n", ""),
-          Bug("keeps the latest instead", "dict", "firsts.setdefault($change, $x)", "firsts[$change] = $x"),
-          Bug("compares numbers, not kinds", "nested", "kind($x) not in [kind(y) for y in ordered[:i]]", "i == 0 or kind($x) != kind(ordered[i - 1])"),
-          Bug("stops at the first one seen before", "recursion", "return pick(rest, $seen)", "return []")),
-    inputs=listing(numbers(-12, 30)),
-    oracle='''
-def $f(xs):
-    kinds = [(lambda $x: $change)(x) for x in xs]
-    if '$side':
-        $out = [x for i, x in enumerate(xs) if kinds[i] not in kinds[i + 1:]]
-    else:
-        $out = [x for i, x in enumerate(xs) if kinds.index(kinds[i]) == i]
-    return $finish
-''')
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #13f90de9
+first_of_kind.bugs.extend(
+    [
+        Bug("what was seen is never noted", "set", "            $seen.add(kind)\n", ""),
+        Bug("keeps the latest instead", "dict", "firsts.setdefault($change, $x)", "firsts[$change] = $x"),
+        Bug(
+            "compares numbers, not kinds",
+            "nested",
+            "kind($x) not in [kind(y) for y in ordered[:i]]",
+            "i == 0 or kind($x) != kind(ordered[i - 1])",
+        ),
+        Bug("stops at the first one seen before", "recursion", "return pick(rest, $seen)", "return []"),
+    ]
+)
 
 # %% ../nbs/09c_families_mappings.ipynb #d34c1e1c
 missing_numbers = Family(
-    name="missing_numbers", domain="sets", concept="asking what is not there",
-    title="Missing numbers", summary="Walks from $begin in steps of $step and gives $ask_words in a list of numbers.",
-    names={"f": "missing gaps first_free holes", "xs": "taken values numbers used", "x": "candidate n x", "out": "open_places result holes_found", "here": "present known occupied"},
-    draw=both(choices(ask={"easy": [("1", "the first number that is not")], "medium": [("$small", "the first $small numbers that are not")], "hard": [("$m", "the first $m numbers that are not")]},
-                      begin=[("0", ""), ("1", ""), ("$low", "")], step={"easy": [("1", "")], "medium": [("1", ""), ("2", "")], "hard": [("2", ""), ("3", ""), ("$small", "")]})),
-    strategies={
-        "set_walk": '''
+    name="missing_numbers",
+    domain="sets",
+    concept="asking what is not there",
+    title="Missing numbers",
+    summary="Walks from $begin in steps of $step and gives $ask_words in a list of numbers.",
+    result="list",
+    names={
+        "f": "missing gaps first_free holes",
+        "xs": "taken values numbers used",
+        "x": "candidate n x",
+        "out": "open_places result holes_found",
+        "here": "present known occupied",
+    },
+    oracle="""
+def $f(xs):
+    line = [$begin + $step * i for i in range(99)]
+    return [n for n in line if xs.count(n) == 0][:$ask]
+""",
+    draw=both(
+        choices(
+            ask={
+                "easy": [("1", "the first number that is not")],
+                "medium": [("$small", "the first $small numbers that are not")],
+                "hard": [("$m", "the first $m numbers that are not")],
+            },
+            begin=[("0", ""), ("1", ""), ("$low", "")],
+            step={
+                "easy": [("1", "")],
+                "medium": [("1", ""), ("2", "")],
+                "hard": [("2", ""), ("3", ""), ("$small", "")],
+            },
+        )
+    ),
+    inputs=listing(numbers(-3, 8), sizes=(0, 1, 3, 5, 6, 8, 10, 12, 13, 14)),
+)
+
+# %% ../nbs/09c_families_mappings.ipynb #0af15a61
+missing_numbers.strategies["set_walk"] = """
 def $f($xs: list[int]) -> list[int]:
     $here = set($xs)
     $out = []
@@ -373,8 +680,10 @@ def $f($xs: list[int]) -> list[int]:
             $out.append($x)
         $x += $step
     return $out
-''',
-        "count": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #63f073da
+missing_numbers.strategies["count"] = """
 from itertools import count, islice
 
 
@@ -382,8 +691,10 @@ def $f($xs: list[int]) -> list[int]:
     $here = frozenset($xs)
     free = ($x for $x in count($begin, $step) if $x not in $here)
     return list(islice(free, $ask))
-''',
-        "flags": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #e83e2b2f
+missing_numbers.strategies["flags"] = """
 def $f($xs: list[int]) -> list[int]:
     size = $begin + $step * (len($xs) + $ask)
     $here = [False] * size
@@ -392,38 +703,98 @@ def $f($xs: list[int]) -> list[int]:
             $here[$x] = True
     $out = [$x for $x in range($begin, size, $step) if not $here[$x]]
     return $out[:$ask]
-''',
-        "recursion": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #a24414dd
+missing_numbers.strategies["recursion"] = """
 def $f($xs: list[int], $x: int = $begin, wanted: int = $ask) -> list[int]:
     if wanted == 0:
         return []
     if $x in $xs:
         return $f($xs, $x + $step, wanted)
     return [$x] + $f($xs, $x + $step, wanted - 1)
-'''},
-    bugs=(Bug("starts one step too late", "set_walk", "$x = $begin", "$x = $begin + $step"),
-          Bug("the line ends too early", "flags", "$step * (len($xs) + $ask)", "$step * len($xs)"),
-          Bug("gives the numbers that are there", "count", "if $x not in $here", "if $x in $here or $x > 99"),
-          Bug("one too many", "recursion", "if wanted == 0", "if wanted < 0")),
-    inputs=listing(numbers(-3, 8), sizes=(0, 1, 3, 5, 6, 8, 10, 12, 13, 14)),
-    oracle='''
-def $f(xs):
-    line = [$begin + $step * i for i in range(99)]
-    return [n for n in line if xs.count(n) == 0][:$ask]
-''', result="list")
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #2a008540
+missing_numbers.bugs.extend(
+    [
+        Bug("starts one step too late", "set_walk", "$x = $begin", "$x = $begin + $step"),
+        Bug("the line ends too early", "flags", "$step * (len($xs) + $ask)", "$step * len($xs)"),
+        Bug("gives the numbers that are there", "count", "if $x not in $here", "if $x in $here or $x > 99"),
+        Bug("one too many", "recursion", "if wanted == 0", "if wanted < 0"),
+    ]
+)
 
 # %% ../nbs/09c_families_mappings.ipynb #15b6c4a0
 digit_fold = Family(
-    name="digit_fold", domain="numbers", concept="taking a number apart into digits",
-    title="$fold_words of digits", summary="Takes the digits of a number in base $base that are $keep_words and gives the $fold_words of them, each $change_words.",
-    names={"f": "digit_sum digit_value fold_digits checksum", "n": "n number value", "x": "digit d x", "acc": "total result acc", "y": "y item part"},
-    draw=both(choices(keep={"easy": [("$x != $low", "different from $low"), ("$x % 2 == 0", "even"), ("$x > 1", "greater than 1")], "medium": [("$x % 2 == 1", "odd"), ("$x != $low", "different from $low"), ("0 < $x < $k", "between 0 and $k")], "hard": NUMBER_TESTS["medium"]},
-                      change={"easy": [("$x", "as it is"), ("$x * $x", "squared"), ("$x + 1", "plus one")], "medium": NUMBER_CHANGES["medium"], "hard": NUMBER_CHANGES["hard"]},
-                      base={"easy": [("10", "")], "medium": [("10", ""), ("2", ""), ("8", "")], "hard": [("$k", ""), ("16", ""), ("10", "")]}),
-              together({"start": "0", "step": "$acc + $y", "fold_words": "sum"}, medium=[{"start": "0", "step": "max($acc, $y)", "fold_words": "largest (at least 0)"}, {"start": "1", "step": "$acc * ($y or 1)", "fold_words": "product without zeros"}],
-                       hard=[{"start": "0", "step": "$acc ^ $y", "fold_words": "exclusive or"}, {"start": "0", "step": "$y - $acc", "fold_words": "alternating sum"}, {"start": "7", "step": "($acc * 3 + $y) % 97", "fold_words": "checksum modulo 97"}])),
-    strategies={
-        "divmod": '''
+    name="digit_fold",
+    domain="numbers",
+    concept="taking a number apart into digits",
+    title="$fold_words of digits",
+    summary=(
+        "Takes the digits of a number in base $base that are $keep_words and gives the "
+        "$fold_words of them, each $change_words."
+    ),
+    result="int",
+    names={
+        "f": "digit_sum digit_value fold_digits checksum",
+        "n": "n number value",
+        "x": "digit d x",
+        "acc": "total result acc",
+        "y": "y item part",
+    },
+    oracle="""
+def $f(n):
+    places = [p for p in range(40) if $base ** p <= n]
+    digits = [n // $base ** p % $base for p in places]
+    $acc = $start
+    for $x in [$x for $x in digits if $keep]:
+        $y = $change
+        $acc = $step
+    return $acc
+""",
+    draw=both(
+        choices(
+            keep={
+                "easy": [("$x != $low", "different from $low"), ("$x % 2 == 0", "even"), ("$x > 1", "greater than 1")],
+                "medium": [
+                    ("$x % 2 == 1", "odd"),
+                    ("$x != $low", "different from $low"),
+                    ("0 < $x < $k", "between 0 and $k"),
+                ],
+                "hard": NUMBER_TESTS["medium"],
+            },
+            change={
+                "easy": [("$x", "as it is"), ("$x * $x", "squared"), ("$x + 1", "plus one")],
+                "medium": NUMBER_CHANGES["medium"],
+                "hard": NUMBER_CHANGES["hard"],
+            },
+            base={
+                "easy": [("10", "")],
+                "medium": [("10", ""), ("2", ""), ("8", "")],
+                "hard": [("$k", ""), ("16", ""), ("10", "")],
+            },
+        ),
+        together(
+            {"start": "0", "step": "$acc + $y", "fold_words": "sum"},
+            medium=[
+                {"start": "0", "step": "max($acc, $y)", "fold_words": "largest (at least 0)"},
+                {"start": "1", "step": "$acc * ($y or 1)", "fold_words": "product without zeros"},
+            ],
+            hard=[
+                {"start": "0", "step": "$acc ^ $y", "fold_words": "exclusive or"},
+                {"start": "0", "step": "$y - $acc", "fold_words": "alternating sum"},
+                {"start": "7", "step": "($acc * 3 + $y) % 97", "fold_words": "checksum modulo 97"},
+            ],
+        ),
+    ),
+    inputs=listing(
+        lambda rng, size: rng.randint(10**size // 10, 10**size - 1), sizes=(0, 1, 1, 2, 3, 4, 5, 6, 5, 6, 7)
+    ),
+)
+
+# %% ../nbs/09c_families_mappings.ipynb #3d31af1b
+digit_fold.strategies["divmod"] = """
 def $f($n: int) -> int:
     $acc = $start
     while $n > 0:
@@ -432,8 +803,10 @@ def $f($n: int) -> int:
             $y = $change
             $acc = $step
     return $acc
-''',
-        "digits_first": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #8657aeff
+digit_fold.strategies["digits_first"] = """
 def digits_of($n: int) -> list[int]:
     digits = []
     while $n:
@@ -450,8 +823,10 @@ def $f($n: int) -> int:
         $y = $change
         $acc = $step
     return $acc
-''',
-        "recursion": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #d7c98880
+digit_fold.strategies["recursion"] = """
 def $f($n: int, $acc: int = $start) -> int:
     if $n == 0:
         return $acc
@@ -460,8 +835,10 @@ def $f($n: int, $acc: int = $start) -> int:
         $y = $change
         $acc = $step
     return $f($n // $base, $acc)
-''',
-        "generator": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #297287fe
+digit_fold.strategies["generator"] = """
 def parts($n: int):
     while $n != 0:
         $x = $n % $base
@@ -474,40 +851,87 @@ def $f($n: int) -> int:
     for $y in parts($n):
         $acc = $step
     return $acc
-'''},
-    bugs=(Bug("the leading digit is forgotten", "divmod", "while $n > 0", "while $n >= $base"),
-          Bug("the test is forgotten", "digits_first", "        if not ($keep):\n            continue\n", "        if $x == $base:\n            continue\n"),
-          Bug("the accumulator is not handed on", "recursion", "return $f($n // $base, $acc)", "return $f($n // $base)"),
-          Bug("two digits are cut off at once", "generator", "$n = $n // $base", "$n = $n // $base // $base")),
-    inputs=listing(lambda rng, size: rng.randint(10 ** size // 10, 10 ** size - 1), sizes=(0, 1, 1, 2, 3, 4, 5, 6, 5, 6, 7)),
-    oracle='''
-def $f(n):
-    places = [p for p in range(40) if $base ** p <= n]
-    digits = [n // $base ** p % $base for p in places]
-    $acc = $start
-    for $x in [$x for $x in digits if $keep]:
-        $y = $change
-        $acc = $step
-    return $acc
-''', result="int")
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #91dddddb
+digit_fold.bugs.extend(
+    [
+        Bug("the leading digit is forgotten", "divmod", "while $n > 0", "while $n >= $base"),
+        Bug(
+            "the test is forgotten",
+            "digits_first",
+            "        if not ($keep):\n            continue\n",
+            "        if $x == $base:\n            continue\n",
+        ),
+        Bug("the accumulator is not handed on", "recursion", "return $f($n // $base, $acc)", "return $f($n // $base)"),
+        Bug("two digits are cut off at once", "generator", "$n = $n // $base", "$n = $n // $base // $base"),
+    ]
+)
 
 # %% ../nbs/09c_families_mappings.ipynb #0398fe85
 divisor_measure = Family(
-    name="divisor_measure", domain="numbers", concept="divisors",
-    title="Divisors", summary="Finds the divisors of a positive number that are $keep_words and gives $finish_words.",
-    names={"f": "divisor_report list_divisors factors_of divisor_score", "n": "n number value", "x": "x candidate divisor", "out": "found divisors_found result"},
-    draw=choices(keep={"easy": [("$x > 1", "greater than 1"), ("$x < $n", "smaller than the number"), ("$x % 2 == 1", "odd")], "medium": [("1 < $x < $n", "neither 1 nor the number"), ("$x % $m != 0", "not divisible by $m"), ("$x > $k", "greater than $k")], "hard": [("$n // $x % 2 == 0", "left with an even quotient"), ("$x <= $k or $x == $n", "at most $k or the number itself"), ("($n // $x + $x) % $m != $r", "such that divisor plus quotient is not $r modulo $m")]},
-                 finish={"easy": [("$out", "them"), ("len($out)", "their number"), ("sum($out)", "their sum")], "medium": [("sum($out) - $n", "their sum less the number"), ("$out[::-1]", "them, largest first"), ("max($out, default=1)", "the largest, or 1")], "hard": [("sum($out) > $n", "whether their sum exceeds the number"), ("[b - a for a, b in zip($out, $out[1:])]", "the steps between them"), ("(len($out), sum($out) % $high)", "their number and their sum modulo $high")]}),
-    strategies={
-        "trial": '''
+    name="divisor_measure",
+    domain="numbers",
+    concept="divisors",
+    title="Divisors",
+    summary="Finds the divisors of a positive number that are $keep_words and gives $finish_words.",
+    names={
+        "f": "divisor_report list_divisors factors_of divisor_score",
+        "n": "n number value",
+        "x": "x candidate divisor",
+        "out": "found divisors_found result",
+    },
+    oracle="""
+def $f(n):
+    $n = n
+    $out = [$x for $x in range(1, n + 1) if n // $x * $x == n and ($keep)]
+    return $finish
+""",
+    draw=choices(
+        keep={
+            "easy": [("$x > 1", "greater than 1"), ("$x < $n", "smaller than the number"), ("$x % 2 == 1", "odd")],
+            "medium": [
+                ("1 < $x < $n", "neither 1 nor the number"),
+                ("$x % $m != 0", "not divisible by $m"),
+                ("$x > $k", "greater than $k"),
+            ],
+            "hard": [
+                ("$n // $x % 2 == 0", "left with an even quotient"),
+                ("$x <= $k or $x == $n", "at most $k or the number itself"),
+                ("($n // $x + $x) % $m != $r", "such that divisor plus quotient is not $r modulo $m"),
+            ],
+        },
+        finish={
+            "easy": [("$out", "them"), ("len($out)", "their number"), ("sum($out)", "their sum")],
+            "medium": [
+                ("sum($out) - $n", "their sum less the number"),
+                ("$out[::-1]", "them, largest first"),
+                ("max($out, default=1)", "the largest, or 1"),
+            ],
+            "hard": [
+                ("sum($out) > $n", "whether their sum exceeds the number"),
+                ("[b - a for a, b in zip($out, $out[1:])]", "the steps between them"),
+                ("(len($out), sum($out) % $high)", "their number and their sum modulo $high"),
+            ],
+        },
+    ),
+    inputs=listing(
+        lambda rng, size: rng.choice([1, 2, 3, 4, 7, 9, 12, 16, 18, 24, 25, 30, 36, 45, 48, 60]), sizes=(1,) * 12
+    ),
+)
+
+# %% ../nbs/09c_families_mappings.ipynb #db305aca
+divisor_measure.strategies["trial"] = """
 def $f($n: int):
     $out = []
     for $x in range(1, $n + 1):
         if $n % $x == 0 and ($keep):
             $out.append($x)
     return $finish
-''',
-        "pairs": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #3f5eedcb
+divisor_measure.strategies["pairs"] = """
 def $f($n: int):
     low, high = [], []
     d = 1
@@ -519,8 +943,10 @@ def $f($n: int):
         d += 1
     $out = [$x for $x in low + high[::-1] if $keep]
     return $finish
-''',
-        "set": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #199c9b38
+divisor_measure.strategies["set"] = """
 def $f($n: int):
     divisors = set()
     for d in range(1, int($n ** 0.5) + 1):
@@ -528,8 +954,10 @@ def $f($n: int):
             divisors |= {d, $n // d}
     $out = sorted($x for $x in divisors if $keep)
     return $finish
-''',
-        "generator": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #8ee4333f
+divisor_measure.strategies["generator"] = """
 def wanted($n: int):
     for $x in range(1, $n + 1):
         if $n % $x:
@@ -541,30 +969,79 @@ def wanted($n: int):
 def $f($n: int):
     $out = list(wanted($n))
     return $finish
-'''},
-    bugs=(Bug("the root of a square counts twice", "pairs", "if d != $n // d", "if d"),
-          Bug("the partner is forgotten", "set", "divisors |= {d, $n // d}", "divisors.add(d)"),
-          Bug("every second number is skipped", "trial", "range(1, $n + 1)", "range(1, $n + 1, 2)"),
-          Bug("stops at the first number that is no divisor", "generator", "continue", "break")),
-    inputs=listing(lambda rng, size: rng.choice([1, 2, 3, 4, 7, 9, 12, 16, 18, 24, 25, 30, 36, 45, 48, 60]), sizes=(1,) * 12),
-    oracle='''
-def $f(n):
-    $n = n
-    $out = [$x for $x in range(1, n + 1) if n // $x * $x == n and ($keep)]
-    return $finish
-''')
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #bd7c648e
+divisor_measure.bugs.extend(
+    [
+        Bug("the root of a square counts twice", "pairs", "if d != $n // d", "if d"),
+        Bug("the partner is forgotten", "set", "divisors |= {d, $n // d}", "divisors.add(d)"),
+        Bug("every second number is skipped", "trial", "range(1, $n + 1)", "range(1, $n + 1, 2)"),
+        Bug("stops at the first number that is no divisor", "generator", "continue", "break"),
+    ]
+)
 
 # %% ../nbs/09c_families_mappings.ipynb #02b67167
 number_walk = Family(
-    name="number_walk", domain="numbers", concept="repeating a rule until it stops",
-    title="A walk by a rule", summary="Starts at a number; while it is not $target, it becomes $yes_words if it is $test_words, else $no_words; gives $finish_words, after at most $limit steps.",
+    name="number_walk",
+    domain="numbers",
+    concept="repeating a rule until it stops",
+    title="A walk by a rule",
+    summary=(
+        "Starts at a number; while it is not $target, it becomes $yes_words if it is "
+        "$test_words, else $no_words; gives $finish_words, after at most $limit steps."
+    ),
     names={"f": "walk steps_to journey follow_rule", "n": "n number value", "seen": "seen visited trail"},
-    draw=both(choices(test={"easy": [("$n % 2 == 0", "even")], "medium": [("$n % 2 == 0", "even"), ("$n > $k", "above $k")], "hard": [("$n % 2 == 0 and $n > $k", "even and above $k"), ("$n % $m == 0 or $n > 50", "divisible by $m or above 50")]},
-                      yes=[("$n // 2", "half of it"), ("$n - $small", "$small less")], no={"easy": [("3 * $n + 1", "three times itself plus one"), ("$n - 1", "one less")], "medium": [("$n + $k", "$k more"), ("3 * $n + 1", "three times itself plus one")], "hard": [("$n * $m - $r", "$m times itself less $r"), ("$n + $n % 10 + 1", "itself plus its last digit plus one")]},
-                      limit=[("10", ""), ("12", ""), ("15", "")], target=[("1", ""), ("0", ""), ("$r", "")]),
-              choices(finish={"easy": [("len($seen) - 1", "the number of steps"), ("$seen", "all numbers on the way")], "medium": [("max($seen)", "the largest number on the way"), ("($seen[-1], len($seen))", "the last number and how many there were")], "hard": [("[b - a for a, b in zip($seen, $seen[1:])]", "the size of each step"), ("sum(1 for a, b in zip($seen, $seen[1:]) if b > a)", "how often it went up")]})),
-    strategies={
-        "while": '''
+    oracle="""
+def $f(n):
+    def after($n):
+        return ($yes) if $test else ($no)
+    $seen = [n]
+    while len($seen) < $limit + 1 and $seen[-1] != $target:
+        $seen.append(after($seen[-1]))
+    return $finish
+""",
+    draw=both(
+        choices(
+            test={
+                "easy": [("$n % 2 == 0", "even")],
+                "medium": [("$n % 2 == 0", "even"), ("$n > $k", "above $k")],
+                "hard": [
+                    ("$n % 2 == 0 and $n > $k", "even and above $k"),
+                    ("$n % $m == 0 or $n > 50", "divisible by $m or above 50"),
+                ],
+            },
+            yes=[("$n // 2", "half of it"), ("$n - $small", "$small less")],
+            no={
+                "easy": [("3 * $n + 1", "three times itself plus one"), ("$n - 1", "one less")],
+                "medium": [("$n + $k", "$k more"), ("3 * $n + 1", "three times itself plus one")],
+                "hard": [
+                    ("$n * $m - $r", "$m times itself less $r"),
+                    ("$n + $n % 10 + 1", "itself plus its last digit plus one"),
+                ],
+            },
+            limit=[("10", ""), ("12", ""), ("15", "")],
+            target=[("1", ""), ("0", ""), ("$r", "")],
+        ),
+        choices(
+            finish={
+                "easy": [("len($seen) - 1", "the number of steps"), ("$seen", "all numbers on the way")],
+                "medium": [
+                    ("max($seen)", "the largest number on the way"),
+                    ("($seen[-1], len($seen))", "the last number and how many there were"),
+                ],
+                "hard": [
+                    ("[b - a for a, b in zip($seen, $seen[1:])]", "the size of each step"),
+                    ("sum(1 for a, b in zip($seen, $seen[1:]) if b > a)", "how often it went up"),
+                ],
+            }
+        ),
+    ),
+    inputs=listing(number(0, 40), sizes=(1,) * 12),
+)
+
+# %% ../nbs/09c_families_mappings.ipynb #8d5b40d8
+number_walk.strategies["while"] = """
 def $f($n: int):
     $seen = [$n]
     while $n != $target and len($seen) <= $limit:
@@ -574,8 +1051,10 @@ def $f($n: int):
             $n = $no
         $seen.append($n)
     return $finish
-''',
-        "for_break": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #b61e5cf7
+number_walk.strategies["for_break"] = """
 def $f($n: int):
     $seen = [$n]
     for _ in range($limit):
@@ -584,8 +1063,10 @@ def $f($n: int):
         $n = ($yes) if $test else ($no)
         $seen.append($n)
     return $finish
-''',
-        "recursion": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #15135b13
+number_walk.strategies["recursion"] = """
 def path($n: int, left: int) -> list[int]:
     if $n == $target or left == 0:
         return [$n]
@@ -596,8 +1077,10 @@ def path($n: int, left: int) -> list[int]:
 def $f($n: int):
     $seen = path($n, $limit)
     return $finish
-''',
-        "generator": '''
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #49a36151
+number_walk.strategies["generator"] = """
 def stations($n: int):
     yield $n
     while $n != $target:
@@ -615,21 +1098,27 @@ def $f($n: int):
         if len($seen) > $limit:
             break
     return $finish
-'''},
-    bugs=(Bug("walks one step too far", "while", "len($seen) <= $limit", "len($seen) <= $limit + 1"),
-          Bug("the branches are swapped", "for_break", "($yes) if $test else ($no)", "($no) if $test else ($yes)"),
-          Bug("forgets the last station", "recursion", "return [$n]\n", "return [0]\n"),
-          Bug("the start is not part of the way", "generator", "    yield $n\n    while", "    while")),
-    inputs=listing(number(0, 40), sizes=(1,) * 12),
-    oracle='''
-def $f(n):
-    def after($n):
-        return ($yes) if $test else ($no)
-    $seen = [n]
-    while len($seen) < $limit + 1 and $seen[-1] != $target:
-        $seen.append(after($seen[-1]))
-    return $finish
-''')
+"""
+
+# %% ../nbs/09c_families_mappings.ipynb #89fff965
+number_walk.bugs.extend(
+    [
+        Bug("walks one step too far", "while", "len($seen) <= $limit", "len($seen) <= $limit + 1"),
+        Bug("the branches are swapped", "for_break", "($yes) if $test else ($no)", "($no) if $test else ($yes)"),
+        Bug("forgets the last station", "recursion", "return [$n]\n", "return [0]\n"),
+        Bug("the start is not part of the way", "generator", "    yield $n\n    while", "    while"),
+    ]
+)
 
 # %% ../nbs/09c_families_mappings.ipynb #934cdd22
-MAPPINGS = [word_groups, most_common, merged_stock, compared_sets, first_of_kind, missing_numbers, digit_fold, divisor_measure, number_walk]
+MAPPINGS = [
+    word_groups,
+    most_common,
+    merged_stock,
+    compared_sets,
+    first_of_kind,
+    missing_numbers,
+    digit_fold,
+    divisor_measure,
+    number_walk,
+]

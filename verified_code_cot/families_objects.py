@@ -7,8 +7,16 @@ __all__ = ['tank', 'knowing_stack', 'pair_object', 'linked_chain', 'safe_numbers
            'tank_calls', 'stack_calls', 'pair_calls', 'chain_calls', 'maybe_numbers', 'lookups', 'plan_steps']
 
 # %% ../nbs/09g_families_objects.ipynb #ab05b3e1
-from .families import (
-    NUMBER_CHANGES, NUMBER_TESTS, WORD_CHANGES, Bug, Family, both, choices, listing, number, numbers, together, words)
+from verified_code_cot.families import (
+    NUMBER_CHANGES,
+    NUMBER_TESTS,
+    Bug,
+    Family,
+    both,
+    choices,
+    listing,
+    together,
+)
 
 # %% ../nbs/09g_families_objects.ipynb #4f0b4e0a
 def tank_calls(rng, spec):
@@ -21,15 +29,79 @@ def tank_calls(rng, spec):
 
 # %% ../nbs/09g_families_objects.ipynb #7e494854
 tank = Family(
-    name="tank", domain="classes", concept="an object with a limit",
-    title="A $f with a limit", summary="A $f that holds at most its size; putting in too much $over_words, taking out too much $under_words; it can tell $answer_words.",
-    names={"f": "Tank Battery Purse Bucket", "put": "fill load add", "take": "drain use spend", "ask": "report state_of summary", "x": "amount x units"},
-    draw=both(together({"over": "self.lost += self.level - self.size\nself.level = self.size", "over_words": "loses the rest"}, {"over": "self.level -= $x", "over_words": "does nothing"}, hard=[{"over": "self.lost += 1\nself.level //= 2", "over_words": "counts as an accident and halves the content"}]),
-              together({"under": "self.level = 0", "under_words": "empties it"}, {"under": "self.level += $x", "under_words": "does nothing"}, hard=[{"under": "self.lost += 1\nself.level += $x", "under_words": "counts as an accident"}]),
-              choices(answer={"easy": [("self.level", "its content"), ("(self.level, self.size)", "its content and size")], "medium": [("self.size - self.level", "what is still free"), ("(self.level, self.lost)", "its content and what was lost"), ("self.level * 100 // self.size", "its content in percent")],
-                              "hard": [("self.level == 0 or self.level == self.size", "whether it is empty or full"), ("{'level': self.level, 'lost': self.lost, 'changes': self.changes}", "all about itself"), ("self.level * $m - self.lost", "$m times its content less what was lost")]})),
-    strategies={
-        "tests": '''
+    name="tank",
+    domain="classes",
+    concept="an object with a limit",
+    title="A $f with a limit",
+    summary=(
+        "A $f that holds at most its size; putting in too much $over_words, taking out too much "
+        "$under_words; it can tell $answer_words."
+    ),
+    names={
+        "f": "Tank Battery Purse Bucket",
+        "put": "fill load add",
+        "take": "drain use spend",
+        "ask": "report state_of summary",
+        "x": "amount x units",
+    },
+    oracle="""
+class $f:
+    def __init__(self, size):
+        self.steps, self.size = [], size
+    def $put(self, x):
+        self.steps.append(x)
+        return self
+    def $take(self, x):
+        self.steps.append(-x)
+        return self
+    def $ask(self):
+        self.level, self.lost, self.changes = 0, 0, len(self.steps)
+        for step in self.steps:
+            $x = step if step > 0 else -step
+            self.level = self.level + step
+            if step > 0 and self.level > self.size:
+                $over
+            if step < 0 and self.level < 0:
+                $under
+        return $answer
+""",
+    draw=both(
+        together(
+            {"over": "self.lost += self.level - self.size\nself.level = self.size", "over_words": "loses the rest"},
+            {"over": "self.level -= $x", "over_words": "does nothing"},
+            hard=[
+                {
+                    "over": "self.lost += 1\nself.level //= 2",
+                    "over_words": "counts as an accident and halves the content",
+                }
+            ],
+        ),
+        together(
+            {"under": "self.level = 0", "under_words": "empties it"},
+            {"under": "self.level += $x", "under_words": "does nothing"},
+            hard=[{"under": "self.lost += 1\nself.level += $x", "under_words": "counts as an accident"}],
+        ),
+        choices(
+            answer={
+                "easy": [("self.level", "its content"), ("(self.level, self.size)", "its content and size")],
+                "medium": [
+                    ("self.size - self.level", "what is still free"),
+                    ("(self.level, self.lost)", "its content and what was lost"),
+                    ("self.level * 100 // self.size", "its content in percent"),
+                ],
+                "hard": [
+                    ("self.level == 0 or self.level == self.size", "whether it is empty or full"),
+                    ("{'level': self.level, 'lost': self.lost, 'changes': self.changes}", "all about itself"),
+                    ("self.level * $m - self.lost", "$m times its content less what was lost"),
+                ],
+            }
+        ),
+    ),
+    inputs=tank_calls,
+)
+
+# %% ../nbs/09g_families_objects.ipynb #72477794
+tank.strategies["tests"] = """
 class $f:
     def __init__(self, size: int):
         self.size = size
@@ -53,8 +125,10 @@ class $f:
 
     def $ask(self):
         return $answer
-''',
-        "one_change": '''
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #cddc4236
+tank.strategies["one_change"] = """
 class $f:
     def __init__(self, size: int):
         self.size, self.level, self.lost, self.changes = size, 0, 0, 0
@@ -77,8 +151,10 @@ class $f:
 
     def $ask(self):
         return $answer
-''',
-        "inheritance": '''
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #91591cff
+tank.strategies["inheritance"] = """
 class Store:
     def __init__(self, size: int):
         self.size = size
@@ -110,33 +186,22 @@ class $f(Store):
 
     def $ask(self):
         return $answer
-'''},
-    bugs=(Bug("taking out puts in", "one_change", "return self._change(-$x)", "return self._change($x)"),
-          Bug("the limit itself is refused", "tests", "if self.level > self.size:", "if self.level >= self.size - 1:"),
-          Bug("below zero is not noticed", "inheritance", "        if self.level < 0:\n            $under\n", ""),
-          Bug("every call starts from an empty object", "tests", "        self.changes += 1\n        self.level += $x\n", "        self.changes += 1\n        self.level = $x\n")),
-    inputs=tank_calls,
-    oracle='''
-class $f:
-    def __init__(self, size):
-        self.steps, self.size = [], size
-    def $put(self, x):
-        self.steps.append(x)
-        return self
-    def $take(self, x):
-        self.steps.append(-x)
-        return self
-    def $ask(self):
-        self.level, self.lost, self.changes = 0, 0, len(self.steps)
-        for step in self.steps:
-            $x = step if step > 0 else -step
-            self.level = self.level + step
-            if step > 0 and self.level > self.size:
-                $over
-            if step < 0 and self.level < 0:
-                $under
-        return $answer
-''')
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #f017a203
+tank.bugs.extend(
+    [
+        Bug("taking out puts in", "one_change", "return self._change(-$x)", "return self._change($x)"),
+        Bug("the limit itself is refused", "tests", "if self.level > self.size:", "if self.level >= self.size - 1:"),
+        Bug("below zero is not noticed", "inheritance", "        if self.level < 0:\n            $under\n", ""),
+        Bug(
+            "every call starts from an empty object",
+            "tests",
+            "        self.changes += 1\n        self.level += $x\n",
+            "        self.changes += 1\n        self.level = $x\n",
+        ),
+    ]
+)
 
 # %% ../nbs/09g_families_objects.ipynb #6dd7ef13
 def stack_calls(rng, spec):
@@ -149,14 +214,69 @@ def stack_calls(rng, spec):
 
 # %% ../nbs/09g_families_objects.ipynb #f3a41cc1
 knowing_stack = Family(
-    name="knowing_stack", domain="classes", concept="a stack that knows about its content",
-    title="A stack that knows its $know_words", summary="A stack of numbers that always knows the $know_words of its content; pop on an empty stack $empty_words.",
+    name="knowing_stack",
+    domain="classes",
+    concept="a stack that knows about its content",
+    title="A stack that knows its $know_words",
+    summary="A stack of numbers that always knows the $know_words of its content; pop on an empty stack $empty_words.",
     names={"f": "Stack Pile Tower", "ask": "best known record", "x": "value x item"},
-    draw=both(together({"merge": "min(old, $x)", "know_words": "smallest number"}, {"merge": "max(old, $x)", "know_words": "largest number"}, medium=[{"merge": "old + $x", "know_words": "sum"}, {"merge": "old * 2 + $x", "know_words": "running value (doubled before each number is added)"}], hard=[{"merge": "old + $x if $keep else old", "know_words": "sum of the lowest number and all those that are $keep_words"}, {"merge": "max(old, abs($x - self.items[-1]))", "know_words": "largest step between neighbours (at least the lowest number)"}]),
-              choices(keep=NUMBER_TESTS),
-              together({"empty": "return self", "empty_words": "does nothing"}, medium=[{"empty": "raise IndexError('pop from an empty stack')", "empty_words": "raises an IndexError"}], hard=[{"empty": "raise IndexError('pop from an empty stack')", "empty_words": "raises an IndexError"}, {"empty": "raise IndexError(f'nothing left after {self.pops} pops')", "empty_words": "raises an IndexError that says how often pop was called"}])),
-    strategies={
-        "two_lists": '''
+    oracle="""
+class $f:
+    def __init__(self, below=None, top=None, pops=0):
+        self.below, self.top, self.pops = below, top, pops
+        self.items = [] if below is None else below.content()
+    def push(self, x):
+        return $f(self, x, self.pops)
+    def pop(self):
+        if self.below is None:
+            $empty
+        return $f(self.below.below, self.below.top, self.pops + 1)
+    def content(self):
+        return [] if self.below is None else self.below.content() + [self.top]
+    def $ask(self):
+        $x = self.top
+        if self.below is None or self.below.below is None:
+            return $x
+        old = self.below.$ask()
+        return $merge
+""",
+    draw=both(
+        together(
+            {"merge": "min(old, $x)", "know_words": "smallest number"},
+            {"merge": "max(old, $x)", "know_words": "largest number"},
+            medium=[
+                {"merge": "old + $x", "know_words": "sum"},
+                {"merge": "old * 2 + $x", "know_words": "running value (doubled before each number is added)"},
+            ],
+            hard=[
+                {
+                    "merge": "old + $x if $keep else old",
+                    "know_words": "sum of the lowest number and all those that are $keep_words",
+                },
+                {
+                    "merge": "max(old, abs($x - self.items[-1]))",
+                    "know_words": "largest step between neighbours (at least the lowest number)",
+                },
+            ],
+        ),
+        choices(keep=NUMBER_TESTS),
+        together(
+            {"empty": "return self", "empty_words": "does nothing"},
+            medium=[{"empty": "raise IndexError('pop from an empty stack')", "empty_words": "raises an IndexError"}],
+            hard=[
+                {"empty": "raise IndexError('pop from an empty stack')", "empty_words": "raises an IndexError"},
+                {
+                    "empty": "raise IndexError(f'nothing left after {self.pops} pops')",
+                    "empty_words": "raises an IndexError that says how often pop was called",
+                },
+            ],
+        ),
+    ),
+    inputs=stack_calls,
+)
+
+# %% ../nbs/09g_families_objects.ipynb #4496944d
+knowing_stack.strategies["two_lists"] = """
 class $f:
     def __init__(self):
         self.items = []
@@ -185,8 +305,10 @@ class $f:
 
     def content(self) -> list[int]:
         return self.items
-''',
-        "recomputed": '''
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #3f3fc794
+knowing_stack.strategies["recomputed"] = """
 class $f:
     def __init__(self):
         self.numbers = []
@@ -215,8 +337,10 @@ class $f:
 
     def content(self) -> list[int]:
         return list(self.numbers)
-''',
-        "pairs": '''
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #29951c5a
+knowing_stack.strategies["pairs"] = """
 class $f:
     def __init__(self):
         self.pairs = []
@@ -248,54 +372,129 @@ class $f:
 
     def content(self) -> list[int]:
         return self.items
-'''},
-    bugs=(Bug("the knowledge is not taken back", "two_lists", "        self.marks.pop()\n", ""),
-          Bug("pop takes the lowest", "pairs", "del self.pairs[-1]", "del self.pairs[0]"),
-          Bug("the lowest number is compared with zero", "recomputed", "old = $x if old is None else $merge", "old = 0 if old is None else $merge"),
-          Bug("the content is not taken back", "two_lists", "        self.items.pop()\n", "")),
-    inputs=stack_calls,
-    oracle='''
-class $f:
-    def __init__(self, below=None, top=None, pops=0):
-        self.below, self.top, self.pops = below, top, pops
-        self.items = [] if below is None else below.content()
-    def push(self, x):
-        return $f(self, x, self.pops)
-    def pop(self):
-        if self.below is None:
-            $empty
-        return $f(self.below.below, self.below.top, self.pops + 1)
-    def content(self):
-        return [] if self.below is None else self.below.content() + [self.top]
-    def $ask(self):
-        $x = self.top
-        if self.below is None or self.below.below is None:
-            return $x
-        old = self.below.$ask()
-        return $merge
-''')
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #ff0eb4b5
+knowing_stack.bugs.extend(
+    [
+        Bug("the knowledge is not taken back", "two_lists", "        self.marks.pop()\n", ""),
+        Bug("pop takes the lowest", "pairs", "del self.pairs[-1]", "del self.pairs[0]"),
+        Bug(
+            "the lowest number is compared with zero",
+            "recomputed",
+            "old = $x if old is None else $merge",
+            "old = 0 if old is None else $merge",
+        ),
+        Bug("the content is not taken back", "two_lists", "        self.items.pop()\n", ""),
+    ]
+)
 
 # %% ../nbs/09g_families_objects.ipynb #70c8c213
 def pair_calls(rng, spec):
     """Expressions over pairs, ending in their parts."""
+
     def one():
         return f"$f({rng.randint(-4, 9)}, {rng.randint(-4, 9)})"
+
     calls = []
     for _ in range(3):
-        calls += [f"({one()} + {one()}).parts()", f"({one()} * {rng.randint(-2, 4)}).parts()", f"({one()} + {one()} * {rng.randint(2, 3)}).$ask()", f"{one()}.$ask()"]
+        calls += [
+            f"({one()} + {one()}).parts()",
+            f"({one()} * {rng.randint(-2, 4)}).parts()",
+            f"({one()} + {one()} * {rng.randint(2, 3)}).$ask()",
+            f"{one()}.$ask()",
+        ]
     return calls + ["$f(2, 3) == $f(2, 3)", "$f(2, 3) == $f(3, 2)", "$f(1, 2) == 5"]
 
 # %% ../nbs/09g_families_objects.ipynb #487d3351
 pair_object = Family(
-    name="pair_object", domain="classes", concept="objects with operators",
-    title="A $f with operators", summary="A $f of two numbers; adding two gives $add_words, multiplying by a number gives $mul_words; equal are those with equal $eq_words; it can tell $answer_words.",
+    name="pair_object",
+    domain="classes",
+    concept="objects with operators",
+    title="A $f with operators",
+    summary=(
+        "A $f of two numbers; adding two gives $add_words, multiplying by a number gives "
+        "$mul_words; equal are those with equal $eq_words; it can tell $answer_words."
+    ),
     names={"f": "Pair Vector Couple", "ask": "size measure weight", "p": "a x left", "q": "b y right"},
-    draw=both(choices(add={"easy": [("$f(self.$p + other.$p, self.$q + other.$q)", "the pair of sums")], "medium": [("$f(self.$p + other.$p, self.$q + other.$q)", "the pair of sums"), ("$f(self.$p + other.$q, self.$q + other.$p)", "the crosswise sums"), ("$f(max(self.$p, other.$p), max(self.$q, other.$q))", "the larger parts")], "hard": [("$f(self.$p * other.$q + self.$q * other.$p, self.$q * other.$q)", "the sum as of fractions"), ("$f(self.$p * other.$p - self.$q * other.$q, self.$p * other.$q + self.$q * other.$p)", "the product as of complex numbers"), ("$f(min(self.$p, other.$p), max(self.$q, other.$q))", "the common range")]},
-                      mul={"easy": [("$f(self.$p * k, self.$q * k)", "both parts multiplied")], "medium": [("$f(self.$p * k, self.$q * k)", "both parts multiplied"), ("$f(self.$p * k, self.$q)", "the first part multiplied")], "hard": [("$f(self.$p + k * self.$q, self.$q)", "the second part added to the first so many times"), ("$f(self.$q * k, self.$p * k) if k < 0 else $f(self.$p * k, self.$q * k)", "both parts multiplied, and swapped for a negative number")]},
-                      eq={"easy": [("(self.$p, self.$q) == (other.$p, other.$q)", "parts")], "medium": [("self.$p + self.$q == other.$p + other.$q", "sums"), ("(self.$p, self.$q) == (other.$p, other.$q)", "parts")], "hard": [("self.$p * other.$q == other.$p * self.$q", "ratios"), ("sorted(self.parts()) == sorted(other.parts())", "parts in any order")]},
-                      answer={"easy": [("self.$p + self.$q", "its sum")], "medium": [("abs(self.$p) + abs(self.$q)", "the sum of the sizes of its parts"), ("self.$p * $m - self.$q", "$m times the first less the second part")], "hard": [("self.$p ** 2 + self.$q ** 2", "the sum of its squares"), ("'<' if self.$p < self.$q else '>' if self.$p > self.$q else '='", "how its parts compare")]})),
-    strategies={
-        "plain": '''
+    oracle="""
+from collections import namedtuple
+
+class $f(namedtuple('Base', '$p $q')):
+    def __new__(cls, one, two):
+        return super().__new__(cls, one, two)
+    def __add__(self, other):
+        return $add
+    def __mul__(self, k):
+        return $mul
+    def __eq__(self, other):
+        return isinstance(other, tuple) and ($eq)
+    def parts(self):
+        return tuple(self)
+    def $ask(self):
+        return $answer
+""",
+    draw=both(
+        choices(
+            add={
+                "easy": [("$f(self.$p + other.$p, self.$q + other.$q)", "the pair of sums")],
+                "medium": [
+                    ("$f(self.$p + other.$p, self.$q + other.$q)", "the pair of sums"),
+                    ("$f(self.$p + other.$q, self.$q + other.$p)", "the crosswise sums"),
+                    ("$f(max(self.$p, other.$p), max(self.$q, other.$q))", "the larger parts"),
+                ],
+                "hard": [
+                    ("$f(self.$p * other.$q + self.$q * other.$p, self.$q * other.$q)", "the sum as of fractions"),
+                    (
+                        "$f(self.$p * other.$p - self.$q * other.$q, self.$p * other.$q + self.$q * other.$p)",
+                        "the product as of complex numbers",
+                    ),
+                    ("$f(min(self.$p, other.$p), max(self.$q, other.$q))", "the common range"),
+                ],
+            },
+            mul={
+                "easy": [("$f(self.$p * k, self.$q * k)", "both parts multiplied")],
+                "medium": [
+                    ("$f(self.$p * k, self.$q * k)", "both parts multiplied"),
+                    ("$f(self.$p * k, self.$q)", "the first part multiplied"),
+                ],
+                "hard": [
+                    ("$f(self.$p + k * self.$q, self.$q)", "the second part added to the first so many times"),
+                    (
+                        "$f(self.$q * k, self.$p * k) if k < 0 else $f(self.$p * k, self.$q * k)",
+                        "both parts multiplied, and swapped for a negative number",
+                    ),
+                ],
+            },
+            eq={
+                "easy": [("(self.$p, self.$q) == (other.$p, other.$q)", "parts")],
+                "medium": [
+                    ("self.$p + self.$q == other.$p + other.$q", "sums"),
+                    ("(self.$p, self.$q) == (other.$p, other.$q)", "parts"),
+                ],
+                "hard": [
+                    ("self.$p * other.$q == other.$p * self.$q", "ratios"),
+                    ("sorted(self.parts()) == sorted(other.parts())", "parts in any order"),
+                ],
+            },
+            answer={
+                "easy": [("self.$p + self.$q", "its sum")],
+                "medium": [
+                    ("abs(self.$p) + abs(self.$q)", "the sum of the sizes of its parts"),
+                    ("self.$p * $m - self.$q", "$m times the first less the second part"),
+                ],
+                "hard": [
+                    ("self.$p ** 2 + self.$q ** 2", "the sum of its squares"),
+                    ("'<' if self.$p < self.$q else '>' if self.$p > self.$q else '='", "how its parts compare"),
+                ],
+            },
+        )
+    ),
+    inputs=pair_calls,
+)
+
+# %% ../nbs/09g_families_objects.ipynb #d428c055
+pair_object.strategies["plain"] = """
 class $f:
     def __init__(self, $p: int, $q: int):
         self.$p = $p
@@ -317,8 +516,10 @@ class $f:
 
     def $ask(self):
         return $answer
-''',
-        "dataclass": '''
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #4f879ae1
+pair_object.strategies["dataclass"] = """
 from dataclasses import dataclass
 
 
@@ -341,8 +542,10 @@ class $f:
 
     def __mul__(self, k: int):
         return $mul
-''',
-        "properties": '''
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #6d12e5b3
+pair_object.strategies["properties"] = """
 class $f:
     def __init__(self, *numbers: int):
         self.numbers = list(numbers)
@@ -372,29 +575,17 @@ class $f:
 
     def $ask(self):
         return $answer
-'''},
-    bugs=(Bug("the parts are mixed up", "plain", "self.$q = $q", "self.$q = $p"),
-          Bug("adding gives the object itself", "dataclass", "        return $add\n", "        return self\n"),
-          Bug("multiplying is forgotten", "properties", "        return $mul\n", "        return self\n"),
-          Bug("a pair equals only itself", "dataclass", "return type(other) is $f and ($eq)", "return self is other")),
-    inputs=pair_calls,
-    oracle='''
-from collections import namedtuple
+"""
 
-class $f(namedtuple('Base', '$p $q')):
-    def __new__(cls, one, two):
-        return super().__new__(cls, one, two)
-    def __add__(self, other):
-        return $add
-    def __mul__(self, k):
-        return $mul
-    def __eq__(self, other):
-        return isinstance(other, tuple) and ($eq)
-    def parts(self):
-        return tuple(self)
-    def $ask(self):
-        return $answer
-''')
+# %% ../nbs/09g_families_objects.ipynb #5260d1e9
+pair_object.bugs.extend(
+    [
+        Bug("the parts are mixed up", "plain", "self.$q = $q", "self.$q = $p"),
+        Bug("adding gives the object itself", "dataclass", "        return $add\n", "        return self\n"),
+        Bug("multiplying is forgotten", "properties", "        return $mul\n", "        return self\n"),
+        Bug("a pair equals only itself", "dataclass", "return type(other) is $f and ($eq)", "return self is other"),
+    ]
+)
 
 # %% ../nbs/09g_families_objects.ipynb #e2ef3fe1
 def chain_calls(rng, spec):
@@ -403,22 +594,119 @@ def chain_calls(rng, spec):
     for size in (0, 1, 2, 3, 4, 5, 6, 7, 8):
         chain = ""
         for _ in range(size):
-            chain += rng.choice([f".append({rng.randint(-2, 3)})", f".append({rng.randint(4, 9)})", f".push_front({rng.randint(-2, 3)})", f".remove({rng.randint(-2, 3)})", ".$special()"])
+            chain += rng.choice(
+                [
+                    f".append({rng.randint(-2, 3)})",
+                    f".append({rng.randint(4, 9)})",
+                    f".push_front({rng.randint(-2, 3)})",
+                    f".remove({rng.randint(-2, 3)})",
+                    ".$special()",
+                ]
+            )
         calls.append(f"$f(){chain}.values()")
     return calls
 
 # %% ../nbs/09g_families_objects.ipynb #412aef9f
 linked_chain = Family(
-    name="linked_chain", domain="classes", concept="a chain of nodes",
-    title="A linked list", summary="A chain of nodes with numbers: append at the end, push_front, remove the first equal number, and $special, which $special_words; values gives the numbers that are $keep_words.",
+    name="linked_chain",
+    domain="classes",
+    concept="a chain of nodes",
+    title="A linked list",
+    summary=(
+        "A chain of nodes with numbers: append at the end, push_front, remove the first equal "
+        "number, and $special, which $special_words; values gives the numbers that are "
+        "$keep_words."
+    ),
     names={"f": "Chain LinkedList Links", "special": "reshape rearrange turn", "x": "wanted x number"},
-    draw=both(together({"special_code": "self.head = self.head.next if self.head else None", "special_plain": "items[1:]", "special_words": "drops the first node"},
-                       {"special_code": "previous, node = None, self.head\nwhile node:\n    node.next, previous, node = previous, node, node.next\nself.head = previous", "special_plain": "items[::-1]", "special_words": "turns the chain round"},
-                       medium=[{"special_code": "node = self.head\nwhile node and node.next:\n    node.next = node.next.next\n    node = node.next", "special_plain": "items[::2]", "special_words": "drops every second node"}, {"special_code": "node = self.head\nwhile node:\n    node.value *= $m\n    node = node.next", "special_plain": "[v * $m for v in items]", "special_words": "multiplies every number by $m"}],
-                       hard=[{"special_code": "node = self.head\nwhile node and node.next:\n    if node.value == node.next.value:\n        node.next = node.next.next\n    else:\n        node = node.next", "special_plain": "[v for i, v in enumerate(items) if i == 0 or v != items[i - 1]]", "special_words": "drops numbers equal to the one before"}, {"special_code": "node = self.head\nwhile node and node.next:\n    node.value, node.next.value = node.next.value, node.value\n    node = node.next.next", "special_plain": "[items[i ^ 1] if i ^ 1 < len(items) else items[i] for i in range(len(items))]", "special_words": "swaps the numbers of neighbouring nodes"}]),
-              choices(keep={"easy": [("$x > 0", "positive"), ("$x != $k", "different from $k")], "medium": [*NUMBER_TESTS["easy"], ("abs($x) != $k", "not $k in size")], "hard": NUMBER_TESTS["medium"]})),
-    strategies={
-        "nodes": '''
+    oracle="""
+class $f:
+    def __init__(self, items=()):
+        self.items = items
+    def append(self, x):
+        return $f((*self.items, x))
+    def push_front(self, x):
+        return $f((x, *self.items))
+    def remove(self, x):
+        place = self.items.index(x) if x in self.items else len(self.items)
+        return $f(self.items[:place] + self.items[place + 1:])
+    def $special(self):
+        items = list(self.items)
+        return $f(tuple($special_plain))
+    def values(self):
+        return list(filter(lambda $x: $keep, self.items))
+""",
+    draw=both(
+        together(
+            {
+                "special_code": "self.head = self.head.next if self.head else None",
+                "special_plain": "items[1:]",
+                "special_words": "drops the first node",
+            },
+            {
+                "special_code": (
+                    "previous, node = None, self.head\n"
+                    "while node:\n"
+                    "    node.next, previous, node = previous, node, node.next\n"
+                    "self.head = previous"
+                ),
+                "special_plain": "items[::-1]",
+                "special_words": "turns the chain round",
+            },
+            medium=[
+                {
+                    "special_code": (
+                        "node = self.head\n"
+                        "while node and node.next:\n"
+                        "    node.next = node.next.next\n"
+                        "    node = node.next"
+                    ),
+                    "special_plain": "items[::2]",
+                    "special_words": "drops every second node",
+                },
+                {
+                    "special_code": "node = self.head\nwhile node:\n    node.value *= $m\n    node = node.next",
+                    "special_plain": "[v * $m for v in items]",
+                    "special_words": "multiplies every number by $m",
+                },
+            ],
+            hard=[
+                {
+                    "special_code": (
+                        "node = self.head\n"
+                        "while node and node.next:\n"
+                        "    if node.value == node.next.value:\n"
+                        "        node.next = node.next.next\n"
+                        "    else:\n"
+                        "        node = node.next"
+                    ),
+                    "special_plain": "[v for i, v in enumerate(items) if i == 0 or v != items[i - 1]]",
+                    "special_words": "drops numbers equal to the one before",
+                },
+                {
+                    "special_code": (
+                        "node = self.head\n"
+                        "while node and node.next:\n"
+                        "    node.value, node.next.value = node.next.value, node.value\n"
+                        "    node = node.next.next"
+                    ),
+                    "special_plain": "[items[i ^ 1] if i ^ 1 < len(items) else items[i] for i in range(len(items))]",
+                    "special_words": "swaps the numbers of neighbouring nodes",
+                },
+            ],
+        ),
+        choices(
+            keep={
+                "easy": [("$x > 0", "positive"), ("$x != $k", "different from $k")],
+                "medium": [*NUMBER_TESTS["easy"], ("abs($x) != $k", "not $k in size")],
+                "hard": NUMBER_TESTS["medium"],
+            }
+        ),
+    ),
+    inputs=chain_calls,
+)
+
+# %% ../nbs/09g_families_objects.ipynb #b3c7f1e1
+linked_chain.strategies["nodes"] = """
 class Node:
     def __init__(self, value: int, following=None):
         self.value = value
@@ -468,8 +756,10 @@ class $f:
                 result.append($x)
             node = node.next
         return result
-''',
-        "guarded": '''
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #4da74641
+linked_chain.strategies["guarded"] = """
 class Node:
     def __init__(self, value: int = 0):
         self.value = value
@@ -521,8 +811,10 @@ class $f:
 
     def values(self) -> list[int]:
         return [node.value for node in self.nodes() if (lambda $x: $keep)(node.value)]
-''',
-        "list": '''
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #2b1573f1
+linked_chain.strategies["list"] = """
 class $f:
     def __init__(self):
         self.items = []
@@ -547,45 +839,132 @@ class $f:
 
     def values(self) -> list[int]:
         return [$x for $x in self.items if $keep]
-'''},
-    bugs=(Bug("removing the first node loses nothing", "nodes", "self.head = node.next\n        else:", "self.head = self.head\n        else:"),
-          Bug("append to an empty chain is lost", "nodes", "            self.head = Node($x)\n            return self\n", "            return self\n"),
-          Bug("push_front cuts off the rest", "guarded", "fresh.next, self.head = self.head, fresh", "self.head, fresh.next = fresh, None"),
-          Bug("all equal numbers go", "list", "        if $x in self.items:\n            self.items.remove($x)\n", "        self.items = [other for other in self.items if other != $x][:len(self.items) - 1]\n")),
-    inputs=chain_calls,
-    oracle='''
-class $f:
-    def __init__(self, items=()):
-        self.items = items
-    def append(self, x):
-        return $f((*self.items, x))
-    def push_front(self, x):
-        return $f((x, *self.items))
-    def remove(self, x):
-        place = self.items.index(x) if x in self.items else len(self.items)
-        return $f(self.items[:place] + self.items[place + 1:])
-    def $special(self):
-        items = list(self.items)
-        return $f(tuple($special_plain))
-    def values(self):
-        return list(filter(lambda $x: $keep, self.items))
-''')
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #dcbe8640
+linked_chain.bugs.extend(
+    [
+        Bug(
+            "removing the first node loses nothing",
+            "nodes",
+            "self.head = node.next\n        else:",
+            "self.head = self.head\n        else:",
+        ),
+        Bug(
+            "append to an empty chain is lost",
+            "nodes",
+            "            self.head = Node($x)\n            return self\n",
+            "            return self\n",
+        ),
+        Bug(
+            "push_front cuts off the rest",
+            "guarded",
+            "fresh.next, self.head = self.head, fresh",
+            "self.head, fresh.next = fresh, None",
+        ),
+        Bug(
+            "all equal numbers go",
+            "list",
+            "        if $x in self.items:\n            self.items.remove($x)\n",
+            "        self.items = [other for other in self.items if other != $x][:len(self.items) - 1]\n",
+        ),
+    ]
+)
 
 # %% ../nbs/09g_families_objects.ipynb #bc94d738
 def maybe_numbers(rng, size):
     """A list of `size` texts, most of them whole numbers."""
-    return [rng.choice(["3", "12", "-4", "0", "7", "25"]) if rng.random() < 0.7 else rng.choice(["x", "", "1.5", "ten", "--2"]) for _ in range(size)]
+    return [
+        rng.choice(["3", "12", "-4", "0", "7", "25"])
+        if rng.random() < 0.7
+        else rng.choice(["x", "", "1.5", "ten", "--2"])
+        for _ in range(size)
+    ]
 
 # %% ../nbs/09g_families_objects.ipynb #5cf8ed64
 safe_numbers = Family(
-    name="safe_numbers", domain="exceptions", concept="catching what cannot be read",
-    title="Read numbers from texts", summary="Reads texts as whole numbers, $bad_words; of the numbers that are $keep_words, each $change_words, it gives $finish_words.",
-    names={"f": "read_numbers parse_all total_of load_values", "xs": "texts lines fields", "s": "text_now field part", "x": "number x value", "out": "values found good", "no": "errors bad rejected"},
-    draw=both(together({"bad": "$no.append($s)", "bad_words": "sets those aside that are none"}, {"bad": "$no.append($s)\n$out.append(0)", "bad_words": "taking 0 for those that are none"}, medium=[{"bad": "$no.append($s)\nbreak", "bad_words": "stopping at the first that is none"}, {"bad": "raise ValueError(f'no number: {$s}')", "bad_words": "with a ValueError for one that is none"}], hard=[{"bad": "raise ValueError(f'not a number: {$s!r}') from None", "bad_words": "with a ValueError for one that is none"}, {"bad": "$no.append($s)\nif len($no) > 1:\n    raise RuntimeError('too many errors')", "bad_words": "setting one aside that is none, with a RuntimeError for a second"}]),
-              choices(keep={"easy": [("$x > 0", "positive"), ("$x % 2 == 0", "even")], "medium": NUMBER_TESTS["medium"], "hard": NUMBER_TESTS["medium"]}, change={"easy": [("$x", "as it is"), ("$x * $m", "times $m")], "medium": NUMBER_CHANGES["easy"], "hard": NUMBER_CHANGES["medium"]},
-                      finish={"easy": [("($out, len($no))", "the list, with the number of errors"), ("sum($out) - len($no)", "the sum less the number of errors")], "medium": [("($out, $no)", "the list and the texts that are no numbers"), ("sum($out) if $out else None", "the sum, or None without any")], "hard": [("sum($out) / len($out)", "the mean (dividing by zero without any)"), ("$out[-1] - $out[0]", "the last less the first (an IndexError without any)"), ("dict(zip($xs, $out))", "a dictionary from the first texts to the numbers")]})),
-    strategies={
-        "try_else": '''
+    name="safe_numbers",
+    domain="exceptions",
+    concept="catching what cannot be read",
+    title="Read numbers from texts",
+    summary=(
+        "Reads texts as whole numbers, $bad_words; of the numbers that are $keep_words, each "
+        "$change_words, it gives $finish_words."
+    ),
+    names={
+        "f": "read_numbers parse_all total_of load_values",
+        "xs": "texts lines fields",
+        "s": "text_now field part",
+        "x": "number x value",
+        "out": "values found good",
+        "no": "errors bad rejected",
+    },
+    oracle="""
+import re
+
+def $f(texts):
+    $xs = texts
+    $out, $no = [], []
+    for $s in texts:
+        if re.fullmatch('-?[0-9]+', $s):
+            $x = int($s)
+            $out += [$change] if $keep else []
+        else:
+            $bad
+    return $finish
+""",
+    draw=both(
+        together(
+            {"bad": "$no.append($s)", "bad_words": "sets those aside that are none"},
+            {"bad": "$no.append($s)\n$out.append(0)", "bad_words": "taking 0 for those that are none"},
+            medium=[
+                {"bad": "$no.append($s)\nbreak", "bad_words": "stopping at the first that is none"},
+                {"bad": "raise ValueError(f'no number: {$s}')", "bad_words": "with a ValueError for one that is none"},
+            ],
+            hard=[
+                {
+                    "bad": "raise ValueError(f'not a number: {$s!r}') from None",
+                    "bad_words": "with a ValueError for one that is none",
+                },
+                {
+                    "bad": "$no.append($s)\nif len($no) > 1:\n    raise RuntimeError('too many errors')",
+                    "bad_words": "setting one aside that is none, with a RuntimeError for a second",
+                },
+            ],
+        ),
+        choices(
+            keep={
+                "easy": [("$x > 0", "positive"), ("$x % 2 == 0", "even")],
+                "medium": NUMBER_TESTS["medium"],
+                "hard": NUMBER_TESTS["medium"],
+            },
+            change={
+                "easy": [("$x", "as it is"), ("$x * $m", "times $m")],
+                "medium": NUMBER_CHANGES["easy"],
+                "hard": NUMBER_CHANGES["medium"],
+            },
+            finish={
+                "easy": [
+                    ("($out, len($no))", "the list, with the number of errors"),
+                    ("sum($out) - len($no)", "the sum less the number of errors"),
+                ],
+                "medium": [
+                    ("($out, $no)", "the list and the texts that are no numbers"),
+                    ("sum($out) if $out else None", "the sum, or None without any"),
+                ],
+                "hard": [
+                    ("sum($out) / len($out)", "the mean (dividing by zero without any)"),
+                    ("$out[-1] - $out[0]", "the last less the first (an IndexError without any)"),
+                    ("dict(zip($xs, $out))", "a dictionary from the first texts to the numbers"),
+                ],
+            },
+        ),
+    ),
+    inputs=listing(maybe_numbers, sizes=(0, 1, 2, 2, 3, 3, 4, 5, 6, 7)),
+)
+
+# %% ../nbs/09g_families_objects.ipynb #83236044
+safe_numbers.strategies["try_else"] = """
 def $f($xs: list[str]):
     $out, $no = [], []
     for $s in $xs:
@@ -597,8 +976,10 @@ def $f($xs: list[str]):
             if $keep:
                 $out.append($change)
     return $finish
-''',
-        "helper": '''
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #c0a51211
+safe_numbers.strategies["helper"] = """
 def to_number($s: str) -> int | None:
     try:
         return int($s)
@@ -615,8 +996,10 @@ def $f($xs: list[str]):
         elif $keep:
             $out.append($change)
     return $finish
-''',
-        "check_first": '''
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #645c9db5
+safe_numbers.strategies["check_first"] = """
 def is_number($s: str) -> bool:
     digits = $s[1:] if $s[:1] == '-' else $s
     return digits.isdigit()
@@ -633,112 +1016,57 @@ def $f($xs: list[str]):
             continue
         $out.append($change)
     return $finish
-'''},
-    bugs=(Bug("negative numbers are taken for errors", "check_first", "$s[1:] if $s[:1] == '-' else $s", "$s"),
-          Bug("zero is taken for an error", "helper", "if $x is None:", "if not $x:"),
-          Bug("the errors are swallowed", "try_else", "            $bad\n", "            continue\n"),
-          Bug("the change is forgotten", "try_else", "$out.append($change)", "$out.append($x + 1)")),
-    inputs=listing(maybe_numbers, sizes=(0, 1, 2, 2, 3, 3, 4, 5, 6, 7)),
-    oracle='''
-import re
+"""
 
-def $f(texts):
-    $xs = texts
-    $out, $no = [], []
-    for $s in texts:
-        if re.fullmatch('-?[0-9]+', $s):
-            $x = int($s)
-            $out += [$change] if $keep else []
-        else:
-            $bad
-    return $finish
-''')
+# %% ../nbs/09g_families_objects.ipynb #80eb8c2b
+safe_numbers.bugs.extend(
+    [
+        Bug("negative numbers are taken for errors", "check_first", "$s[1:] if $s[:1] == '-' else $s", "$s"),
+        Bug("zero is taken for an error", "helper", "if $x is None:", "if not $x:"),
+        Bug("the errors are swallowed", "try_else", "            $bad\n", "            continue\n"),
+        Bug("the change is forgotten", "try_else", "$out.append($change)", "$out.append($x + 1)"),
+    ]
+)
 
 # %% ../nbs/09g_families_objects.ipynb #2b3519a5
 def lookups(rng, size):
     """Arguments for a lookup: nested data and a path, as one tuple."""
     data = {"a": [1, 2, {"b": 5}], "c": {"d": [7, 8], "e": "text"}, "k": 4}
-    paths = [["a", 0], ["a", 2, "b"], ["c", "d", 1], ["k"], ["x"], ["a", 5], ["c", "d", "e"], ["k", 0], [], ["c", "e", 1], ["a", -1, "b"], ["a", 2, "z"]]
+    paths = [
+        ["a", 0],
+        ["a", 2, "b"],
+        ["c", "d", 1],
+        ["k"],
+        ["x"],
+        ["a", 5],
+        ["c", "d", "e"],
+        ["k", 0],
+        [],
+        ["c", "e", 1],
+        ["a", -1, "b"],
+        ["a", 2, "z"],
+    ]
     return data, rng.choice(paths)
 
 # %% ../nbs/09g_families_objects.ipynb #a34d0e6b
 path_lookup = Family(
-    name="path_lookup", domain="exceptions", concept="different errors, different answers",
-    title="Look up along a path", summary="Follows a path of keys and places into nested data; a missing key $key_words, a missing place $index_words, anything else that does not fit $type_words; a number that is found comes $change_words.",
-    names={"f": "look_up dig fetch_path get_in", "data": "data tree source", "path": "path keys_in steps", "x": "found x value", "step": "step key part"},
-    draw=both(choices(change={"easy": [("$x", "as it is"), ("$x + $k", "plus $k")], "medium": NUMBER_CHANGES["medium"], "hard": NUMBER_CHANGES["hard"]}),
-              together({"on_key": "return None", "key_words": "gives None"}, {"on_key": "raise KeyError(f'no {$step}') from None", "key_words": "raises a KeyError that names it"}, medium=[{"on_key": "return f'no key {$step!r}'", "key_words": "gives a message with the key"}, {"on_key": "return 'no key'", "key_words": "gives 'no key'"}], hard=[{"on_key": "raise LookupError(f'no {$step!r}') from None", "key_words": "raises a LookupError"}]),
-              together({"on_index": "return -1", "index_words": "gives -1"}, {"on_index": "return 'too short'", "index_words": "gives 'too short'"}, medium=[{"on_index": "return len($x)", "index_words": "gives the length of what is there"}]),
-              together({"on_type": "return 'cannot'", "type_words": "gives 'cannot'"}, hard=[{"on_type": "return type($x).__name__", "type_words": "gives the name of its type"}])),
-    strategies={
-        "three_handlers": '''
-def $f($data, $path: list):
-    $x = $data
-    for $step in $path:
-        try:
-            $x = $x[$step]
-        except KeyError:
-            $on_key
-        except IndexError:
-            $on_index
-        except TypeError:
-            $on_type
-    if isinstance($x, int):
-        $x = $change
-    return $x
-''',
-        "asking_first": '''
-def $f($data, $path: list):
-    $x = $data
-    for $step in $path:
-        if isinstance($x, dict):
-            if $step not in $x:
-                $on_key
-        elif not (isinstance($x, (list, str)) and isinstance($step, int)):
-            $on_type
-        elif not -len($x) <= $step < len($x):
-            $on_index
-        $x = $x[$step]
-    return ($change) if isinstance($x, int) else $x
-''',
-        "one_handler": '''
-def $f($data, $path: list):
-    $x = $data
-    try:
-        for $step in $path:
-            $x = $x[$step]
-    except (KeyError, IndexError, TypeError) as error:
-        if type(error) is KeyError:
-            $on_key
-        if type(error) is IndexError:
-            $on_index
-        $on_type
-    if not isinstance($x, int):
-        return $x
-    return $change
-''',
-        "recursion": '''
-def $f($data, $path: list):
-    $x = $data
-    if not $path:
-        return ($change) if type($x) is int else $x
-    $step, *rest = $path
-    try:
-        deeper = $x[$step]
-    except KeyError:
-        $on_key
-    except IndexError:
-        $on_index
-    except TypeError:
-        $on_type
-    return $f(deeper, rest)
-'''},
-    bugs=(Bug("a missing place counts as a missing key", "three_handlers", "        except KeyError:\n            $on_key\n        except IndexError:\n            $on_index\n", "        except LookupError:\n            $on_key\n"),
-          Bug("places from the end are refused", "asking_first", "not -len($x) <= $step < len($x)", "not 0 <= $step < len($x)"),
-          Bug("the last step is not taken", "one_handler", "in $path:", "in $path[:-1]:"),
-          Bug("what does not fit is not caught", "recursion", "    except TypeError:\n        $on_type\n", "")),
-    inputs=lambda rng, spec: [f"$f({data!r}, {path!r})" for data, path in (lookups(rng, 1) for _ in range(14))],
-    oracle='''
+    name="path_lookup",
+    domain="exceptions",
+    concept="different errors, different answers",
+    title="Look up along a path",
+    summary=(
+        "Follows a path of keys and places into nested data; a missing key $key_words, a missing "
+        "place $index_words, anything else that does not fit $type_words; a number that is found "
+        "comes $change_words."
+    ),
+    names={
+        "f": "look_up dig fetch_path get_in",
+        "data": "data tree source",
+        "path": "path keys_in steps",
+        "x": "found x value",
+        "step": "step key part",
+    },
+    oracle="""
 def $f(data, path):
     $x = data
     for $step in path:
@@ -754,24 +1082,222 @@ def $f(data, path):
         else:
             $on_type
     return ($change) if isinstance($x, int) else $x
-''')
+""",
+    draw=both(
+        choices(
+            change={
+                "easy": [("$x", "as it is"), ("$x + $k", "plus $k")],
+                "medium": NUMBER_CHANGES["medium"],
+                "hard": NUMBER_CHANGES["hard"],
+            }
+        ),
+        together(
+            {"on_key": "return None", "key_words": "gives None"},
+            {"on_key": "raise KeyError(f'no {$step}') from None", "key_words": "raises a KeyError that names it"},
+            medium=[
+                {"on_key": "return f'no key {$step!r}'", "key_words": "gives a message with the key"},
+                {"on_key": "return 'no key'", "key_words": "gives 'no key'"},
+            ],
+            hard=[{"on_key": "raise LookupError(f'no {$step!r}') from None", "key_words": "raises a LookupError"}],
+        ),
+        together(
+            {"on_index": "return -1", "index_words": "gives -1"},
+            {"on_index": "return 'too short'", "index_words": "gives 'too short'"},
+            medium=[{"on_index": "return len($x)", "index_words": "gives the length of what is there"}],
+        ),
+        together(
+            {"on_type": "return 'cannot'", "type_words": "gives 'cannot'"},
+            hard=[{"on_type": "return type($x).__name__", "type_words": "gives the name of its type"}],
+        ),
+    ),
+    inputs=lambda rng, spec: [f"$f({data!r}, {path!r})" for data, path in (lookups(rng, 1) for _ in range(14))],
+)
+
+# %% ../nbs/09g_families_objects.ipynb #ae1fbf30
+path_lookup.strategies["three_handlers"] = """
+def $f($data, $path: list):
+    $x = $data
+    for $step in $path:
+        try:
+            $x = $x[$step]
+        except KeyError:
+            $on_key
+        except IndexError:
+            $on_index
+        except TypeError:
+            $on_type
+    if isinstance($x, int):
+        $x = $change
+    return $x
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #0aa103d7
+path_lookup.strategies["asking_first"] = """
+def $f($data, $path: list):
+    $x = $data
+    for $step in $path:
+        if isinstance($x, dict):
+            if $step not in $x:
+                $on_key
+        elif not (isinstance($x, (list, str)) and isinstance($step, int)):
+            $on_type
+        elif not -len($x) <= $step < len($x):
+            $on_index
+        $x = $x[$step]
+    return ($change) if isinstance($x, int) else $x
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #f2c5bbd4
+path_lookup.strategies["one_handler"] = """
+def $f($data, $path: list):
+    $x = $data
+    try:
+        for $step in $path:
+            $x = $x[$step]
+    except (KeyError, IndexError, TypeError) as error:
+        if type(error) is KeyError:
+            $on_key
+        if type(error) is IndexError:
+            $on_index
+        $on_type
+    if not isinstance($x, int):
+        return $x
+    return $change
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #602b2067
+path_lookup.strategies["recursion"] = """
+def $f($data, $path: list):
+    $x = $data
+    if not $path:
+        return ($change) if type($x) is int else $x
+    $step, *rest = $path
+    try:
+        deeper = $x[$step]
+    except KeyError:
+        $on_key
+    except IndexError:
+        $on_index
+    except TypeError:
+        $on_type
+    return $f(deeper, rest)
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #6a560281
+path_lookup.bugs.extend(
+    [
+        Bug(
+            "a missing place counts as a missing key",
+            "three_handlers",
+            "        except KeyError:\n            $on_key\n        except IndexError:\n            $on_index\n",
+            "        except LookupError:\n            $on_key\n",
+        ),
+        Bug(
+            "places from the end are refused",
+            "asking_first",
+            "not -len($x) <= $step < len($x)",
+            "not 0 <= $step < len($x)",
+        ),
+        Bug("the last step is not taken", "one_handler", "in $path:", "in $path[:-1]:"),
+        Bug("what does not fit is not caught", "recursion", "    except TypeError:\n        $on_type\n", ""),
+    ]
+)
 
 # %% ../nbs/09g_families_objects.ipynb #5d14b18d
 def plan_steps(rng, size):
     """A list of `size` steps (name, number); number 0 makes a step fail."""
-    return [(rng.choice("cut mix bake cool pack".split()), rng.choice([0, 1, 2, 3, 4, 5, 6])) for _ in range(size)]
+    return [
+        (rng.choice(["cut", "mix", "bake", "cool", "pack"]), rng.choice([0, 1, 2, 3, 4, 5, 6])) for _ in range(size)
+    ]
 
 # %% ../nbs/09g_families_objects.ipynb #e1a00666
 failing_plan = Family(
-    name="failing_plan", domain="exceptions", concept="raising, catching and finally",
-    title="A plan with failures", summary="Carries out steps that cost $cost_words and fail with a number of 0 or when the cost so far exceeds $limit; a failure $fail_words; in any case it notes the end of a step$undo_words. Gives $finish_words.",
-    names={"f": "carry_out run_plan execute work_through", "xs": "plan steps jobs", "name": "name step job", "x": "number x units", "log": "log notes journal"},
-    draw=both(together({"fail": "raise RuntimeError('stopped: ' + str(error)) from None", "fail_words": "stops the plan with a RuntimeError"}, {"fail": "$log.append(str(error))\nbreak", "fail_words": "is noted and ends the plan"}, easy=[{"fail": "$log.append('failed ' + $name)", "fail_words": "is noted"}], medium=[{"fail": "$log.clear()", "fail_words": "clears the notes"}, {"fail": "$log.append('failed ' + $name)", "fail_words": "is noted"}], hard=[{"fail": "total = total // 2\n$log.append(f'half after {$name}')", "fail_words": "halves the cost"}, {"fail": "raise RuntimeError(f'{$name} failed at {total}') from error", "fail_words": "is passed on as a RuntimeError"}]),
-              choices(cost={"easy": [("$x", "their number"), ("$x * 2", "twice their number")], "medium": [("$x + len($name)", "their number plus the letters of the name"), ("$x * $small", "$small times their number")], "hard": [("$x * $x - $x", "the square of their number less that number"), ("12 // $x + len($name)", "twelve divided by their number plus the letters of the name")]},
-                      limit={"easy": [("12", "")], "medium": [("15", "")], "hard": [("18", "")]}, undo={"easy": [("$log.append('end')", "")], "medium": [("$log.append($name[0])", ""), ("$log.append('end')", "")], "hard": [("$log.append(f'{$name}:{total}')", ""), ("$log.append(total)", "")]},
-                      finish={"easy": [("$log", "the notes"), ("(total, len($log))", "the cost and the number of notes")], "medium": [("(total, $log[-2:])", "the cost and the last two notes"), ("$log", "the notes")], "hard": [("{'cost': total, 'notes': $log}", "cost and notes"), ("(total, $log[::-1])", "the cost and the notes, last one first")]})),
-    strategies={
-        "own_exception": '''
+    name="failing_plan",
+    domain="exceptions",
+    concept="raising, catching and finally",
+    title="A plan with failures",
+    summary=(
+        "Carries out steps that cost $cost_words and fail with a number of 0 or when the cost so "
+        "far exceeds $limit; a failure $fail_words; in any case it notes the end of a "
+        "step$undo_words. Gives $finish_words."
+    ),
+    names={
+        "f": "carry_out run_plan execute work_through",
+        "xs": "plan steps jobs",
+        "name": "name step job",
+        "x": "number x units",
+        "log": "log notes journal",
+    },
+    oracle="""
+def $f(plan):
+    $log = []
+    total = 0
+    for $name, $x in plan:
+        why = ' cannot be done' if $x == 0 else ' is too dear' if total + ($cost) > $limit else ''
+        error = $name + why
+        try:
+            if why:
+                error = RuntimeError(error)
+                $fail
+            else:
+                total = total + ($cost)
+        finally:
+            $undo
+    return $finish
+""",
+    draw=both(
+        together(
+            {
+                "fail": "raise RuntimeError('stopped: ' + str(error)) from None",
+                "fail_words": "stops the plan with a RuntimeError",
+            },
+            {"fail": "$log.append(str(error))\nbreak", "fail_words": "is noted and ends the plan"},
+            easy=[{"fail": "$log.append('failed ' + $name)", "fail_words": "is noted"}],
+            medium=[
+                {"fail": "$log.clear()", "fail_words": "clears the notes"},
+                {"fail": "$log.append('failed ' + $name)", "fail_words": "is noted"},
+            ],
+            hard=[
+                {"fail": "total = total // 2\n$log.append(f'half after {$name}')", "fail_words": "halves the cost"},
+                {
+                    "fail": "raise RuntimeError(f'{$name} failed at {total}') from error",
+                    "fail_words": "is passed on as a RuntimeError",
+                },
+            ],
+        ),
+        choices(
+            cost={
+                "easy": [("$x", "their number"), ("$x * 2", "twice their number")],
+                "medium": [
+                    ("$x + len($name)", "their number plus the letters of the name"),
+                    ("$x * $small", "$small times their number"),
+                ],
+                "hard": [
+                    ("$x * $x - $x", "the square of their number less that number"),
+                    ("12 // $x + len($name)", "twelve divided by their number plus the letters of the name"),
+                ],
+            },
+            limit={"easy": [("12", "")], "medium": [("15", "")], "hard": [("18", "")]},
+            undo={
+                "easy": [("$log.append('end')", "")],
+                "medium": [("$log.append($name[0])", ""), ("$log.append('end')", "")],
+                "hard": [("$log.append(f'{$name}:{total}')", ""), ("$log.append(total)", "")],
+            },
+            finish={
+                "easy": [("$log", "the notes"), ("(total, len($log))", "the cost and the number of notes")],
+                "medium": [("(total, $log[-2:])", "the cost and the last two notes"), ("$log", "the notes")],
+                "hard": [
+                    ("{'cost': total, 'notes': $log}", "cost and notes"),
+                    ("(total, $log[::-1])", "the cost and the notes, last one first"),
+                ],
+            },
+        ),
+    ),
+    inputs=listing(plan_steps, sizes=(0, 1, 2, 3, 4, 4, 5, 6, 7, 8)),
+)
+
+# %% ../nbs/09g_families_objects.ipynb #53649f38
+failing_plan.strategies["own_exception"] = """
 class StepError(Exception):
     pass
 
@@ -796,8 +1322,10 @@ def $f($xs: list[tuple[str, int]]):
         finally:
             $undo
     return $finish
-''',
-        "value_error": '''
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #2a6bf9a2
+failing_plan.strategies["value_error"] = """
 def $f($xs: list[tuple[str, int]]):
     $log, total = [], 0
     for $name, $x in $xs:
@@ -814,8 +1342,10 @@ def $f($xs: list[tuple[str, int]]):
         finally:
             $undo
     return $finish
-''',
-        "context": '''
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #1fbcf73c
+failing_plan.strategies["context"] = """
 class Budget:
     def __init__(self, limit: int):
         self.limit = limit
@@ -843,29 +1373,27 @@ def $f($xs: list[tuple[str, int]]):
         finally:
             $undo
     return $finish
-'''},
-    bugs=(Bug("the cost so far is forgotten", "own_exception", "total + price > $limit", "price > $limit"),
-          Bug("what belongs under finally is done only after success", "value_error", "        else:\n            total = after\n        finally:\n            $undo\n", "        else:\n            total = after\n            $undo\n"),
-          Bug("a step for 0 is carried out", "own_exception", "if $x == 0:", "if $x < 0:"),
-          Bug("the limit is refused too early", "context", "self.spent + price > self.limit", "self.spent + price > self.limit // 2")),
-    inputs=listing(plan_steps, sizes=(0, 1, 2, 3, 4, 4, 5, 6, 7, 8)),
-    oracle='''
-def $f(plan):
-    $log = []
-    total = 0
-    for $name, $x in plan:
-        why = ' cannot be done' if $x == 0 else ' is too dear' if total + ($cost) > $limit else ''
-        error = $name + why
-        try:
-            if why:
-                error = RuntimeError(error)
-                $fail
-            else:
-                total = total + ($cost)
-        finally:
-            $undo
-    return $finish
-''')
+"""
+
+# %% ../nbs/09g_families_objects.ipynb #920c315e
+failing_plan.bugs.extend(
+    [
+        Bug("the cost so far is forgotten", "own_exception", "total + price > $limit", "price > $limit"),
+        Bug(
+            "what belongs under finally is done only after success",
+            "value_error",
+            "        else:\n            total = after\n        finally:\n            $undo\n",
+            "        else:\n            total = after\n            $undo\n",
+        ),
+        Bug("a step for 0 is carried out", "own_exception", "if $x == 0:", "if $x < 0:"),
+        Bug(
+            "the limit is refused too early",
+            "context",
+            "self.spent + price > self.limit",
+            "self.spent + price > self.limit // 2",
+        ),
+    ]
+)
 
 # %% ../nbs/09g_families_objects.ipynb #bef1575e
 OBJECTS = [tank, knowing_stack, pair_object, linked_chain, safe_numbers, path_lookup, failing_plan]

@@ -8,17 +8,31 @@ __all__ = ['postfix_value', 'tokens_of_kind', 'turnstile', 'settings_text', 'rob
            'store_events']
 
 # %% ../nbs/09f_families_processes.ipynb #626596c9
-from .families import (
-    CHARACTER_TESTS, NUMBER_CHANGES, NUMBER_TESTS, Bug, Family, both, choices, listing, number, numbers, text, together)
+from verified_code_cot.families import (
+    CHARACTER_TESTS,
+    NUMBER_CHANGES,
+    NUMBER_TESTS,
+    Bug,
+    Family,
+    both,
+    choices,
+    listing,
+    number,
+    numbers,
+    text,
+    together,
+)
 
 # %% ../nbs/09f_families_processes.ipynb #d159c150
 def postfix(rng, size):
-    """A text in reverse Polish notation with about `size` operators + - *; at times with one operand too many or too few."""
+    """A text in reverse Polish notation with about `size` tokens; at times with an operand too many or too few."""
+
     def build(depth):
         if depth == 0:
             return [str(rng.randint(0, 9))]
         left = rng.randint(0, depth - 1)
         return build(left) + build(depth - 1 - left) + [rng.choice("+-*")]
+
     tokens = build(size // 2)
     if rng.random() < 0.2:
         tokens = tokens[1:] if rng.random() < 0.5 else ["3", *tokens]
@@ -26,14 +40,61 @@ def postfix(rng, size):
 
 # %% ../nbs/09f_families_processes.ipynb #df064b68
 postfix_value = Family(
-    name="postfix_value", domain="parsing and state machines", concept="evaluating reverse Polish notation",
-    title="Reverse Polish notation", summary="Evaluates a text in reverse Polish notation, where '-' means $minus_words and '*' means $times_words; gives $bad_words for a text that is not well formed.",
-    names={"f": "evaluate rpn calculate postfix_value", "s": "text expression line", "st": "stack operands values", "a": "a left x", "b": "b right y"},
-    draw=choices(minus={"easy": [("$a - $b", "the difference")], "medium": [("$a - $b", "the difference"), ("abs($a - $b)", "the distance")], "hard": [("max($a - $b, 0)", "the difference, but at least 0"), ("$a - $m * $b", "the first less $m times the second")]},
-                 times={"easy": [("$a * $b", "the product")], "medium": [("$a * $b", "the product"), ("$a * 10 + $b", "ten times the first plus the second")], "hard": [("$a * $b % $high", "the product modulo $high"), ("max($a, $b)", "the larger one")]},
-                 bad={"easy": [("None", "None")], "medium": [("None", "None"), ("'error'", "'error'")], "hard": [("f'error in {$s!r}'", "a message"), ("'error'", "'error'")]}),
-    strategies={
-        "stack": '''
+    name="postfix_value",
+    domain="parsing and state machines",
+    concept="evaluating reverse Polish notation",
+    title="Reverse Polish notation",
+    summary=(
+        "Evaluates a text in reverse Polish notation, where '-' means $minus_words and '*' means "
+        "$times_words; gives $bad_words for a text that is not well formed."
+    ),
+    names={
+        "f": "evaluate rpn calculate postfix_value",
+        "s": "text expression line",
+        "st": "stack operands values",
+        "a": "a left x",
+        "b": "b right y",
+    },
+    oracle="""
+def $f($s):
+    def solve(tokens):
+        if len(tokens) == 1 and tokens[0].isdigit():
+            return int(tokens[0])
+        results = []
+        if tokens and not tokens[-1].isdigit():
+            for cut in range(1, len(tokens) - 1):
+                $a, $b = solve(tokens[:cut]), solve(tokens[cut:-1])
+                if $a is not None and $b is not None:
+                    results.append({'+': lambda: $a + $b, '-': lambda: $minus, '*': lambda: $times}[tokens[-1]]())
+        return results[0] if results else None
+    value = solve($s.split())
+    return $bad if value is None else value
+""",
+    draw=choices(
+        minus={
+            "easy": [("$a - $b", "the difference")],
+            "medium": [("$a - $b", "the difference"), ("abs($a - $b)", "the distance")],
+            "hard": [
+                ("max($a - $b, 0)", "the difference, but at least 0"),
+                ("$a - $m * $b", "the first less $m times the second"),
+            ],
+        },
+        times={
+            "easy": [("$a * $b", "the product")],
+            "medium": [("$a * $b", "the product"), ("$a * 10 + $b", "ten times the first plus the second")],
+            "hard": [("$a * $b % $high", "the product modulo $high"), ("max($a, $b)", "the larger one")],
+        },
+        bad={
+            "easy": [("None", "None")],
+            "medium": [("None", "None"), ("'error'", "'error'")],
+            "hard": [("f'error in {$s!r}'", "a message"), ("'error'", "'error'")],
+        },
+    ),
+    inputs=listing(postfix, sizes=(0, 1, 2, 3, 4, 5, 6, 6, 7, 8, 8)),
+)
+
+# %% ../nbs/09f_families_processes.ipynb #7043af45
+postfix_value.strategies["stack"] = """
 def $f($s: str):
     $st = []
     for token in $s.split():
@@ -51,8 +112,10 @@ def $f($s: str):
             else:
                 $st.append($times)
     return $st[0] if len($st) == 1 else $bad
-''',
-        "table": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #321d3dd5
+postfix_value.strategies["table"] = """
 OPERATIONS = {
     '+': lambda $a, $b: $a + $b,
     '-': lambda $a, $b: $minus,
@@ -74,8 +137,10 @@ def $f($s: str):
     if len($st) != 1:
         return $bad
     return $st.pop()
-''',
-        "recursion": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #3ce1c9ee
+postfix_value.strategies["recursion"] = """
 def read(tokens: list[str]) -> int:
     if not tokens:
         raise ValueError('too few operands')
@@ -98,8 +163,10 @@ def $f($s: str):
     except ValueError:
         return $bad
     return $bad if tokens else value
-''',
-        "rewriting": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #38d18074
+postfix_value.strategies["rewriting"] = """
 def $f($s: str):
     tokens = [int(token) if token.isdigit() else token for token in $s.split()]
     i = 0
@@ -115,37 +182,81 @@ def $f($s: str):
         tokens[i - 2:i + 1] = [value]
         i -= 1
     return tokens[0] if len(tokens) == 1 else $bad
-'''},
-    bugs=(Bug("the operands come off the stack in the wrong order", "stack", "            $b = $st.pop()\n            $a = $st.pop()\n", "            $a = $st.pop()\n            $b = $st.pop()\n"),
-          Bug("operands left over are not noticed", "table", "    if len($st) != 1:\n        return $bad\n", ""),
-          Bug("the result is put back one place too late", "rewriting", "tokens[i - 2:i + 1]", "tokens[i - 2:i]"),
-          Bug("tokens left over are not noticed", "recursion", "return $bad if tokens else value", "return value")),
-    inputs=listing(postfix, sizes=(0, 1, 2, 3, 4, 5, 6, 6, 7, 8, 8)),
-    oracle='''
-def $f($s):
-    def solve(tokens):
-        if len(tokens) == 1 and tokens[0].isdigit():
-            return int(tokens[0])
-        results = []
-        if tokens and not tokens[-1].isdigit():
-            for cut in range(1, len(tokens) - 1):
-                $a, $b = solve(tokens[:cut]), solve(tokens[cut:-1])
-                if $a is not None and $b is not None:
-                    results.append({'+': lambda: $a + $b, '-': lambda: $minus, '*': lambda: $times}[tokens[-1]]())
-        return results[0] if results else None
-    value = solve($s.split())
-    return $bad if value is None else value
-''')
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #415b2dee
+postfix_value.bugs.extend(
+    [
+        Bug(
+            "the operands come off the stack in the wrong order",
+            "stack",
+            "            $b = $st.pop()\n            $a = $st.pop()\n",
+            "            $a = $st.pop()\n            $b = $st.pop()\n",
+        ),
+        Bug("operands left over are not noticed", "table", "    if len($st) != 1:\n        return $bad\n", ""),
+        Bug("the result is put back one place too late", "rewriting", "tokens[i - 2:i + 1]", "tokens[i - 2:i]"),
+        Bug("tokens left over are not noticed", "recursion", "return $bad if tokens else value", "return value"),
+    ]
+)
 
 # %% ../nbs/09f_families_processes.ipynb #8c106cc0
 tokens_of_kind = Family(
-    name="tokens_of_kind", domain="parsing and state machines", concept="splitting a text into tokens",
-    title="Find runs of $keep_words", summary="Splits off the runs of characters that are $keep_words and gives $finish_words.",
-    names={"f": "tokens find_runs extract_parts scan", "s": "text line source", "ch": "ch char c", "now": "current token piece", "out": "tokens_found parts runs"},
-    draw=choices(keep={"easy": CHARACTER_TESTS["easy"], "medium": [("$ch.lower() in 'aeiou'", "vowels"), ("$ch.isalpha()", "letters"), ("$ch.isdigit() or $ch == '.'", "digits or points"), ("$ch not in ' ,;'", "not separators")], "hard": [("$ch.isalnum() and not $ch.isupper()", "small letters or digits"), ("$ch.isalpha() and $ch.lower() not in 'aeiou'", "consonants"), ("$ch > 'm' or $ch.isdigit()", "after 'm' or digits")]},
-                 finish={"easy": [("$out", "them"), ("len($out)", "their number")], "medium": [("max($out, key=len, default='')", "the longest"), ("[len(part) for part in $out]", "their lengths"), ("'|'.join($out)", "them with strokes in between")], "hard": [("[part for part in $out if len(part) >= $small]", "those with at least $small characters"), ("[part[0] + str(len(part)) for part in $out]", "the first character and the length of each"), ("sorted(set($out), key=lambda part: (-len(part), part))", "the different ones, longest first")]}),
-    strategies={
-        "state": '''
+    name="tokens_of_kind",
+    domain="parsing and state machines",
+    concept="splitting a text into tokens",
+    title="Find runs of $keep_words",
+    summary="Splits off the runs of characters that are $keep_words and gives $finish_words.",
+    names={
+        "f": "tokens find_runs extract_parts scan",
+        "s": "text line source",
+        "ch": "ch char c",
+        "now": "current token piece",
+        "out": "tokens_found parts runs",
+    },
+    oracle="""
+def $f(s):
+    flags = [bool($keep) for $ch in s] + [False]
+    $out = []
+    for i in range(len(s)):
+        for j in range(i + 1, len(s) + 1):
+            if all(flags[i:j]) and not flags[j] and (i == 0 or not flags[i - 1]):
+                $out.append(s[i:j])
+    return $finish
+""",
+    draw=choices(
+        keep={
+            "easy": CHARACTER_TESTS["easy"],
+            "medium": [
+                ("$ch.lower() in 'aeiou'", "vowels"),
+                ("$ch.isalpha()", "letters"),
+                ("$ch.isdigit() or $ch == '.'", "digits or points"),
+                ("$ch not in ' ,;'", "not separators"),
+            ],
+            "hard": [
+                ("$ch.isalnum() and not $ch.isupper()", "small letters or digits"),
+                ("$ch.isalpha() and $ch.lower() not in 'aeiou'", "consonants"),
+                ("$ch > 'm' or $ch.isdigit()", "after 'm' or digits"),
+            ],
+        },
+        finish={
+            "easy": [("$out", "them"), ("len($out)", "their number")],
+            "medium": [
+                ("max($out, key=len, default='')", "the longest"),
+                ("[len(part) for part in $out]", "their lengths"),
+                ("'|'.join($out)", "them with strokes in between"),
+            ],
+            "hard": [
+                ("[part for part in $out if len(part) >= $small]", "those with at least $small characters"),
+                ("[part[0] + str(len(part)) for part in $out]", "the first character and the length of each"),
+                ("sorted(set($out), key=lambda part: (-len(part), part))", "the different ones, longest first"),
+            ],
+        },
+    ),
+    inputs=listing(text("abeimnst ABR 127.,; !"), sizes=(0, 1, 3, 5, 6, 8, 9, 10, 12, 14)),
+)
+
+# %% ../nbs/09f_families_processes.ipynb #20ab650e
+tokens_of_kind.strategies["state"] = """
 def $f($s: str):
     $out = []
     $now = ''
@@ -158,8 +269,10 @@ def $f($s: str):
     if $now:
         $out.append($now)
     return $finish
-''',
-        "indices": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #18904b9c
+tokens_of_kind.strategies["indices"] = """
 def is_part($ch: str) -> bool:
     return $keep
 
@@ -176,14 +289,18 @@ def $f($s: str):
             i += 1
         $out.append($s[start:i])
     return $finish
-''',
-        "split": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #c0fca492
+tokens_of_kind.strategies["split"] = """
 def $f($s: str):
     masked = ''.join($ch if $keep else '\\n' for $ch in $s)
     $out = [part for part in masked.split('\\n') if part]
     return $finish
-''',
-        "generator": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #249da0e3
+tokens_of_kind.strategies["generator"] = """
 def scan_parts($s: str):
     $now = []
     for $ch in $s:
@@ -200,22 +317,27 @@ def scan_parts($s: str):
 def $f($s: str):
     $out = list(scan_parts($s))
     return $finish
-'''},
-    bugs=(Bug("the run at the end is forgotten", "state", "    if $now:\n        $out.append($now)\n    return", "    return"),
-          Bug("the run is not reset", "state", "            $out.append($now)\n            $now = ''\n", "            $out.append($now)\n"),
-          Bug("each run lacks its last character", "indices", "$s[start:i]", "$s[start:max(i - 1, start + 1)]"),
-          Bug("empty runs are kept", "split", " if part]", "]")),
-    inputs=listing(text("abeimnst ABR 127.,; !"), sizes=(0, 1, 3, 5, 6, 8, 9, 10, 12, 14)),
-    oracle='''
-def $f(s):
-    flags = [bool($keep) for $ch in s] + [False]
-    $out = []
-    for i in range(len(s)):
-        for j in range(i + 1, len(s) + 1):
-            if all(flags[i:j]) and not flags[j] and (i == 0 or not flags[i - 1]):
-                $out.append(s[i:j])
-    return $finish
-''')
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #92493c9a
+tokens_of_kind.bugs.extend(
+    [
+        Bug(
+            "the run at the end is forgotten",
+            "state",
+            "    if $now:\n        $out.append($now)\n    return",
+            "    return",
+        ),
+        Bug(
+            "the run is not reset",
+            "state",
+            "            $out.append($now)\n            $now = ''\n",
+            "            $out.append($now)\n",
+        ),
+        Bug("each run lacks its last character", "indices", "$s[start:i]", "$s[start:max(i - 1, start + 1)]"),
+        Bug("empty runs are kept", "split", " if part]", "]"),
+    ]
+)
 
 # %% ../nbs/09f_families_processes.ipynb #5778f0f3
 def pushes(rng, size):
@@ -224,15 +346,76 @@ def pushes(rng, size):
 
 # %% ../nbs/09f_families_processes.ipynb #ba6d5fae
 turnstile = Family(
-    name="turnstile", domain="parsing and state machines", concept="a finite state machine",
-    title="A turnstile", summary="Runs a turnstile, at first $first, that a coin 'c' unlocks, a push 'p' goes through and locks, and a key 'k' $key_words; other events $other_words. Gives $finish_words.",
-    names={"f": "run_machine turnstile operate machine_log", "s": "events text signals", "e": "event e signal", "st": "state mode status", "n": "passed count entries_made", "log": "log trail history"},
-    draw=both(together({"first": "locked"}, {"first": "open"}),
-              together({"lk": "blocked", "ok": "blocked", "key_words": "blocks until the next key"}, {"lk": "open", "ok": "locked", "key_words": "changes from locked to open and back"}, medium=[{"lk": "open", "ok": "blocked", "key_words": "unlocks, but blocks an open one"}], hard=[{"lk": "blocked", "ok": "open", "key_words": "blocks a locked one and leaves an open one open"}]),
-              together({"other": "continue", "other_words": "do nothing"}, medium=[{"other": "break", "other_words": "stop the machine"}], hard=[{"other": "$st = 'blocked'", "other_words": "block it"}]),
-              choices(finish={"easy": [("$n", "how many went through"), ("$st", "the state at the end")], "medium": [("($st, $n)", "the state at the end and how many went through"), ("len($log)", "how many events changed the state")], "hard": [("$log", "all changes of state"), ("[a[0] + b[0] for a, b in $log]", "the first letters of the states before and after each change"), ("{mode: sum(1 for _, new in $log if new == mode) for mode in ('locked', 'open', 'blocked')}", "how often each state was entered")]})),
-    strategies={
-        "table": '''
+    name="turnstile",
+    domain="parsing and state machines",
+    concept="a finite state machine",
+    title="A turnstile",
+    summary=(
+        "Runs a turnstile, at first $first, that a coin 'c' unlocks, a push 'p' goes through and "
+        "locks, and a key 'k' $key_words; other events $other_words. Gives $finish_words."
+    ),
+    names={
+        "f": "run_machine turnstile operate machine_log",
+        "s": "events text signals",
+        "e": "event e signal",
+        "st": "state mode status",
+        "n": "passed count entries_made",
+        "log": "log trail history",
+    },
+    oracle="""
+def $f(s):
+    $st, $n, $log = '$first', 0, []
+    for $e in list(s):
+        before = $st
+        moves = {
+            'locked': {'c': 'open', 'p': 'locked', 'k': '$lk'},
+            'open': {'c': 'open', 'p': 'locked', 'k': '$ok'},
+            'blocked': {'c': 'blocked', 'p': 'blocked', 'k': 'locked'},
+        }[before]
+        if $e in moves:
+            $n = $n + (1 if before + $e == 'openp' else 0)
+            $st = moves[$e]
+        else:
+            $other
+        $log = $log + [(before, $st)][:before != $st]
+    return $finish
+""",
+    draw=both(
+        together({"first": "locked"}, {"first": "open"}),
+        together(
+            {"lk": "blocked", "ok": "blocked", "key_words": "blocks until the next key"},
+            {"lk": "open", "ok": "locked", "key_words": "changes from locked to open and back"},
+            medium=[{"lk": "open", "ok": "blocked", "key_words": "unlocks, but blocks an open one"}],
+            hard=[{"lk": "blocked", "ok": "open", "key_words": "blocks a locked one and leaves an open one open"}],
+        ),
+        together(
+            {"other": "continue", "other_words": "do nothing"},
+            medium=[{"other": "break", "other_words": "stop the machine"}],
+            hard=[{"other": "$st = 'blocked'", "other_words": "block it"}],
+        ),
+        choices(
+            finish={
+                "easy": [("$n", "how many went through"), ("$st", "the state at the end")],
+                "medium": [
+                    ("($st, $n)", "the state at the end and how many went through"),
+                    ("len($log)", "how many events changed the state"),
+                ],
+                "hard": [
+                    ("$log", "all changes of state"),
+                    ("[a[0] + b[0] for a, b in $log]", "the first letters of the states before and after each change"),
+                    (
+                        "{mode: sum(1 for _, new in $log if new == mode) for mode in ('locked', 'open', 'blocked')}",
+                        "how often each state was entered",
+                    ),
+                ],
+            }
+        ),
+    ),
+    inputs=listing(pushes, sizes=(0, 1, 2, 3, 5, 6, 7, 9, 10, 12)),
+)
+
+# %% ../nbs/09f_families_processes.ipynb #8c702715
+turnstile.strategies["table"] = """
 TABLE = {
     ('locked', 'c'): 'open', ('locked', 'p'): 'locked', ('locked', 'k'): '$lk',
     ('open', 'c'): 'open', ('open', 'p'): 'locked', ('open', 'k'): '$ok',
@@ -252,8 +435,10 @@ def $f($s: str):
         if before != $st:
             $log.append((before, $st))
     return $finish
-''',
-        "tests": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #766ead5d
+turnstile.strategies["tests"] = """
 def $f($s: str):
     $st = '$first'
     $n = 0
@@ -279,8 +464,10 @@ def $f($s: str):
         if before != $st:
             $log.append((before, $st))
     return $finish
-''',
-        "match": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #7103bffe
+turnstile.strategies["match"] = """
 def $f($s: str):
     $st, $n, $log = '$first', 0, []
     for $e in $s:
@@ -304,45 +491,117 @@ def $f($s: str):
         if $st != before:
             $log.append((before, $st))
     return $finish
-'''},
-    bugs=(Bug("one can go through a locked one", "tests", "            if $st == 'open':\n                $n += 1\n                $st = 'locked'\n", "            $n += 1\n            $st = 'locked'\n"),
-          Bug("stays open after a push", "table", "('open', 'p'): 'locked'", "('open', 'p'): 'open'"),
-          Bug("a coin unlocks a blocked one", "tests", "            if $st == 'locked':\n                $st = 'open'\n", "            $st = 'open'\n"),
-          Bug("a coin is taken for nothing", "match", "            case 'locked', 'c':\n                $st = 'open'\n", "")),
-    inputs=listing(pushes, sizes=(0, 1, 2, 3, 5, 6, 7, 9, 10, 12)),
-    oracle='''
-def $f(s):
-    $st, $n, $log = '$first', 0, []
-    for $e in list(s):
-        before = $st
-        moves = {'locked': {'c': 'open', 'p': 'locked', 'k': '$lk'}, 'open': {'c': 'open', 'p': 'locked', 'k': '$ok'}, 'blocked': {'c': 'blocked', 'p': 'blocked', 'k': 'locked'}}[before]
-        if $e in moves:
-            $n = $n + (1 if before + $e == 'openp' else 0)
-            $st = moves[$e]
-        else:
-            $other
-        $log = $log + [(before, $st)][:before != $st]
-    return $finish
-''')
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #14bcfb02
+turnstile.bugs.extend(
+    [
+        Bug(
+            "one can go through a locked one",
+            "tests",
+            "            if $st == 'open':\n                $n += 1\n                $st = 'locked'\n",
+            "            $n += 1\n            $st = 'locked'\n",
+        ),
+        Bug("stays open after a push", "table", "('open', 'p'): 'locked'", "('open', 'p'): 'open'"),
+        Bug(
+            "a coin unlocks a blocked one",
+            "tests",
+            "            if $st == 'locked':\n                $st = 'open'\n",
+            "            $st = 'open'\n",
+        ),
+        Bug(
+            "a coin is taken for nothing",
+            "match",
+            "            case 'locked', 'c':\n                $st = 'open'\n",
+            "",
+        ),
+    ]
+)
 
 # %% ../nbs/09f_families_processes.ipynb #124dcd92
 def settings_line(rng, size):
     """A text of `size` parts such as `size=3`, `mode=fast` or a broken one, joined by ';'."""
-    names = "size mode level name rate".split()
+    names = ["size", "mode", "level", "name", "rate"]
     values = ["3", "12", "-4", "fast", "on", "off", "0", "x1", ""]
-    parts = [f"{rng.choice(names)}={rng.choice(values)}" if rng.random() < 0.8 else rng.choice(["broken", "=5", " "]) for _ in range(size)]
+    parts = [
+        f"{rng.choice(names)}={rng.choice(values)}" if rng.random() < 0.8 else rng.choice(["broken", "=5", " "])
+        for _ in range(size)
+    ]
     return ";".join(parts)
 
 # %% ../nbs/09f_families_processes.ipynb #7e8e3a04
 settings_text = Family(
-    name="settings_text", domain="parsing and state machines", concept="parsing name=value texts",
-    title="Parse settings", summary="Parses a text of settings such as 'size=3;mode=on': numbers become numbers, $flag_words, broken parts are counted; a name given again $again_words. Gives $finish_words.",
-    names={"f": "parse_settings read_options parse_line configure", "s": "text line source", "t": "settings options table", "key": "key name option", "v": "value v content", "bad": "errors broken bad_parts", "new": "new converted item"},
-    draw=both(together({"flag": "{'on': True, 'off': False}.get($v, $v)", "flag_words": "'on' and 'off' become True and False"}, {"flag": "$v", "flag_words": "other values stay texts"}, medium=[{"flag": "$v.upper()", "flag_words": "other values are put in capitals"}], hard=[{"flag": "$v or None", "flag_words": "empty values become None"}, {"flag": "tuple($v)", "flag_words": "other values become tuples of letters"}]),
-              together({"merge": "$t[$key] = $new", "again_words": "replaces the old value"}, medium=[{"merge": "$t.setdefault($key, $new)", "again_words": "is ignored"}], hard=[{"merge": "$t[$key] = [*$t.get($key, []), $new]", "again_words": "adds to a list"}]),
-              choices(finish={"easy": [("$t", "the settings")], "medium": [("($t, len($bad))", "the settings and the number of broken parts"), ("sorted($t)", "their names in order")], "hard": [("{'settings': $t, 'broken': $bad}", "the settings and the broken parts"), ("[$key for $key in $t if isinstance($t[$key], (int, list))]", "the names whose values are numbers or lists"), ("list($t.items()) + $bad", "the pairs, then the broken parts")]})),
-    strategies={
-        "partition": '''
+    name="settings_text",
+    domain="parsing and state machines",
+    concept="parsing name=value texts",
+    title="Parse settings",
+    summary=(
+        "Parses a text of settings such as 'size=3;mode=on': numbers become numbers, "
+        "$flag_words, broken parts are counted; a name given again $again_words. Gives "
+        "$finish_words."
+    ),
+    names={
+        "f": "parse_settings read_options parse_line configure",
+        "s": "text line source",
+        "t": "settings options table",
+        "key": "key name option",
+        "v": "value v content",
+        "bad": "errors broken bad_parts",
+        "new": "new converted item",
+    },
+    oracle="""
+import re
+
+def $f(s):
+    $t, $bad = {}, []
+    for part in s.split(';'):
+        found = re.fullmatch('([^=]+)=(.*)', part)
+        if found is None:
+            $bad += [part][:len(part)]
+            continue
+        $key, $v = found.groups()
+        $new = int($v) if re.fullmatch('-?[0-9]+', $v) else $flag
+        $merge
+    return $finish
+""",
+    draw=both(
+        together(
+            {"flag": "{'on': True, 'off': False}.get($v, $v)", "flag_words": "'on' and 'off' become True and False"},
+            {"flag": "$v", "flag_words": "other values stay texts"},
+            medium=[{"flag": "$v.upper()", "flag_words": "other values are put in capitals"}],
+            hard=[
+                {"flag": "$v or None", "flag_words": "empty values become None"},
+                {"flag": "tuple($v)", "flag_words": "other values become tuples of letters"},
+            ],
+        ),
+        together(
+            {"merge": "$t[$key] = $new", "again_words": "replaces the old value"},
+            medium=[{"merge": "$t.setdefault($key, $new)", "again_words": "is ignored"}],
+            hard=[{"merge": "$t[$key] = [*$t.get($key, []), $new]", "again_words": "adds to a list"}],
+        ),
+        choices(
+            finish={
+                "easy": [("$t", "the settings")],
+                "medium": [
+                    ("($t, len($bad))", "the settings and the number of broken parts"),
+                    ("sorted($t)", "their names in order"),
+                ],
+                "hard": [
+                    ("{'settings': $t, 'broken': $bad}", "the settings and the broken parts"),
+                    (
+                        "[$key for $key in $t if isinstance($t[$key], (int, list))]",
+                        "the names whose values are numbers or lists",
+                    ),
+                    ("list($t.items()) + $bad", "the pairs, then the broken parts"),
+                ],
+            }
+        ),
+    ),
+    inputs=listing(settings_line, sizes=(0, 1, 2, 3, 3, 4, 4, 5, 5, 6)),
+)
+
+# %% ../nbs/09f_families_processes.ipynb #fd654c73
+settings_text.strategies["partition"] = """
 def $f($s: str):
     $t, $bad = {}, []
     for part in $s.split(';'):
@@ -357,8 +616,10 @@ def $f($s: str):
             $new = $flag
         $merge
     return $finish
-''',
-        "try": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #e1b1fa77
+settings_text.strategies["try"] = """
 def convert($v: str):
     try:
         return int($v)
@@ -381,8 +642,10 @@ def $f($s: str):
             $new = convert($v)
             $merge
     return $finish
-''',
-        "scan": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #cbfff22b
+settings_text.strategies["scan"] = """
 def $f($s: str):
     $t, $bad = {}, []
     rest = $s
@@ -398,27 +661,22 @@ def $f($s: str):
         elif part:
             $bad.append(part)
     return $finish
-'''},
-    bugs=(Bug("the last part is lost", "scan", "(rest, '') if end < 0", "('', '') if end < 0"),
-          Bug("negative numbers stay texts", "partition", "$v.lstrip('-').isdigit()", "$v.isdigit()"),
-          Bug("a broken part ends the reading", "try", "            continue\n", "            break\n"),
-          Bug("a broken part is a setting without value", "partition", "            if part:\n                $bad.append(part)\n            continue\n", "            $v = '0'\n")),
-    inputs=listing(settings_line, sizes=(0, 1, 2, 3, 3, 4, 4, 5, 5, 6)),
-    oracle='''
-import re
+"""
 
-def $f(s):
-    $t, $bad = {}, []
-    for part in s.split(';'):
-        found = re.fullmatch('([^=]+)=(.*)', part)
-        if found is None:
-            $bad += [part][:len(part)]
-            continue
-        $key, $v = found.groups()
-        $new = int($v) if re.fullmatch('-?[0-9]+', $v) else $flag
-        $merge
-    return $finish
-''')
+# %% ../nbs/09f_families_processes.ipynb #fc62d8d8
+settings_text.bugs.extend(
+    [
+        Bug("the last part is lost", "scan", "(rest, '') if end < 0", "('', '') if end < 0"),
+        Bug("negative numbers stay texts", "partition", "$v.lstrip('-').isdigit()", "$v.isdigit()"),
+        Bug("a broken part ends the reading", "try", "            continue\n", "            break\n"),
+        Bug(
+            "a broken part is a setting without value",
+            "partition",
+            "            if part:\n                $bad.append(part)\n            continue\n",
+            "            $v = '0'\n",
+        ),
+    ]
+)
 
 # %% ../nbs/09f_families_processes.ipynb #92cdc46f
 def orders(rng, size):
@@ -427,14 +685,70 @@ def orders(rng, size):
 
 # %% ../nbs/09f_families_processes.ipynb #9fa67f6a
 robot_walk = Family(
-    name="robot_walk", domain="simulation", concept="a robot that obeys orders",
-    title="A robot walks", summary="A robot at (0, 0), looking $look, obeys F (forward), B (one step back), L and R (turn); a step forward is $step_words; gives $finish_words.",
-    names={"f": "walk robot follow_orders drive", "s": "orders commands program", "o": "order command letter", "x": "x east px", "y": "y north py", "out": "trail path visited"},
-    draw=both(together({"d": "0", "vec": "0, 1", "letter": "N", "look": "north", "dc": "1j"}, {"d": "1", "vec": "1, 0", "letter": "E", "look": "east", "dc": "1"}, {"d": "2", "vec": "0, -1", "letter": "S", "look": "south", "dc": "-1j"}),
-              choices(step={"easy": [("1", "one field"), ("2", "two fields")], "medium": [("$small", "$small fields"), ("(2 if $x > 2 else 1)", "one field, east of 2 two")], "hard": [("(1 + len($out) % 2)", "one or two fields in turn, by the number of places visited"), ("(2 if abs($x) + abs($y) < $k else 1)", "two fields within a distance of $k, then one")]},
-                      finish={"easy": [("($x, $y)", "its place")], "medium": [("abs($x) + abs($y)", "its walking distance from the start"), ("$out", "all places in order"), ("($x, $y) in $out[:-1]", "whether it ends at a place that it knows")], "hard": [("len(set($out))", "how many different places it saw"), ("max($out, key=lambda p: abs(p[0]) + abs(p[1]))", "the place farthest away, the first if several"), ("[p for i, p in enumerate($out) if p in $out[:i]]", "the places it came to again")]})),
-    strategies={
-        "modulo": '''
+    name="robot_walk",
+    domain="simulation",
+    concept="a robot that obeys orders",
+    title="A robot walks",
+    summary=(
+        "A robot at (0, 0), looking $look, obeys F (forward), B (one step back), L and R (turn); "
+        "a step forward is $step_words; gives $finish_words."
+    ),
+    names={
+        "f": "walk robot follow_orders drive",
+        "s": "orders commands program",
+        "o": "order command letter",
+        "x": "x east px",
+        "y": "y north py",
+        "out": "trail path visited",
+    },
+    oracle="""
+def $f(s):
+    place, direction = 0j, [1j, 1, -1j, -1][$d]
+    $out = [(0, 0)]
+    for letter in s:
+        $x, $y = $out[-1]
+        direction = direction * {'L': 1j, 'R': -1j}.get(letter, 1)
+        if letter in ('F', 'B'):
+            place = place + direction * ($step if letter == 'F' else -1)
+            $out.append((int(place.real), int(place.imag)))
+    $x, $y = $out[-1]
+    return $finish
+""",
+    draw=both(
+        together(
+            {"d": "0", "vec": "0, 1", "letter": "N", "look": "north", "dc": "1j"},
+            {"d": "1", "vec": "1, 0", "letter": "E", "look": "east", "dc": "1"},
+            {"d": "2", "vec": "0, -1", "letter": "S", "look": "south", "dc": "-1j"},
+        ),
+        choices(
+            step={
+                "easy": [("1", "one field"), ("2", "two fields")],
+                "medium": [("$small", "$small fields"), ("(2 if $x > 2 else 1)", "one field, east of 2 two")],
+                "hard": [
+                    ("(1 + len($out) % 2)", "one or two fields in turn, by the number of places visited"),
+                    ("(2 if abs($x) + abs($y) < $k else 1)", "two fields within a distance of $k, then one"),
+                ],
+            },
+            finish={
+                "easy": [("($x, $y)", "its place")],
+                "medium": [
+                    ("abs($x) + abs($y)", "its walking distance from the start"),
+                    ("$out", "all places in order"),
+                    ("($x, $y) in $out[:-1]", "whether it ends at a place that it knows"),
+                ],
+                "hard": [
+                    ("len(set($out))", "how many different places it saw"),
+                    ("max($out, key=lambda p: abs(p[0]) + abs(p[1]))", "the place farthest away, the first if several"),
+                    ("[p for i, p in enumerate($out) if p in $out[:i]]", "the places it came to again"),
+                ],
+            },
+        ),
+    ),
+    inputs=listing(orders, sizes=(0, 1, 3, 4, 6, 8, 9, 10, 12, 14)),
+)
+
+# %% ../nbs/09f_families_processes.ipynb #5cfc3f05
+robot_walk.strategies["modulo"] = """
 STEPS = [(0, 1), (1, 0), (0, -1), (-1, 0)]
 
 
@@ -453,8 +767,10 @@ def $f($s: str):
             $x, $y = $x + dx * length, $y + dy * length
             $out.append(($x, $y))
     return $finish
-''',
-        "vector": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #f1494826
+robot_walk.strategies["vector"] = """
 def $f($s: str):
     $x, $y = 0, 0
     dx, dy = $vec
@@ -477,8 +793,10 @@ def $f($s: str):
             continue
         $out.append(($x, $y))
     return $finish
-''',
-        "object": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #e9e493b6
+robot_walk.strategies["object"] = """
 class Robot:
     def __init__(self):
         self.place = (0, 0)
@@ -519,25 +837,17 @@ def $f($s: str):
     $x, $y = robot_now.place
     $out = robot_now.trail
     return $finish
-'''},
-    bugs=(Bug("left and right are mixed up", "vector", "dx, dy = -dy, dx", "dx, dy = dy, -dx"),
-          Bug("steps back go forward", "modulo", "$step if $o == 'F' else -1", "$step if $o == 'F' else 1"),
-          Bug("knows three directions only", "modulo", "(facing + 1) % 4", "(facing + 1) % 3"),
-          Bug("steps to the west go nowhere", "object", "        else:\n            $x -= length\n", "")),
-    inputs=listing(orders, sizes=(0, 1, 3, 4, 6, 8, 9, 10, 12, 14)),
-    oracle='''
-def $f(s):
-    place, direction = 0j, [1j, 1, -1j, -1][$d]
-    $out = [(0, 0)]
-    for letter in s:
-        $x, $y = $out[-1]
-        direction = direction * {'L': 1j, 'R': -1j}.get(letter, 1)
-        if letter in ('F', 'B'):
-            place = place + direction * ($step if letter == 'F' else -1)
-            $out.append((int(place.real), int(place.imag)))
-    $x, $y = $out[-1]
-    return $finish
-''')
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #c4d5f230
+robot_walk.bugs.extend(
+    [
+        Bug("left and right are mixed up", "vector", "dx, dy = -dy, dx", "dx, dy = dy, -dx"),
+        Bug("steps back go forward", "modulo", "$step if $o == 'F' else -1", "$step if $o == 'F' else 1"),
+        Bug("knows three directions only", "modulo", "(facing + 1) % 4", "(facing + 1) % 3"),
+        Bug("steps to the west go nowhere", "object", "        else:\n            $x -= length\n", ""),
+    ]
+)
 
 # %% ../nbs/09f_families_processes.ipynb #e1dc2a1d
 def cells(rng, size):
@@ -546,15 +856,76 @@ def cells(rng, size):
 
 # %% ../nbs/09f_families_processes.ipynb #ceeeace6
 cell_line = Family(
-    name="cell_line", domain="simulation", concept="a cellular automaton",
-    title="A line of cells", summary="Lets a line of cells live for some generations, where a cell lives on $rule_words$edge_words; gives $finish_words.",
-    names={"f": "generations evolve grow_cells automaton", "s": "cells line row", "n": "steps rounds times", "a": "left l before", "b": "here mid cell", "c2": "right r after"},
-    draw=both(choices(rule={"easy": [("$a != $c2", "if exactly one neighbour lives"), ("$a or $c2", "if a neighbour lives"), ("$a + $b + $c2 == 2", "if two of the three cells around live")], "medium": [("$a != ($b or $c2)", "if the left one differs from the others (living if one of them lives)"), ("$b and $a + $c2 < 2 or $a + $c2 == 2 and not $b", "if it lives and a neighbour does not, or is born between two"), ("$a + $b + $c2 in (1, 2)", "if one or two of the three cells around live")],
-                            "hard": [("($b != $c2) or $a and not $b", "if it differs from the right one or only the left one lives"), ("$a + 2 * $b + $c2 in (1, 3)", "if the weighted sum of the three cells around is 1 or 3"), ("not ($a and $b) and ($b or $c2)", "if it or the right one lives, unless it and the left one do")]},
-                      finish={"easy": [("$s", "the line")], "medium": [("$s.count('#')", "how many live in the end"), ("$s", "the line")], "hard": [("($s.count('#'), $s.find('#'))", "how many live in the end and the place of the first"), ("max(map(len, $s.split('.')))", "the longest run of living cells"), ("$s[::-1] == $s", "whether the line is symmetric")]}),
-              together({"edge": "0", "edge_words": " (outside nothing lives)", "wrap": ""}, {"edge": "1", "edge_words": " (outside everything lives)", "wrap": ""})),
-    strategies={
-        "padded": '''
+    name="cell_line",
+    domain="simulation",
+    concept="a cellular automaton",
+    title="A line of cells",
+    summary=(
+        "Lets a line of cells live for some generations, where a cell lives on "
+        "$rule_words$edge_words; gives $finish_words."
+    ),
+    names={
+        "f": "generations evolve grow_cells automaton",
+        "s": "cells line row",
+        "n": "steps rounds times",
+        "a": "left l before",
+        "b": "here mid cell",
+        "c2": "right r after",
+    },
+    oracle="""
+def $f(line, $n=1):
+    for _ in range($n):
+        old = {i: mark == '#' for i, mark in enumerate(line)}
+        new = []
+        for i in old:
+            $a, $b, $c2 = int(old.get(i - 1, $edge)), int(old[i]), int(old.get(i + 1, $edge))
+            new.append('.#'[bool($rule)])
+        line = ''.join(new)
+    $s = line
+    return $finish
+""",
+    draw=both(
+        choices(
+            rule={
+                "easy": [
+                    ("$a != $c2", "if exactly one neighbour lives"),
+                    ("$a or $c2", "if a neighbour lives"),
+                    ("$a + $b + $c2 == 2", "if two of the three cells around live"),
+                ],
+                "medium": [
+                    ("$a != ($b or $c2)", "if the left one differs from the others (living if one of them lives)"),
+                    (
+                        "$b and $a + $c2 < 2 or $a + $c2 == 2 and not $b",
+                        "if it lives and a neighbour does not, or is born between two",
+                    ),
+                    ("$a + $b + $c2 in (1, 2)", "if one or two of the three cells around live"),
+                ],
+                "hard": [
+                    ("($b != $c2) or $a and not $b", "if it differs from the right one or only the left one lives"),
+                    ("$a + 2 * $b + $c2 in (1, 3)", "if the weighted sum of the three cells around is 1 or 3"),
+                    ("not ($a and $b) and ($b or $c2)", "if it or the right one lives, unless it and the left one do"),
+                ],
+            },
+            finish={
+                "easy": [("$s", "the line")],
+                "medium": [("$s.count('#')", "how many live in the end"), ("$s", "the line")],
+                "hard": [
+                    ("($s.count('#'), $s.find('#'))", "how many live in the end and the place of the first"),
+                    ("max(map(len, $s.split('.')))", "the longest run of living cells"),
+                    ("$s[::-1] == $s", "whether the line is symmetric"),
+                ],
+            },
+        ),
+        together(
+            {"edge": "0", "edge_words": " (outside nothing lives)", "wrap": ""},
+            {"edge": "1", "edge_words": " (outside everything lives)", "wrap": ""},
+        ),
+    ),
+    inputs=listing(cells, number(1, 3), sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), keywords={1: "$n"}),
+)
+
+# %% ../nbs/09f_families_processes.ipynb #30a8ef5f
+cell_line.strategies["padded"] = """
 def $f($s: str, $n: int = 1):
     for _ in range($n):
         padded = [$edge] + [int(mark == '#') for mark in $s] + [$edge]
@@ -563,8 +934,10 @@ def $f($s: str, $n: int = 1):
             fresh += '#' if $rule else '.'
         $s = fresh
     return $finish
-''',
-        "indices": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #d1f61545
+cell_line.strategies["indices"] = """
 def alive($s: str, i: int) -> int:
     if i < 0 or i >= len($s):
         return $edge
@@ -583,8 +956,10 @@ def $f($s: str, $n: int = 1):
         $s = ''.join(fresh)
         $n -= 1
     return $finish
-''',
-        "recursion": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #38e1c397
+cell_line.strategies["recursion"] = """
 def following($s: str, $a: int) -> str:
     if not $s:
         return ''
@@ -597,40 +972,123 @@ def $f($s: str, $n: int = 1):
     for _ in range($n):
         $s = following($s, $edge)
     return $finish
-'''},
-    bugs=(Bug("the edge wraps round on the left", "indices", "i < 0 or i >= len($s)", "i >= len($s)"),
-          Bug("the new left neighbour is used", "indices", "            if $rule:\n                fresh.append('#')\n", "            if fresh:\n                $a = int(fresh[-1] == '#')\n            if $rule:\n                fresh.append('#')\n"),
-          Bug("one generation too few", "padded", "range($n)", "range($n - 1)"),
-          Bug("the left neighbour is never handed on", "recursion", "following($s[1:], $b)", "following($s[1:], $a)")),
-    inputs=listing(cells, number(1, 3), sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), keywords={1: "$n"}),
-    oracle='''
-def $f(line, $n=1):
-    for _ in range($n):
-        old = {i: mark == '#' for i, mark in enumerate(line)}
-        new = []
-        for i in old:
-            $a, $b, $c2 = int(old.get(i - 1, $edge)), int(old[i]), int(old.get(i + 1, $edge))
-            new.append('.#'[bool($rule)])
-        line = ''.join(new)
-    $s = line
-    return $finish
-''')
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #37cc585c
+cell_line.bugs.extend(
+    [
+        Bug("the edge wraps round on the left", "indices", "i < 0 or i >= len($s)", "i >= len($s)"),
+        Bug(
+            "the new left neighbour is used",
+            "indices",
+            "            if $rule:\n                fresh.append('#')\n",
+            (
+                "            if fresh:\n"
+                "                $a = int(fresh[-1] == '#')\n"
+                "            if $rule:\n"
+                "                fresh.append('#')\n"
+            ),
+        ),
+        Bug("one generation too few", "padded", "range($n)", "range($n - 1)"),
+        Bug("the left neighbour is never handed on", "recursion", "following($s[1:], $b)", "following($s[1:], $a)"),
+    ]
+)
 
 # %% ../nbs/09f_families_processes.ipynb #a2f24967
 def store_events(rng, size):
     """A list of `size` events ('in' | 'out', good, number)."""
-    return [(rng.choice(["in", "out", "out"]) if i else "in", rng.choice(["nuts", "figs", "tea"]), rng.randint(1, 6)) for i in range(size)]
+    return [
+        (rng.choice(["in", "out", "out"]) if i else "in", rng.choice(["nuts", "figs", "tea"]), rng.randint(1, 6))
+        for i in range(size)
+    ]
 
 # %% ../nbs/09f_families_processes.ipynb #bbadc63c
 store_log = Family(
-    name="store_log", domain="simulation", concept="a stock with refusals",
-    title="A store", summary="Follows deliveries and orders of a store that holds at most $high of a good; an order that is too large is $short_words; gives $finish_words.",
-    names={"f": "run_store stock_after process store_report", "xs": "events entries log_lines", "kind": "kind action what", "good": "good item article", "x": "number amount qty", "t": "stock shelf goods", "no": "refused failed missed"},
-    draw=both(together({"short": "$no.append($good)", "short_words": "refused", "got": "0", "note": "1"}, {"short": "$no.append($good)\n$t[$good] = 0", "short_words": "served as far as possible and noted", "got": "have", "note": "1"}, hard=[{"short": "$no.append($good)\n$t[$good] = have // 2", "short_words": "served with half of what is there and noted", "got": "have", "note": "1"}]),
-              choices(full={"easy": [("min(have + $x, $high)", "")], "medium": [("min(have + $x, $high)", ""), ("have + $x if have + $x <= $high else have", "")], "hard": [("min(have + $x, $high)", ""), ("$high - (have + $x - $high) if have + $x > $high else have + $x", "")]},
-                      finish={"easy": [("$t", "the stock")], "medium": [("($t, len($no))", "the stock and the number of orders that failed"), ("sum($t.values())", "how much is there")], "hard": [("sorted(set($no))", "the goods of which an order failed"), ("{$good: ($t[$good], $no.count($good)) for $good in sorted($t)}", "the stock and the failed orders of each good"), ("min($t, key=lambda $good: ($t[$good], $good), default=None)", "the good of which the least is there")]})),
-    strategies={
-        "dict": '''
+    name="store_log",
+    domain="simulation",
+    concept="a stock with refusals",
+    title="A store",
+    summary=(
+        "Follows deliveries and orders of a store that holds at most $high of a good; an order "
+        "that is too large is $short_words; gives $finish_words."
+    ),
+    names={
+        "f": "run_store stock_after process store_report",
+        "xs": "events entries log_lines",
+        "kind": "kind action what",
+        "good": "good item article",
+        "x": "number amount qty",
+        "t": "stock shelf goods",
+        "no": "refused failed missed",
+    },
+    oracle="""
+def $f(xs):
+    $t = {}
+    $no = []
+    for $kind, $good, $x in xs:
+        $t[$good] = have = $t[$good] if $good in $t else 0
+        if $kind == 'in':
+            $t[$good] = $full
+            continue
+        rest = have - $x
+        if rest < 0:
+            $short
+        else:
+            $t[$good] = rest
+    return $finish
+""",
+    draw=both(
+        together(
+            {"short": "$no.append($good)", "short_words": "refused", "got": "0", "note": "1"},
+            {
+                "short": "$no.append($good)\n$t[$good] = 0",
+                "short_words": "served as far as possible and noted",
+                "got": "have",
+                "note": "1",
+            },
+            hard=[
+                {
+                    "short": "$no.append($good)\n$t[$good] = have // 2",
+                    "short_words": "served with half of what is there and noted",
+                    "got": "have",
+                    "note": "1",
+                }
+            ],
+        ),
+        choices(
+            full={
+                "easy": [("min(have + $x, $high)", "")],
+                "medium": [("min(have + $x, $high)", ""), ("have + $x if have + $x <= $high else have", "")],
+                "hard": [
+                    ("min(have + $x, $high)", ""),
+                    ("$high - (have + $x - $high) if have + $x > $high else have + $x", ""),
+                ],
+            },
+            finish={
+                "easy": [("$t", "the stock")],
+                "medium": [
+                    ("($t, len($no))", "the stock and the number of orders that failed"),
+                    ("sum($t.values())", "how much is there"),
+                ],
+                "hard": [
+                    ("sorted(set($no))", "the goods of which an order failed"),
+                    (
+                        "{$good: ($t[$good], $no.count($good)) for $good in sorted($t)}",
+                        "the stock and the failed orders of each good",
+                    ),
+                    (
+                        "min($t, key=lambda $good: ($t[$good], $good), default=None)",
+                        "the good of which the least is there",
+                    ),
+                ],
+            },
+        ),
+    ),
+    inputs=listing(store_events, sizes=(0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 12)),
+)
+
+# %% ../nbs/09f_families_processes.ipynb #b3899709
+store_log.strategies["dict"] = """
 def $f($xs: list[tuple[str, str, int]]):
     $t, $no = {}, []
     for $kind, $good, $x in $xs:
@@ -643,8 +1101,10 @@ def $f($xs: list[tuple[str, str, int]]):
             $t.setdefault($good, 0)
             $short
     return $finish
-''',
-        "helpers": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #1efd7854
+store_log.strategies["helpers"] = """
 def deliver($t: dict[str, int], $good: str, $x: int) -> None:
     have = $t.get($good, 0)
     $t[$good] = $full
@@ -667,8 +1127,10 @@ def $f($xs: list[tuple[str, str, int]]):
         else:
             order($t, $no, $good, $x)
     return $finish
-''',
-        "exception": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #0999e1e5
+store_log.strategies["exception"] = """
 class OutOfStock(Exception):
     pass
 
@@ -691,39 +1153,95 @@ def $f($xs: list[tuple[str, str, int]]):
         except OutOfStock:
             $short
     return $finish
-'''},
-    bugs=(Bug("an order for all that is there is refused", "dict", "elif have >= $x:", "elif have > $x:"),
-          Bug("the limit of the store is forgotten", "helpers", "    $t[$good] = $full\n", "    $t[$good] = have + $x\n"),
-          Bug("orders are not taken from the stock", "helpers", "        $t[$good] -= $x\n", ""),
-          Bug("what is there is forgotten at each delivery", "dict", "have = $t.get($good, 0)", "have = 0")),
-    inputs=listing(store_events, sizes=(0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 12)),
-    oracle='''
-def $f(xs):
-    $t = {}
-    $no = []
-    for $kind, $good, $x in xs:
-        $t[$good] = have = $t[$good] if $good in $t else 0
-        if $kind == 'in':
-            $t[$good] = $full
-            continue
-        rest = have - $x
-        if rest < 0:
-            $short
-        else:
-            $t[$good] = rest
-    return $finish
-''')
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #e8027921
+store_log.bugs.extend(
+    [
+        Bug("an order for all that is there is refused", "dict", "elif have >= $x:", "elif have > $x:"),
+        Bug("the limit of the store is forgotten", "helpers", "    $t[$good] = $full\n", "    $t[$good] = have + $x\n"),
+        Bug("orders are not taken from the stock", "helpers", "        $t[$good] -= $x\n", ""),
+        Bug("what is there is forgotten at each delivery", "dict", "have = $t.get($good, 0)", "have = 0"),
+    ]
+)
 
 # %% ../nbs/09f_families_processes.ipynb #b5258db8
 recurrence = Family(
-    name="recurrence", domain="generators and iterators", concept="an endless sequence",
-    title="A recurrence", summary="Yields the sequence that starts with $low and $k and goes on with $next_words; of it the first few numbers that are $keep_words.",
-    names={"f": "sequence series numbers_like stream", "n": "n count how_many", "a": "a first older", "b": "b second newer", "x": "x value term"},
-    draw=both(choices(next={"easy": [("$a + $b", "the sum of the last two"), ("$b + $m", "the last one plus $m"), ("2 * $b - $a + 1", "twice the last less the one before plus one")], "medium": [("$a + $b + $m", "the sum of the last two plus $m"), ("$m * $b - $a", "$m times the last less the one before"), ("($a * 2 + $b) % 50 + $r", "twice the one before plus the last, modulo 50, plus $r")],
-                            "hard": [("$b // 2 + $a if $b % 2 == 0 else $b + $m", "half the last plus the one before if the last is even, else the last plus $m"), ("abs($a - $b) + len(str($b)) + $r", "the distance of the last two plus the length of the last plus $r"), ("($a * $a + $b) % 97", "the square of the one before plus the last, modulo 97")]},
-                      keep={"easy": [("$x != $m", "different from $m"), ("$x > $m", "greater than $m")], "medium": [("$x % $m != $r", "not $r modulo $m"), ("$x >= $high", "at least $high"), ("$x % 10 != $r", "not ending in $r")], "hard": [("$x % $m != 0 and $x != $k", "neither divisible by $m nor equal to $k"), ("$x > $k or $x == $low", "greater than $k or $low"), ("str($x)[0] != '$r'", "not beginning with $r")]})),
-    strategies={
-        "generator": '''
+    name="recurrence",
+    domain="generators and iterators",
+    concept="an endless sequence",
+    title="A recurrence",
+    summary=(
+        "Yields the sequence that starts with $low and $k and goes on with $next_words; of it "
+        "the first few numbers that are $keep_words."
+    ),
+    names={
+        "f": "sequence series numbers_like stream",
+        "n": "n count how_many",
+        "a": "a first older",
+        "b": "b second newer",
+        "x": "x value term",
+    },
+    oracle="""
+def $f($n, limit=40):
+    line = [$low, $k]
+    while len(line) < limit:
+        $a, $b = line[-2], line[-1]
+        line.append($next)
+    kept = [$x for $x in line[:limit] if $keep]
+    return kept[:$n]
+""",
+    draw=both(
+        choices(
+            next={
+                "easy": [
+                    ("$a + $b", "the sum of the last two"),
+                    ("$b + $m", "the last one plus $m"),
+                    ("2 * $b - $a + 1", "twice the last less the one before plus one"),
+                ],
+                "medium": [
+                    ("$a + $b + $m", "the sum of the last two plus $m"),
+                    ("$m * $b - $a", "$m times the last less the one before"),
+                    ("($a * 2 + $b) % 50 + $r", "twice the one before plus the last, modulo 50, plus $r"),
+                ],
+                "hard": [
+                    (
+                        "$b // 2 + $a if $b % 2 == 0 else $b + $m",
+                        "half the last plus the one before if the last is even, else the last plus $m",
+                    ),
+                    (
+                        "abs($a - $b) + len(str($b)) + $r",
+                        "the distance of the last two plus the length of the last plus $r",
+                    ),
+                    ("($a * $a + $b) % 97", "the square of the one before plus the last, modulo 97"),
+                ],
+            },
+            keep={
+                "easy": [("$x != $m", "different from $m"), ("$x > $m", "greater than $m")],
+                "medium": [
+                    ("$x % $m != $r", "not $r modulo $m"),
+                    ("$x >= $high", "at least $high"),
+                    ("$x % 10 != $r", "not ending in $r"),
+                ],
+                "hard": [
+                    ("$x % $m != 0 and $x != $k", "neither divisible by $m nor equal to $k"),
+                    ("$x > $k or $x == $low", "greater than $k or $low"),
+                    ("str($x)[0] != '$r'", "not beginning with $r"),
+                ],
+            },
+        )
+    ),
+    inputs=listing(
+        lambda rng, size: size,
+        lambda rng, size: rng.choice([2, 6, 12, 30]),
+        sizes=(0, 1, 2, 3, 4, 5, 6, 7),
+        call="list($f({}))",
+        keywords={1: "limit"},
+    ),
+)
+
+# %% ../nbs/09f_families_processes.ipynb #24cb7a27
+recurrence.strategies["generator"] = """
 def terms():
     $a, $b = $low, $k
     while True:
@@ -739,8 +1257,10 @@ def $f($n: int, limit: int = 40):
         if $keep:
             found += 1
             yield $x
-''',
-        "islice": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #436ea360
+recurrence.strategies["islice"] = """
 from itertools import islice
 
 
@@ -753,8 +1273,10 @@ def terms($a: int, $b: int):
 def $f($n: int, limit: int = 40):
     beginning = islice(terms($low, $k), limit)
     yield from islice(($x for $x in beginning if $keep), $n)
-''',
-        "iterator_class": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #2e3a742f
+recurrence.strategies["iterator_class"] = """
 class Terms:
     def __init__(self, left: int):
         self.pair = ($low, $k)
@@ -775,32 +1297,95 @@ class Terms:
 def $f($n: int, limit: int = 40):
     kept = [$x for $x in Terms(limit) if $keep]
     return iter(kept[:$n])
-'''},
-    bugs=(Bug("the new pair is made one after the other", "generator", "        $a, $b = $b, $next\n", "        $a = $b\n        $b = $next\n"),
-          Bug("begins with the second number", "islice", "        yield $a\n        $a, $b = $b, $next\n", "        $a, $b = $b, $next\n        yield $a\n"),
-          Bug("one too few", "generator", "if found == $n or", "if found == $n - 1 or"),
-          Bug("the older number is never replaced", "iterator_class", "self.pair = ($b, $next)", "self.pair = ($a, $next)")),
-    inputs=listing(lambda rng, size: size, lambda rng, size: rng.choice([2, 6, 12, 30]), sizes=(0, 1, 2, 3, 4, 5, 6, 7), call="list($f({}))", keywords={1: "limit"}),
-    oracle='''
-def $f($n, limit=40):
-    line = [$low, $k]
-    while len(line) < limit:
-        $a, $b = line[-2], line[-1]
-        line.append($next)
-    kept = [$x for $x in line[:limit] if $keep]
-    return kept[:$n]
-''')
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #c3cb1d31
+recurrence.bugs.extend(
+    [
+        Bug(
+            "the new pair is made one after the other",
+            "generator",
+            "        $a, $b = $b, $next\n",
+            "        $a = $b\n        $b = $next\n",
+        ),
+        Bug(
+            "begins with the second number",
+            "islice",
+            "        yield $a\n        $a, $b = $b, $next\n",
+            "        $a, $b = $b, $next\n        yield $a\n",
+        ),
+        Bug("one too few", "generator", "if found == $n or", "if found == $n - 1 or"),
+        Bug(
+            "the older number is never replaced", "iterator_class", "self.pair = ($b, $next)", "self.pair = ($a, $next)"
+        ),
+    ]
+)
 
 # %% ../nbs/09f_families_processes.ipynb #0fc4b409
 stream_pieces = Family(
-    name="stream_pieces", domain="generators and iterators", concept="cutting a stream into pieces",
-    title="Pieces of a stream", summary="Cuts a list of numbers into pieces, a new one $cut_words, and yields for each piece $part_words.",
-    names={"f": "pieces chunks split_stream batches", "xs": "values numbers readings", "x": "x value n", "now": "current piece chunk"},
-    draw=choices(cut={"easy": [("len($now) == $small", "after every $small numbers"), ("$x < $now[-1]", "when a number is less than the one before"), ("$x % $m == 0", "at every multiple of $m")], "medium": [("sum($now) + $x > $k * 2", "when the sum would exceed twice $k"), ("$x % 2 != $now[-1] % 2", "when the parity changes"), ("abs($x - $now[-1]) > $small", "at a jump of more than $small")],
-                      "hard": [("len($now) == $small or $x == $now[-1]", "after $small numbers or when a number repeats"), ("$x in $now", "when a number is in the piece already"), ("$x > max($now) + $r or $x < min($now) - $m", "when a number is far outside of the piece")]},
-                 part={"easy": [("$now", "itself"), ("sum($now)", "its sum"), ("len($now)", "its length")], "medium": [("($now[0], $now[-1])", "its first and last number"), ("max($now) - min($now)", "its spread"), ("tuple($now)", "itself as a tuple")], "hard": [("(len($now), sum($now))", "its length and sum"), ("sorted($now)", "its numbers in order"), ("$now[::-1] if len($now) > 2 else $now", "itself, turned round when longer than two")]}),
-    strategies={
-        "generator": '''
+    name="stream_pieces",
+    domain="generators and iterators",
+    concept="cutting a stream into pieces",
+    title="Pieces of a stream",
+    summary="Cuts a list of numbers into pieces, a new one $cut_words, and yields for each piece $part_words.",
+    names={
+        "f": "pieces chunks split_stream batches",
+        "xs": "values numbers readings",
+        "x": "x value n",
+        "now": "current piece chunk",
+    },
+    oracle="""
+def $f(xs):
+    result = []
+    rest = list(xs)
+    while rest:
+        size = 1
+        while size < len(rest):
+            $now, $x = rest[:size], rest[size]
+            if $cut:
+                break
+            size += 1
+        $now, rest = rest[:size], rest[size:]
+        result.append($part)
+    return result
+""",
+    draw=choices(
+        cut={
+            "easy": [
+                ("len($now) == $small", "after every $small numbers"),
+                ("$x < $now[-1]", "when a number is less than the one before"),
+                ("$x % $m == 0", "at every multiple of $m"),
+            ],
+            "medium": [
+                ("sum($now) + $x > $k * 2", "when the sum would exceed twice $k"),
+                ("$x % 2 != $now[-1] % 2", "when the parity changes"),
+                ("abs($x - $now[-1]) > $small", "at a jump of more than $small"),
+            ],
+            "hard": [
+                ("len($now) == $small or $x == $now[-1]", "after $small numbers or when a number repeats"),
+                ("$x in $now", "when a number is in the piece already"),
+                ("$x > max($now) + $r or $x < min($now) - $m", "when a number is far outside of the piece"),
+            ],
+        },
+        part={
+            "easy": [("$now", "itself"), ("sum($now)", "its sum"), ("len($now)", "its length")],
+            "medium": [
+                ("($now[0], $now[-1])", "its first and last number"),
+                ("max($now) - min($now)", "its spread"),
+                ("tuple($now)", "itself as a tuple"),
+            ],
+            "hard": [
+                ("(len($now), sum($now))", "its length and sum"),
+                ("sorted($now)", "its numbers in order"),
+                ("$now[::-1] if len($now) > 2 else $now", "itself, turned round when longer than two"),
+            ],
+        },
+    ),
+    inputs=listing(numbers(0, 12), sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), call="list($f({}))"),
+)
+
+# %% ../nbs/09f_families_processes.ipynb #51f5568d
+stream_pieces.strategies["generator"] = """
 def $f($xs: list[int]):
     $now = []
     for $x in $xs:
@@ -810,8 +1395,10 @@ def $f($xs: list[int]):
         $now.append($x)
     if $now:
         yield $part
-''',
-        "starts": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #26c701f9
+stream_pieces.strategies["starts"] = """
 def $f($xs: list[int]):
     $now = []
     for place, $x in enumerate($xs):
@@ -822,8 +1409,10 @@ def $f($xs: list[int]):
         if last or $cut:
             yield $part
             $now = []
-''',
-        "recursion": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #2dfebefe
+stream_pieces.strategies["recursion"] = """
 def $f($xs: list[int]):
     if not $xs:
         return
@@ -835,8 +1424,10 @@ def $f($xs: list[int]):
         $now.append(rest.pop(0))
     yield $part
     yield from $f(rest)
-''',
-        "collected": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #160a9c21
+stream_pieces.strategies["collected"] = """
 def cut_up($xs: list[int]) -> list[list[int]]:
     parts = []
     for $x in $xs:
@@ -851,38 +1442,79 @@ def cut_up($xs: list[int]) -> list[list[int]]:
 def $f($xs: list[int]):
     for $now in cut_up($xs):
         yield $part
-'''},
-    bugs=(Bug("the last piece is forgotten", "generator", "    if $now:\n        yield $part\n", ""),
-          Bug("the number that starts a piece is lost", "generator", "            $now = []\n        $now.append($x)\n", "            $now = []\n            continue\n        $now.append($x)\n"),
-          Bug("a piece keeps the numbers of the one before", "starts", "            yield $part\n            $now = []\n", "            yield $part\n"),
-          Bug("the rest is forgotten", "recursion", "    yield from $f(rest)\n", "")),
-    inputs=listing(numbers(0, 12), sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), call="list($f({}))"),
-    oracle='''
-def $f(xs):
-    result = []
-    rest = list(xs)
-    while rest:
-        size = 1
-        while size < len(rest):
-            $now, $x = rest[:size], rest[size]
-            if $cut:
-                break
-            size += 1
-        $now, rest = rest[:size], rest[size:]
-        result.append($part)
-    return result
-''')
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #3521e92e
+stream_pieces.bugs.extend(
+    [
+        Bug("the last piece is forgotten", "generator", "    if $now:\n        yield $part\n", ""),
+        Bug(
+            "the number that starts a piece is lost",
+            "generator",
+            "            $now = []\n        $now.append($x)\n",
+            "            $now = []\n            continue\n        $now.append($x)\n",
+        ),
+        Bug(
+            "a piece keeps the numbers of the one before",
+            "starts",
+            "            yield $part\n            $now = []\n",
+            "            yield $part\n",
+        ),
+        Bug("the rest is forgotten", "recursion", "    yield from $f(rest)\n", ""),
+    ]
+)
 
 # %% ../nbs/09f_families_processes.ipynb #8d5ce83e
 mixed_streams = Family(
-    name="mixed_streams", domain="generators and iterators", concept="mixing streams",
-    title="Mix lists $how_words", summary="Mixes lists of numbers $how_words, leaves out numbers unless they are $keep_words, and yields the rest $part_words.",
-    names={"f": "mixed interleave blend alternate", "xs": "lists streams rows", "x": "x item n", "out": "mixture merged order"},
-    draw=both(together({"how": "turns", "how_words": "by turns, those that ended being skipped", "until": "any"}, {"how": "short", "how_words": "by turns until one of them ends", "until": "all"}),
-              choices(keep={"easy": NUMBER_TESTS["easy"], "medium": NUMBER_TESTS["medium"], "hard": NUMBER_TESTS["hard"]},
-                      part={"easy": [("$x", "unchanged"), ("$x * $m", "times $m")], "medium": NUMBER_CHANGES["medium"], "hard": NUMBER_CHANGES["hard"]})),
-    strategies={
-        "columns": '''
+    name="mixed_streams",
+    domain="generators and iterators",
+    concept="mixing streams",
+    title="Mix lists $how_words",
+    summary=(
+        "Mixes lists of numbers $how_words, leaves out numbers unless they are $keep_words, and "
+        "yields the rest $part_words."
+    ),
+    names={
+        "f": "mixed interleave blend alternate",
+        "xs": "lists streams rows",
+        "x": "x item n",
+        "out": "mixture merged order",
+    },
+    oracle="""
+def $f(lists):
+    lengths = [len(line) for line in lists]
+    rounds = {'any': max, 'all': min}['$until'](lengths, default=0)
+    order = sorted((i, j) for j in range(len(lists)) for i in range(lengths[j]) if i < rounds)
+    result = []
+    for i, j in order:
+        $x = lists[j][i]
+        if $keep:
+            result.append($part)
+    return result
+""",
+    draw=both(
+        together(
+            {"how": "turns", "how_words": "by turns, those that ended being skipped", "until": "any"},
+            {"how": "short", "how_words": "by turns until one of them ends", "until": "all"},
+        ),
+        choices(
+            keep={"easy": NUMBER_TESTS["easy"], "medium": NUMBER_TESTS["medium"], "hard": NUMBER_TESTS["hard"]},
+            part={
+                "easy": [("$x", "unchanged"), ("$x * $m", "times $m")],
+                "medium": NUMBER_CHANGES["medium"],
+                "hard": NUMBER_CHANGES["hard"],
+            },
+        ),
+    ),
+    inputs=listing(
+        lambda rng, size: [numbers(-5, 15)(rng, rng.randint(0, size)) for _ in range(size // 2)],
+        sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 8),
+        call="list($f({}))",
+    ),
+)
+
+# %% ../nbs/09f_families_processes.ipynb #280ec212
+mixed_streams.strategies["columns"] = """
 def $f($xs: list[list[int]]):
     longest = max(map(len, $xs), default=0)
     for i in range(longest):
@@ -893,8 +1525,10 @@ def $f($xs: list[list[int]]):
                 $x = line[i]
                 if $keep:
                     yield $part
-''',
-        "iterators": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #e2a5a131
+mixed_streams.strategies["iterators"] = """
 END = object()
 
 
@@ -913,8 +1547,10 @@ def $f($xs: list[list[int]]):
         if not ($keep):
             continue
         yield $part
-''',
-        "recursion": '''
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #c0b3d990
+mixed_streams.strategies["recursion"] = """
 def $f($xs: list[list[int]]):
     if not $xs or not $until($xs):
         return
@@ -923,24 +1559,28 @@ def $f($xs: list[list[int]]):
             if $keep:
                 yield $part
     yield from $f([line[1:] for line in $xs])
-'''},
-    bugs=(Bug("one list after the other", "recursion", "for $x in line[:1]:", "for $x in line:"),
-          Bug("the last round is left out", "columns", "range(longest)", "range(longest - 1)"),
-          Bug("the first list is left out", "iterators", "for line in $xs]", "for line in $xs[1:]]"),
-          Bug("an unwanted number ends everything", "iterators", "            continue\n", "            return\n")),
-    inputs=listing(lambda rng, size: [numbers(-5, 15)(rng, rng.randint(0, size)) for _ in range(size // 2)], sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 8), call="list($f({}))"),
-    oracle='''
-def $f(lists):
-    lengths = [len(line) for line in lists]
-    rounds = {'any': max, 'all': min}['$until'](lengths, default=0)
-    order = sorted((i, j) for j in range(len(lists)) for i in range(lengths[j]) if i < rounds)
-    result = []
-    for i, j in order:
-        $x = lists[j][i]
-        if $keep:
-            result.append($part)
-    return result
-''')
+"""
+
+# %% ../nbs/09f_families_processes.ipynb #0b6679a7
+mixed_streams.bugs.extend(
+    [
+        Bug("one list after the other", "recursion", "for $x in line[:1]:", "for $x in line:"),
+        Bug("the last round is left out", "columns", "range(longest)", "range(longest - 1)"),
+        Bug("the first list is left out", "iterators", "for line in $xs]", "for line in $xs[1:]]"),
+        Bug("an unwanted number ends everything", "iterators", "            continue\n", "            return\n"),
+    ]
+)
 
 # %% ../nbs/09f_families_processes.ipynb #a662ec47
-PROCESSES = [postfix_value, tokens_of_kind, turnstile, settings_text, robot_walk, cell_line, store_log, recurrence, stream_pieces, mixed_streams]
+PROCESSES = [
+    postfix_value,
+    tokens_of_kind,
+    turnstile,
+    settings_text,
+    robot_walk,
+    cell_line,
+    store_log,
+    recurrence,
+    stream_pieces,
+    mixed_streams,
+]

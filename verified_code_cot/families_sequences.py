@@ -8,31 +8,64 @@ __all__ = ['character_count', 'run_lengths', 'shift_cipher', 'word_change', 'kep
            'scores']
 
 # %% ../nbs/09b_families_sequences.ipynb #81db04ea
-from .families import (
-    CHARACTER_TESTS, NUMBER_CHANGES, NUMBER_TESTS, WORD_CHANGES, WORD_TESTS,
-    Bug, Family, both, choices, listing, number, numbers, sentence, text, together, words)
+from verified_code_cot.families import (
+    CHARACTER_TESTS,
+    NUMBER_CHANGES,
+    NUMBER_TESTS,
+    WORD_CHANGES,
+    WORD_TESTS,
+    Bug,
+    Family,
+    both,
+    choices,
+    listing,
+    number,
+    numbers,
+    sentence,
+    text,
+    together,
+)
 
 # %% ../nbs/09b_families_sequences.ipynb #795078cc
 character_count = Family(
-    name="character_count", domain="strings", concept="counting the characters that pass a test",
+    name="character_count",
+    domain="strings",
+    concept="counting the characters that pass a test",
     title="Count characters that are $keep_words",
     summary="Counts the characters of a text that are $keep_words.",
-    names={"f": "count_matching tally how_many count_chars", "s": "text s line phrase", "ch": "ch char letter symbol", "n": "count matches found"},
+    result="int",
+    names={
+        "f": "count_matching tally how_many count_chars",
+        "s": "text s line phrase",
+        "ch": "ch char letter symbol",
+        "n": "count matches found",
+    },
+    oracle="""
+def $f(s):
+    return [bool($keep) for $ch in s].count(True)
+""",
     draw=choices(keep=CHARACTER_TESTS),
-    strategies={
-        "loop": '''
+    inputs=listing(text(), sizes=(0, 1, 3, 5, 6, 7, 8, 9, 10, 12)),
+)
+
+# %% ../nbs/09b_families_sequences.ipynb #41c846ce
+character_count.strategies["loop"] = """
 def $f($s: str) -> int:
     $n = 0
     for $ch in $s:
         if $keep:
             $n += 1
     return $n
-''',
-        "generator": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #50edc572
+character_count.strategies["generator"] = """
 def $f($s: str) -> int:
     return sum(1 for $ch in $s if $keep)
-''',
-        "while": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #bd704bfe
+character_count.strategies["while"] = """
 def $f($s: str) -> int:
     $n = 0
     position = 0
@@ -44,8 +77,10 @@ def $f($s: str) -> int:
         $n += 1
         position += 1
     return $n
-''',
-        "recursion": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #e26ffd0c
+character_count.strategies["recursion"] = """
 def $f($s: str) -> int:
     if not $s:
         return 0
@@ -53,36 +88,78 @@ def $f($s: str) -> int:
     if $keep:
         return 1 + $f(rest)
     return $f(rest)
-''',
-        "helper": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #b9a82d0c
+character_count.strategies["helper"] = """
 def is_wanted($ch: str) -> bool:
     return $keep
 
 
 def $f($s: str) -> int:
     return len(list(filter(is_wanted, $s)))
-'''},
-    bugs=(Bug("the last character is never looked at", "while", "position < len($s)", "position < len($s) - 1"),
-          Bug("leaves the loop after the first character", "loop", "    return $n", "        return $n\n    return 0"),
-          Bug("the base case counts one", "recursion", "return 0", "return 1"),
-          Bug("the test is turned round", "generator", "if $keep", "if not ($keep)")),
-    inputs=listing(text(), sizes=(0, 1, 3, 5, 6, 7, 8, 9, 10, 12)),
-    oracle='''
-def $f(s):
-    return [bool($keep) for $ch in s].count(True)
-''', result="int")
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #53430c9f
+character_count.bugs.extend(
+    [
+        Bug("the last character is never looked at", "while", "position < len($s)", "position < len($s) - 1"),
+        Bug("leaves the loop after the first character", "loop", "    return $n", "        return $n\n    return 0"),
+        Bug("the base case counts one", "recursion", "return 0", "return 1"),
+        Bug("the test is turned round", "generator", "if $keep", "if not ($keep)"),
+    ]
+)
 
 # %% ../nbs/09b_families_sequences.ipynb #3ba1fac0
 run_lengths = Family(
-    name="run_lengths", domain="strings", concept="run-length encoding",
+    name="run_lengths",
+    domain="strings",
+    concept="run-length encoding",
     title="Runs of equal characters",
     summary="Describes a text by its runs of equal characters, each run as $run_words.",
-    names={"f": "encode compress runs_of squeeze", "s": "text s line data", "ch": "ch char letter", "n": "count length size", "out": "runs parts result"},
-    draw=choices(run={"easy": [("($ch, $n)", "a pair of character and length"), ("$ch + str($n)", "the character and its length")],
-                      "medium": [("str($n) + $ch if $n > 1 else $ch", "its length and character, without a length of one"), ("[$ch] * min($n, $small)", "at most $small copies"), ("$ch * ($n % $m)", "the copies that are left over when whole groups of $m are taken away")],
-                      "hard": [("($n, $ch.upper()) if $n >= $small else ($n, $ch)", "a pair of length and character, in capitals from $small on"), ("f'{$n}x{$ch}' if $ch.isalpha() else '_' * $n", "its length and letter, or as underscores if it is no letter"), ("$n if $ch.isalnum() else -$n", "its length, negative for a sign")]}),
-    strategies={
-        "previous": '''
+    result="list",
+    names={
+        "f": "encode compress runs_of squeeze",
+        "s": "text s line data",
+        "ch": "ch char letter",
+        "n": "count length size",
+        "out": "runs parts result",
+    },
+    oracle="""
+def $f(s):
+    cuts = [i for i in range(len(s)) if i == 0 or s[i] != s[i - 1]] + [len(s)]
+    pieces = [s[a:b] for a, b in zip(cuts, cuts[1:])]
+    return [(lambda $ch, $n: $run)(p[0], len(p)) for p in pieces]
+""",
+    draw=choices(
+        run={
+            "easy": [
+                ("($ch, $n)", "a pair of character and length"),
+                ("$ch + str($n)", "the character and its length"),
+            ],
+            "medium": [
+                ("str($n) + $ch if $n > 1 else $ch", "its length and character, without a length of one"),
+                ("[$ch] * min($n, $small)", "at most $small copies"),
+                ("$ch * ($n % $m)", "the copies that are left over when whole groups of $m are taken away"),
+            ],
+            "hard": [
+                (
+                    "($n, $ch.upper()) if $n >= $small else ($n, $ch)",
+                    "a pair of length and character, in capitals from $small on",
+                ),
+                (
+                    "f'{$n}x{$ch}' if $ch.isalpha() else '_' * $n",
+                    "its length and letter, or as underscores if it is no letter",
+                ),
+                ("$n if $ch.isalnum() else -$n", "its length, negative for a sign"),
+            ],
+        }
+    ),
+    inputs=listing(text("aabbcdx1 "), sizes=(0, 1, 2, 4, 5, 6, 7, 8, 9, 10)),
+)
+
+# %% ../nbs/09b_families_sequences.ipynb #96581931
+run_lengths.strategies["previous"] = """
 def $f($s: str) -> list:
     $out = []
     $n = 0
@@ -92,8 +169,10 @@ def $f($s: str) -> list:
             $out.append($run)
             $n = 0
     return $out
-''',
-        "two_indices": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #28922979
+run_lengths.strategies["two_indices"] = """
 def $f($s: str) -> list:
     $out = []
     start = 0
@@ -105,8 +184,10 @@ def $f($s: str) -> list:
         $out.append($run)
         start = end
     return $out
-''',
-        "groupby": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #4aaeed4d
+run_lengths.strategies["groupby"] = """
 from itertools import groupby
 
 
@@ -116,8 +197,10 @@ def $f($s: str) -> list:
         $n = len(list(group))
         $out.append($run)
     return $out
-''',
-        "strip": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #ac7ad39d
+run_lengths.strategies["strip"] = """
 def $f($s: str) -> list:
     if not $s:
         return []
@@ -125,29 +208,64 @@ def $f($s: str) -> list:
     rest = $s.lstrip($ch)
     $n = len($s) - len(rest)
     return [$run] + $f(rest)
-'''},
-    bugs=(Bug("the last run is forgotten", "previous", "i + 1 == len($s) or $s[i + 1] != $ch", "i + 1 < len($s) and $s[i + 1] != $ch"),
-          Bug("the counter goes on over the runs", "previous", "            $n = 0\n", ""),
-          Bug("each run is one too long", "two_indices", "end - start", "end - start + 1"),
-          Bug("strips equal characters at the end, too", "strip", "lstrip", "strip")),
-    inputs=listing(text("aabbcdx1 "), sizes=(0, 1, 2, 4, 5, 6, 7, 8, 9, 10)),
-    oracle='''
-def $f(s):
-    cuts = [i for i in range(len(s)) if i == 0 or s[i] != s[i - 1]] + [len(s)]
-    pieces = [s[a:b] for a, b in zip(cuts, cuts[1:])]
-    return [(lambda $ch, $n: $run)(p[0], len(p)) for p in pieces]
-''', result="list")
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #a5918e08
+run_lengths.bugs.extend(
+    [
+        Bug(
+            "the last run is forgotten",
+            "previous",
+            "i + 1 == len($s) or $s[i + 1] != $ch",
+            "i + 1 < len($s) and $s[i + 1] != $ch",
+        ),
+        Bug("the counter goes on over the runs", "previous", "            $n = 0\n", ""),
+        Bug("each run is one too long", "two_indices", "end - start", "end - start + 1"),
+        Bug("strips equal characters at the end, too", "strip", "lstrip", "strip"),
+    ]
+)
 
 # %% ../nbs/09b_families_sequences.ipynb #64c3b5c9
 shift_cipher = Family(
-    name="shift_cipher", domain="strings", concept="moving letters round the alphabet",
-    title="Shift cipher", summary="Moves every small letter of a text $way_words along the alphabet and leaves the rest as it is.",
-    names={"f": "encode shift_text encrypt rotate_letters", "s": "text message s plain", "ch": "ch char letter", "by": "shift key step", "i": "i index position", "out": "out coded result"},
-    draw=choices(way={"easy": [("$by", "by a given number of places"), ("-$by", "back by a given number of places")],
-                      "medium": [("$by + $i", "by a number of places that grows by one with each position"), ("$by * $m", "by $m times a given number of places"), ("($by if $i % 2 == 0 else -$by)", "forward at even and back at odd positions")],
-                      "hard": [("$by * ($i % $m)", "by a given number times the position modulo $m"), ("(-$by if $ch in 'aeiou' else $by)", "forward, but vowels back,"), ("$by + len($s) - $i", "by a given number of places and the distance to the end")]}),
-    strategies={
-        "codes": '''
+    name="shift_cipher",
+    domain="strings",
+    concept="moving letters round the alphabet",
+    title="Shift cipher",
+    summary="Moves every small letter of a text $way_words along the alphabet and leaves the rest as it is.",
+    names={
+        "f": "encode shift_text encrypt rotate_letters",
+        "s": "text message s plain",
+        "ch": "ch char letter",
+        "by": "shift key step",
+        "i": "i index position",
+        "out": "out coded result",
+    },
+    oracle="""
+def $f(s, $by):
+    $s = s
+    alphabet = [chr(c) for c in range(97, 123)]
+    return ''.join(alphabet[(alphabet.index($ch) + $way) % 26] if $ch in alphabet else $ch for $i, $ch in enumerate(s))
+""",
+    draw=choices(
+        way={
+            "easy": [("$by", "by a given number of places"), ("-$by", "back by a given number of places")],
+            "medium": [
+                ("$by + $i", "by a number of places that grows by one with each position"),
+                ("$by * $m", "by $m times a given number of places"),
+                ("($by if $i % 2 == 0 else -$by)", "forward at even and back at odd positions"),
+            ],
+            "hard": [
+                ("$by * ($i % $m)", "by a given number times the position modulo $m"),
+                ("(-$by if $ch in 'aeiou' else $by)", "forward, but vowels back,"),
+                ("$by + len($s) - $i", "by a given number of places and the distance to the end"),
+            ],
+        }
+    ),
+    inputs=listing(text("aehmnqvxyz AZ 1!"), number(1, 9), sizes=(0, 1, 3, 5, 6, 7, 8, 9), keywords={1: "$by"}),
+)
+
+# %% ../nbs/09b_families_sequences.ipynb #c0aeb2c1
+shift_cipher.strategies["codes"] = """
 def $f($s: str, $by: int) -> str:
     $out = ''
     for $i, $ch in enumerate($s):
@@ -156,8 +274,10 @@ def $f($s: str, $by: int) -> str:
         else:
             $out += $ch
     return $out
-''',
-        "alphabet": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #bbf2ad4b
+shift_cipher.strategies["alphabet"] = """
 ALPHABET = 'abcdefghijklmnopqrstuvwxyz'
 
 
@@ -168,8 +288,10 @@ def $f($s: str, $by: int) -> str:
         if place >= 0:
             letters[$i] = ALPHABET[(place + $way) % len(ALPHABET)]
     return ''.join(letters)
-''',
-        "helper": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #607970dc
+shift_cipher.strategies["helper"] = """
 def $f($s: str, $by: int) -> str:
     def moved($i: int, $ch: str) -> str:
         if not ($ch.isalpha() and $ch.islower()):
@@ -178,29 +300,79 @@ def $f($s: str, $by: int) -> str:
         return chr(code - 26) if code > ord('z') else chr(code)
 
     return ''.join(moved($i, $ch) for $i, $ch in enumerate($s))
-'''},
-    bugs=(Bug("does not wrap at the end of the alphabet", "codes", "(ord($ch) - ord('a') + $way) % 26 + ord('a')", "ord($ch) + $way"),
-          Bug("other characters are dropped", "codes", "            $out += $ch\n", "            continue\n"),
-          Bug("wraps one letter too early", "helper", "code > ord('z')", "code >= ord('z')"),
-          Bug("find gives -1 for signs, which is taken as a place", "alphabet", "place >= 0", "place")),
-    inputs=listing(text("aehmnqvxyz AZ 1!"), number(1, 9), sizes=(0, 1, 3, 5, 6, 7, 8, 9), keywords={1: "$by"}),
-    oracle='''
-def $f(s, $by):
-    $s = s
-    alphabet = [chr(c) for c in range(97, 123)]
-    return ''.join(alphabet[(alphabet.index($ch) + $way) % 26] if $ch in alphabet else $ch for $i, $ch in enumerate(s))
-''')
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #029cdadc
+shift_cipher.bugs.extend(
+    [
+        Bug(
+            "does not wrap at the end of the alphabet",
+            "codes",
+            "(ord($ch) - ord('a') + $way) % 26 + ord('a')",
+            "ord($ch) + $way",
+        ),
+        Bug("other characters are dropped", "codes", "            $out += $ch\n", "            continue\n"),
+        Bug("wraps one letter too early", "helper", "code > ord('z')", "code >= ord('z')"),
+        Bug("find gives -1 for signs, which is taken as a place", "alphabet", "place >= 0", "place"),
+    ]
+)
 
 # %% ../nbs/09b_families_sequences.ipynb #55499965
 word_change = Family(
-    name="word_change", domain="strings", concept="choosing and changing the words of a sentence",
-    title="Change some words", summary="Takes the words of a sentence $keep_words and puts them $change_words$rest_words.",
-    names={"f": "rewrite convert restyle edit", "s": "sentence text line", "w": "w word token", "out": "chosen result parts"},
-    draw=both(choices(keep=WORD_TESTS, change=WORD_CHANGES),
-              together(easy=[{"rest": "", "otherwise": "", "rest_words": "; other words are left out"}], medium=[{"rest": "$out.append($w)", "otherwise": "else:\n    $rest", "rest_words": "; other words stay as they are"}],
-                       hard=[{"rest": "$out.insert(0, $w)", "otherwise": "else:\n    $rest", "rest_words": "; other words go to the front"}, {"rest": "$out.append('-' * len($w))", "otherwise": "else:\n    $rest", "rest_words": "; other words become dashes"}])),
-    strategies={
-        "loop": '''
+    name="word_change",
+    domain="strings",
+    concept="choosing and changing the words of a sentence",
+    title="Change some words",
+    summary="Takes the words of a sentence $keep_words and puts them $change_words$rest_words.",
+    result="str",
+    names={
+        "f": "rewrite convert restyle edit",
+        "s": "sentence text line",
+        "w": "w word token",
+        "out": "chosen result parts",
+    },
+    oracle="""
+def $f(s):
+    $out = []
+    def one($w):
+        $out.append((lambda $w: $change)($w))
+    for $w in s.split():
+        if $keep:
+            one($w)
+            continue
+        $rest
+    return ' '.join($out)
+""",
+    draw=both(
+        choices(keep=WORD_TESTS, change=WORD_CHANGES),
+        together(
+            easy=[{"rest": "", "otherwise": "", "rest_words": "; other words are left out"}],
+            medium=[
+                {
+                    "rest": "$out.append($w)",
+                    "otherwise": "else:\n    $rest",
+                    "rest_words": "; other words stay as they are",
+                }
+            ],
+            hard=[
+                {
+                    "rest": "$out.insert(0, $w)",
+                    "otherwise": "else:\n    $rest",
+                    "rest_words": "; other words go to the front",
+                },
+                {
+                    "rest": "$out.append('-' * len($w))",
+                    "otherwise": "else:\n    $rest",
+                    "rest_words": "; other words become dashes",
+                },
+            ],
+        ),
+    ),
+    inputs=listing(sentence, sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)),
+)
+
+# %% ../nbs/09b_families_sequences.ipynb #da0e8f51
+word_change.strategies["loop"] = """
 def $f($s: str) -> str:
     $out = []
     for $w in $s.split():
@@ -208,8 +380,10 @@ def $f($s: str) -> str:
             $out.append($change)
         $otherwise
     return ' '.join($out)
-''',
-        "early_continue": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #e854e42d
+word_change.strategies["early_continue"] = """
 def $f($s: str) -> str:
     $out = []
     for $w in $s.split(' '):
@@ -221,8 +395,10 @@ def $f($s: str) -> str:
         $w = $change
         $out.append($w)
     return ' '.join($out)
-''',
-        "queue": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #e3740aed
+word_change.strategies["queue"] = """
 from collections import deque
 
 
@@ -240,36 +416,67 @@ def $f($s: str) -> str:
             continue
         $out.append(changed($w))
     return ' '.join($out)
-'''},
-    bugs=(Bug("the test is turned round", "loop", "if $keep:", "if not ($keep):"),
-          Bug("the words are joined without blanks", "loop", "' '.join", "''.join"),
-          Bug("the words come from the wrong end", "queue", "popleft()", "pop()"),
-          Bug("keeps the word as it was", "early_continue", "        $w = $change\n", "")),
-    inputs=listing(sentence, sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)),
-    oracle='''
-def $f(s):
-    $out = []
-    def one($w):
-        $out.append((lambda $w: $change)($w))
-    for $w in s.split():
-        if $keep:
-            one($w)
-            continue
-        $rest
-    return ' '.join($out)
-''', result="str")
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #a5ca5b9e
+word_change.bugs.extend(
+    [
+        Bug("the test is turned round", "loop", "if $keep:", "if not ($keep):"),
+        Bug("the words are joined without blanks", "loop", "' '.join", "''.join"),
+        Bug("the words come from the wrong end", "queue", "popleft()", "pop()"),
+        Bug("keeps the word as it was", "early_continue", "        $w = $change\n", ""),
+    ]
+)
 
 # %% ../nbs/09b_families_sequences.ipynb #01062b18
 kept_fold = Family(
-    name="kept_fold", domain="lists", concept="filter, map and reduce",
-    title="$fold_words of some numbers", summary="Gives the $fold_words of the numbers that are $keep_words, each $change_words.",
-    names={"f": "summarize combine reduce_values accumulate", "xs": "values numbers data nums", "x": "x n value number", "acc": "total result acc", "y": "y item part"},
-    draw=both(choices(keep=NUMBER_TESTS, change=NUMBER_CHANGES),
-              together({"start": "0", "step": "$acc + $y", "fold_words": "sum"}, {"start": "0", "step": "max($acc, $y)", "fold_words": "largest (at least 0)"},
-                       medium=[{"start": "1", "step": "$acc * $y % 1000", "fold_words": "product modulo 1000"}, {"start": "0", "step": "$y - $acc", "fold_words": "alternating sum"}],
-                       hard=[{"start": "1", "step": "$acc + $y if $acc % 2 else $acc - $y", "fold_words": "running total (added when it is odd, else subtracted)"}, {"start": "0", "step": "$acc * 2 + $y", "fold_words": "value in base two"}])),
-    strategies={
-        "loop": '''
+    name="kept_fold",
+    domain="lists",
+    concept="filter, map and reduce",
+    title="$fold_words of some numbers",
+    summary="Gives the $fold_words of the numbers that are $keep_words, each $change_words.",
+    result="int",
+    names={
+        "f": "summarize combine reduce_values accumulate",
+        "xs": "values numbers data nums",
+        "x": "x n value number",
+        "acc": "total result acc",
+        "y": "y item part",
+    },
+    oracle="""
+def $f(xs):
+    good = [$x for $x in xs if $keep]
+    values = [($change) for $x in good]
+    $acc = $start
+    while values:
+        $y = values.pop(0)
+        $acc = $step
+    return $acc
+""",
+    draw=both(
+        choices(keep=NUMBER_TESTS, change=NUMBER_CHANGES),
+        together(
+            {"start": "0", "step": "$acc + $y", "fold_words": "sum"},
+            {"start": "0", "step": "max($acc, $y)", "fold_words": "largest (at least 0)"},
+            medium=[
+                {"start": "1", "step": "$acc * $y % 1000", "fold_words": "product modulo 1000"},
+                {"start": "0", "step": "$y - $acc", "fold_words": "alternating sum"},
+            ],
+            hard=[
+                {
+                    "start": "1",
+                    "step": "$acc + $y if $acc % 2 else $acc - $y",
+                    "fold_words": "running total (added when it is odd, else subtracted)",
+                },
+                {"start": "0", "step": "$acc * 2 + $y", "fold_words": "value in base two"},
+            ],
+        ),
+    ),
+    inputs=listing(numbers()),
+)
+
+# %% ../nbs/09b_families_sequences.ipynb #d144437d
+kept_fold.strategies["loop"] = """
 def $f($xs: list[int]) -> int:
     $acc = $start
     for $x in $xs:
@@ -277,15 +484,19 @@ def $f($xs: list[int]) -> int:
             $y = $change
             $acc = $step
     return $acc
-''',
-        "comprehension": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #ad9c2897
+kept_fold.strategies["comprehension"] = """
 def $f($xs: list[int]) -> int:
     $acc = $start
     for $y in [$change for $x in $xs if $keep]:
         $acc = $step
     return $acc
-''',
-        "reduce": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #56f8ea55
+kept_fold.strategies["reduce"] = """
 from functools import reduce
 
 
@@ -293,8 +504,10 @@ def $f($xs: list[int]) -> int:
     kept = filter(lambda $x: $keep, $xs)
     changed = map(lambda $x: $change, kept)
     return reduce(lambda $acc, $y: $step, changed, $start)
-''',
-        "recursion": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #2be6859c
+kept_fold.strategies["recursion"] = """
 def $f($xs: list[int], $acc: int = $start) -> int:
     if not $xs:
         return $acc
@@ -303,8 +516,10 @@ def $f($xs: list[int], $acc: int = $start) -> int:
         $y = $change
         $acc = $step
     return $f($xs[1:], $acc)
-''',
-        "stages": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #13a01ad5
+kept_fold.strategies["stages"] = """
 def chosen($xs: list[int]):
     for $x in $xs:
         if $keep:
@@ -316,40 +531,74 @@ def $f($xs: list[int]) -> int:
     for $y in chosen($xs):
         $acc = $step
     return $acc
-'''},
-    bugs=(Bug("the first number is skipped", "recursion", "$x = $xs[0]", "$x = $xs[-1]"),
-          Bug("changed although it was not chosen", "loop", "        if $keep:\n            $y = $change\n            $acc = $step\n", "        $y = $change\n        $acc = $step\n"),
-          Bug("the change is forgotten", "comprehension", "[$change for", "[$x for"),
-          Bug("the start value is wrong", "reduce", "changed, $start)", "changed, $k)")),
-    inputs=listing(numbers()),
-    oracle='''
-def $f(xs):
-    good = [$x for $x in xs if $keep]
-    values = [($change) for $x in good]
-    $acc = $start
-    while values:
-        $y = values.pop(0)
-        $acc = $step
-    return $acc
-''', result="int")
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #55136cfe
+kept_fold.bugs.extend(
+    [
+        Bug("the first number is skipped", "recursion", "$x = $xs[0]", "$x = $xs[-1]"),
+        Bug(
+            "changed although it was not chosen",
+            "loop",
+            "        if $keep:\n            $y = $change\n            $acc = $step\n",
+            "        $y = $change\n        $acc = $step\n",
+        ),
+        Bug("the change is forgotten", "comprehension", "[$change for", "[$x for"),
+        Bug("the start value is wrong", "reduce", "changed, $start)", "changed, $k)"),
+    ]
+)
 
 # %% ../nbs/09b_families_sequences.ipynb #61e6e255
 sliding_window = Family(
-    name="sliding_window", domain="lists", concept="a window that slides along a list",
-    title="$pick_words sum of $size neighbours", summary="Finds the $pick_words sum of $size neighbouring numbers$part_words, or None when there are too few.",
-    names={"f": "best_window window_sum extreme_run", "xs": "values numbers readings data", "best": "best record answer", "now": "current total window"},
-    draw=both(together({"pick": "max", "better": ">", "pick_words": "largest"}, {"pick": "min", "better": "<", "pick_words": "smallest"}),
-              choices(size={"easy": [("2", ""), ("3", "")], "medium": [("$m", "")], "hard": [("$m", ""), ("$small", "")]},
-                      part={"easy": [("$x", "")], "medium": [("abs($x)", ", signs left out"), ("$x", ""), ("$x * $x", ", each squared")], "hard": [("$x if $keep else 0", ", those not $keep_words counting 0"), ("$x % $high", ", each modulo $high"), ("$x if $keep else -$x", ", those not $keep_words negated")]},
-                      keep=NUMBER_TESTS)),
-    strategies={
-        "slices": '''
+    name="sliding_window",
+    domain="lists",
+    concept="a window that slides along a list",
+    title="$pick_words sum of $size neighbours",
+    summary="Finds the $pick_words sum of $size neighbouring numbers$part_words, or None when there are too few.",
+    names={
+        "f": "best_window window_sum extreme_run",
+        "xs": "values numbers readings data",
+        "best": "best record answer",
+        "now": "current total window",
+    },
+    oracle="""
+def $f(xs):
+    values = [$part for $x in xs]
+    windows = [w for w in zip(*(values[i:] for i in range($size)))]
+    return sorted(sum(w) for w in windows)[{'max': -1, 'min': 0}['$pick']] if windows else None
+""",
+    draw=both(
+        together(
+            {"pick": "max", "better": ">", "pick_words": "largest"},
+            {"pick": "min", "better": "<", "pick_words": "smallest"},
+        ),
+        choices(
+            size={"easy": [("2", ""), ("3", "")], "medium": [("$m", "")], "hard": [("$m", ""), ("$small", "")]},
+            part={
+                "easy": [("$x", "")],
+                "medium": [("abs($x)", ", signs left out"), ("$x", ""), ("$x * $x", ", each squared")],
+                "hard": [
+                    ("$x if $keep else 0", ", those not $keep_words counting 0"),
+                    ("$x % $high", ", each modulo $high"),
+                    ("$x if $keep else -$x", ", those not $keep_words negated"),
+                ],
+            },
+            keep=NUMBER_TESTS,
+        ),
+    ),
+    inputs=listing(numbers(-9, 15), sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)),
+)
+
+# %% ../nbs/09b_families_sequences.ipynb #06e15e5b
+sliding_window.strategies["slices"] = """
 def $f($xs: list[int]) -> int | None:
     parts = [$part for $x in $xs]
     sums = [sum(parts[i:i + $size]) for i in range(len(parts) - $size + 1)]
     return $pick(sums, default=None)
-''',
-        "running": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #e7e1a422
+sliding_window.strategies["running"] = """
 def $f($xs: list[int]) -> int | None:
     if len($xs) < $size:
         return None
@@ -361,8 +610,10 @@ def $f($xs: list[int]) -> int | None:
         if $now $better $best:
             $best = $now
     return $best
-''',
-        "deque": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #6c2895f5
+sliding_window.strategies["deque"] = """
 from collections import deque
 
 
@@ -376,8 +627,10 @@ def $f($xs: list[int]) -> int | None:
             if $best is None or $now $better $best:
                 $best = $now
     return $best
-''',
-        "prefix": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #04bc2c63
+sliding_window.strategies["prefix"] = """
 def $f($xs: list[int]) -> int | None:
     sums = [0]
     for $x in $xs:
@@ -389,36 +642,69 @@ def $f($xs: list[int]) -> int | None:
         $best = $now if $best is None else $pick($best, $now)
         end += 1
     return $best
-'''},
-    bugs=(Bug("the last window is missed", "slices", "len(parts) - $size + 1", "len(parts) - $size"),
-          Bug("the window grows instead of sliding", "running", " - parts[i - $size]", ""),
-          Bug("too short windows count, too", "deque", "if len(recent) == $size:", "if recent:"),
-          Bug("starts from zero instead of the first window", "prefix", "$best = None", "$best = 0")),
-    inputs=listing(numbers(-9, 15), sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)),
-    oracle='''
-def $f(xs):
-    values = [$part for $x in xs]
-    windows = [w for w in zip(*(values[i:] for i in range($size)))]
-    return sorted(sum(w) for w in windows)[{'max': -1, 'min': 0}['$pick']] if windows else None
-''')
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #459c7687
+sliding_window.bugs.extend(
+    [
+        Bug("the last window is missed", "slices", "len(parts) - $size + 1", "len(parts) - $size"),
+        Bug("the window grows instead of sliding", "running", " - parts[i - $size]", ""),
+        Bug("too short windows count, too", "deque", "if len(recent) == $size:", "if recent:"),
+        Bug("starts from zero instead of the first window", "prefix", "$best = None", "$best = 0"),
+    ]
+)
 
 # %% ../nbs/09b_families_sequences.ipynb #d1edad1c
 in_place_removal = Family(
-    name="in_place_removal", domain="lists", concept="changing a list in place",
-    title="Remove numbers in place", summary="Takes the numbers that are $keep_words out of a list in place and gives $finish_words.",
-    names={"f": "prune purge discard clean_up", "xs": "values numbers items data", "x": "x n value item", "i": "i index position", "w": "write kept target"},
-    draw=both(choices(keep=NUMBER_TESTS, finish={"easy": [("$xs", "the list")], "medium": [("len($xs)", "how many are left"), ("$xs[::-1]", "the rest, last one first")],
-                                                 "hard": [("($xs, sum($xs))", "the rest with its sum"), ("sorted($xs)[:$small]", "the $small smallest of the rest"), ("$xs[:1] + $xs[-1:]", "the first and the last of the rest")]})),
-    strategies={
-        "backwards": '''
+    name="in_place_removal",
+    domain="lists",
+    concept="changing a list in place",
+    title="Remove numbers in place",
+    summary="Takes the numbers that are $keep_words out of a list in place and gives $finish_words.",
+    names={
+        "f": "prune purge discard clean_up",
+        "xs": "values numbers items data",
+        "x": "x n value item",
+        "i": "i index position",
+        "w": "write kept target",
+    },
+    oracle="""
+def $f(xs):
+    $xs = []
+    for $x in xs:
+        if not ($keep):
+            $xs = $xs + [$x]
+    return $finish
+""",
+    draw=both(
+        choices(
+            keep=NUMBER_TESTS,
+            finish={
+                "easy": [("$xs", "the list")],
+                "medium": [("len($xs)", "how many are left"), ("$xs[::-1]", "the rest, last one first")],
+                "hard": [
+                    ("($xs, sum($xs))", "the rest with its sum"),
+                    ("sorted($xs)[:$small]", "the $small smallest of the rest"),
+                    ("$xs[:1] + $xs[-1:]", "the first and the last of the rest"),
+                ],
+            },
+        )
+    ),
+    inputs=listing(numbers()),
+)
+
+# %% ../nbs/09b_families_sequences.ipynb #821959d0
+in_place_removal.strategies["backwards"] = """
 def $f($xs: list[int]):
     for $i in range(len($xs) - 1, -1, -1):
         $x = $xs[$i]
         if $keep:
             del $xs[$i]
     return $finish
-''',
-        "while_pop": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #f356e8ec
+in_place_removal.strategies["while_pop"] = """
 def $f($xs: list[int]):
     $i = 0
     while $i < len($xs):
@@ -428,8 +714,10 @@ def $f($xs: list[int]):
         else:
             $i += 1
     return $finish
-''',
-        "two_pointers": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #15c98421
+in_place_removal.strategies["two_pointers"] = """
 def $f($xs: list[int]):
     $w = 0
     for $x in $xs:
@@ -439,38 +727,89 @@ def $f($xs: list[int]):
         $w += 1
     del $xs[$w:]
     return $finish
-''',
-        "slice": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #ba9b71b6
+in_place_removal.strategies["slice"] = """
 def $f($xs: list[int]):
     $xs[:] = [$x for $x in $xs if not ($keep)]
     return $finish
-'''},
-    bugs=(Bug("skips the item after a removed one", "while_pop", "        else:\n            $i += 1\n", "        $i += 1\n"),
-          Bug("the old tail is not cut off", "two_pointers", "    del $xs[$w:]\n", ""),
-          Bug("the first item is never looked at", "backwards", "-1, -1)", "0, -1)"),
-          Bug("keeps what should go", "slice", "if not ($keep)", "if $keep")),
-    inputs=listing(numbers()),
-    oracle='''
-def $f(xs):
-    $xs = []
-    for $x in xs:
-        if not ($keep):
-            $xs = $xs + [$x]
-    return $finish
-''')
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #3b6629bf
+in_place_removal.bugs.extend(
+    [
+        Bug(
+            "skips the item after a removed one",
+            "while_pop",
+            "        else:\n            $i += 1\n",
+            "        $i += 1\n",
+        ),
+        Bug("the old tail is not cut off", "two_pointers", "    del $xs[$w:]\n", ""),
+        Bug("the first item is never looked at", "backwards", "-1, -1)", "0, -1)"),
+        Bug("keeps what should go", "slice", "if not ($keep)", "if $keep"),
+    ]
+)
 
 # %% ../nbs/09b_families_sequences.ipynb #719b0aed
 related_pairs = Family(
-    name="related_pairs", domain="lists", concept="searching pairs that stand in a relation",
-    title="Pairs that $rel_words", summary="$ask_words pairs of positions in a list whose numbers $rel_words.",
-    names={"f": "find_pairs related matching_pairs", "xs": "values numbers items nums", "a": "a left first", "b": "b right second", "out": "pairs found hits"},
-    draw=both(together({"rel": "$a + $b == $k", "rel_words": "add up to $k", "need": "$k - $b"}, {"rel": "$b - $a == $small", "rel_words": "differ by $small, the larger one second", "need": "$b - $small"},
-                       {"rel": "$a == $b", "rel_words": "are equal", "need": "$b"},
-                       medium=[{"rel": "$b == $a * 2 + 1", "rel_words": "are twice as large plus one, the second against the first", "need": "($b - 1) / 2"}, {"rel": "$a + $b == 0", "rel_words": "cancel each other", "need": "-$b"}],
-                       hard=[{"rel": "$b + 3 * $a == $high", "rel_words": "give $high as the second plus three times the first", "need": "($high - $b) / 3"}]),
-              choices(ask={"easy": [("$out", "Lists the")], "medium": [("len($out)", "Counts the"), ("$out", "Lists the")], "hard": [("max($out, key=lambda p: p[1] - p[0], default=None)", "Finds the widest of the"), ("[$xs[i] * $xs[j] for i, j in $out]", "Multiplies the numbers at the")]})),
-    strategies={
-        "all_pairs": '''
+    name="related_pairs",
+    domain="lists",
+    concept="searching pairs that stand in a relation",
+    title="Pairs that $rel_words",
+    summary="$ask_words pairs of positions in a list whose numbers $rel_words.",
+    names={
+        "f": "find_pairs related matching_pairs",
+        "xs": "values numbers items nums",
+        "a": "a left first",
+        "b": "b right second",
+        "out": "pairs found hits",
+    },
+    oracle="""
+def $f(xs):
+    $xs = xs
+    def related($a, $b):
+        return $rel
+    $out = [(i, j) for i in range(len(xs)) for j in range(len(xs)) if i < j and related(xs[i], xs[j])]
+    return $ask
+""",
+    draw=both(
+        together(
+            {"rel": "$a + $b == $k", "rel_words": "add up to $k", "need": "$k - $b"},
+            {"rel": "$b - $a == $small", "rel_words": "differ by $small, the larger one second", "need": "$b - $small"},
+            {"rel": "$a == $b", "rel_words": "are equal", "need": "$b"},
+            medium=[
+                {
+                    "rel": "$b == $a * 2 + 1",
+                    "rel_words": "are twice as large plus one, the second against the first",
+                    "need": "($b - 1) / 2",
+                },
+                {"rel": "$a + $b == 0", "rel_words": "cancel each other", "need": "-$b"},
+            ],
+            hard=[
+                {
+                    "rel": "$b + 3 * $a == $high",
+                    "rel_words": "give $high as the second plus three times the first",
+                    "need": "($high - $b) / 3",
+                }
+            ],
+        ),
+        choices(
+            ask={
+                "easy": [("$out", "Lists the")],
+                "medium": [("len($out)", "Counts the"), ("$out", "Lists the")],
+                "hard": [
+                    ("max($out, key=lambda p: p[1] - p[0], default=None)", "Finds the widest of the"),
+                    ("[$xs[i] * $xs[j] for i, j in $out]", "Multiplies the numbers at the"),
+                ],
+            }
+        ),
+    ),
+    inputs=listing(numbers(-6, 9), sizes=(0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11)),
+)
+
+# %% ../nbs/09b_families_sequences.ipynb #6b5b6fc0
+related_pairs.strategies["all_pairs"] = """
 def $f($xs: list[int]):
     $out = []
     for i, $a in enumerate($xs):
@@ -479,16 +818,20 @@ def $f($xs: list[int]):
             if $rel:
                 $out.append((i, j))
     return $ask
-''',
-        "combinations": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #ce0ee681
+related_pairs.strategies["combinations"] = """
 from itertools import combinations
 
 
 def $f($xs: list[int]):
     $out = [(i, j) for (i, $a), (j, $b) in combinations(enumerate($xs), 2) if $rel]
     return $ask
-''',
-        "lookup": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #46b623e5
+related_pairs.strategies["lookup"] = """
 def $f($xs: list[int]):
     places = {}
     $out = []
@@ -498,20 +841,27 @@ def $f($xs: list[int]):
         places.setdefault($b, []).append(j)
     $out.sort()
     return $ask
-'''},
-    bugs=(Bug("pairs a number with itself", "all_pairs", "range(i + 1, len($xs))", "range(i, len($xs) - 1)"),
-          Bug("leaves out the last number", "all_pairs", "len($xs))", "len($xs) - 1)"),
-          Bug("remembers only the latest place of a number", "lookup", "places.setdefault($b, []).append(j)", "places[$b] = [j]"),
-          Bug("leaves out the first number", "combinations", "combinations(enumerate($xs), 2)", "combinations(list(enumerate($xs))[1:], 2)")),
-    inputs=listing(numbers(-6, 9), sizes=(0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11)),
-    oracle='''
-def $f(xs):
-    $xs = xs
-    def related($a, $b):
-        return $rel
-    $out = [(i, j) for i in range(len(xs)) for j in range(len(xs)) if i < j and related(xs[i], xs[j])]
-    return $ask
-''')
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #bd285886
+related_pairs.bugs.extend(
+    [
+        Bug("pairs a number with itself", "all_pairs", "range(i + 1, len($xs))", "range(i, len($xs) - 1)"),
+        Bug("leaves out the last number", "all_pairs", "len($xs))", "len($xs) - 1)"),
+        Bug(
+            "remembers only the latest place of a number",
+            "lookup",
+            "places.setdefault($b, []).append(j)",
+            "places[$b] = [j]",
+        ),
+        Bug(
+            "leaves out the first number",
+            "combinations",
+            "combinations(enumerate($xs), 2)",
+            "combinations(list(enumerate($xs))[1:], 2)",
+        ),
+    ]
+)
 
 # %% ../nbs/09b_families_sequences.ipynb #7668d396
 def points(rng, size):
@@ -520,15 +870,59 @@ def points(rng, size):
 
 # %% ../nbs/09b_families_sequences.ipynb #8547673c
 best_point = Family(
-    name="best_point", domain="tuples", concept="comparing points by a measure",
-    title="The point with the $pick_words $size_words", summary="Finds the point with the $pick_words $size_words, the first one if several are equal, or None.",
-    names={"f": "extreme_point pick_point champion", "ps": "points places spots", "p": "p point spot", "x": "x px", "y": "y py", "best": "best winner chosen"},
-    draw=both(together({"pick": "max", "better": ">", "pick_words": "largest"}, {"pick": "min", "better": "<", "pick_words": "smallest"}),
-              choices(size={"easy": [("abs($x) + abs($y)", "walking distance from the origin"), ("$x + $y", "sum of coordinates"), ("$x * $x + $y * $y", "squared distance from the origin")],
-                            "medium": [("abs($x - $k) + abs($y + $m)", "walking distance from ($k, -$m)"), ("max(abs($x), abs($y))", "larger coordinate, signs aside"), ("$x * $y", "product of coordinates"), ("$y - $m * $x", "height over the line y = $m * x")],
-                            "hard": [("abs($x - $k) ** 2 + $y ** 2", "squared distance from ($k, 0)"), ("min(abs($x), abs($y)) * $m + $x", "weighted smaller coordinate"), ("$x * $m + $y if $x >= $y else $y * $m + $x", "weighted sum that favours the larger coordinate")]})),
-    strategies={
-        "loop": '''
+    name="best_point",
+    domain="tuples",
+    concept="comparing points by a measure",
+    title="The point with the $pick_words $size_words",
+    summary="Finds the point with the $pick_words $size_words, the first one if several are equal, or None.",
+    names={
+        "f": "extreme_point pick_point champion",
+        "ps": "points places spots",
+        "p": "p point spot",
+        "x": "x px",
+        "y": "y py",
+        "best": "best winner chosen",
+    },
+    oracle="""
+def $f(points):
+    def score(p):
+        $x, $y = p
+        return $size
+    for p in points:
+        if all(not (score(q) $better score(p)) for q in points):
+            return p
+""",
+    draw=both(
+        together(
+            {"pick": "max", "better": ">", "pick_words": "largest"},
+            {"pick": "min", "better": "<", "pick_words": "smallest"},
+        ),
+        choices(
+            size={
+                "easy": [
+                    ("abs($x) + abs($y)", "walking distance from the origin"),
+                    ("$x + $y", "sum of coordinates"),
+                    ("$x * $x + $y * $y", "squared distance from the origin"),
+                ],
+                "medium": [
+                    ("abs($x - $k) + abs($y + $m)", "walking distance from ($k, -$m)"),
+                    ("max(abs($x), abs($y))", "larger coordinate, signs aside"),
+                    ("$x * $y", "product of coordinates"),
+                    ("$y - $m * $x", "height over the line y = $m * x"),
+                ],
+                "hard": [
+                    ("abs($x - $k) ** 2 + $y ** 2", "squared distance from ($k, 0)"),
+                    ("min(abs($x), abs($y)) * $m + $x", "weighted smaller coordinate"),
+                    ("$x * $m + $y if $x >= $y else $y * $m + $x", "weighted sum that favours the larger coordinate"),
+                ],
+            }
+        ),
+    ),
+    inputs=listing(points, sizes=(0, 1, 2, 3, 4, 5, 6, 7, 9, 12, 14)),
+)
+
+# %% ../nbs/09b_families_sequences.ipynb #055b0f4e
+best_point.strategies["loop"] = """
 def $f($ps: list[tuple[int, int]]) -> tuple[int, int] | None:
     $best, record = None, None
     for $x, $y in $ps:
@@ -536,16 +930,20 @@ def $f($ps: list[tuple[int, int]]) -> tuple[int, int] | None:
         if record is None or score $better record:
             $best, record = ($x, $y), score
     return $best
-''',
-        "key": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #62246cbd
+best_point.strategies["key"] = """
 def $f($ps: list[tuple[int, int]]) -> tuple[int, int] | None:
     def score($p: tuple[int, int]) -> int:
         $x, $y = $p
         return $size
 
     return $pick($ps, key=score, default=None)
-''',
-        "recursion": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #f52edb9f
+best_point.strategies["recursion"] = """
 def score($x: int, $y: int) -> int:
     return $size
 
@@ -558,28 +956,28 @@ def $f($ps: list[tuple[int, int]]) -> tuple[int, int] | None:
     if $best is None or not score(*$best) $better score(*head):
         return head
     return $best
-''',
-        "scores": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #e3f74a95
+best_point.strategies["scores"] = """
 def $f($ps: list[tuple[int, int]]) -> tuple[int, int] | None:
     scores = [$size for $x, $y in $ps]
     if not scores:
         return None
     return $ps[scores.index($pick(scores))]
-'''},
-    bugs=(Bug("takes the last of equal points", "loop", "score $better record", "score $better= record"),
-          Bug("fails without points", "key", ", default=None", ""),
-          Bug("the coordinates are swapped", "loop", "$best, record = ($x, $y), score", "$best, record = ($y, $x), score"),
-          Bug("gives the score instead of the point", "scores", "$ps[scores.index($pick(scores))]", "$pick(scores)")),
-    inputs=listing(points, sizes=(0, 1, 2, 3, 4, 5, 6, 7, 9, 12, 14)),
-    oracle='''
-def $f(points):
-    def score(p):
-        $x, $y = p
-        return $size
-    for p in points:
-        if all(not (score(q) $better score(p)) for q in points):
-            return p
-''')
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #13973dc4
+best_point.bugs.extend(
+    [
+        Bug("takes the last of equal points", "loop", "score $better record", "score $better= record"),
+        Bug("fails without points", "key", ", default=None", ""),
+        Bug(
+            "the coordinates are swapped", "loop", "$best, record = ($x, $y), score", "$best, record = ($y, $x), score"
+        ),
+        Bug("gives the score instead of the point", "scores", "$ps[scores.index($pick(scores))]", "$pick(scores)"),
+    ]
+)
 
 # %% ../nbs/09b_families_sequences.ipynb #9bdfa477
 def intervals(rng, size):
@@ -592,61 +990,21 @@ def intervals(rng, size):
 
 # %% ../nbs/09b_families_sequences.ipynb #f44f910c
 merged_intervals = Family(
-    name="merged_intervals", domain="tuples", concept="merging intervals",
-    title="Merge intervals", summary="Merges intervals that $touch_words and gives $finish_words.",
-    names={"f": "merge unite merge_ranges cover", "xs": "intervals ranges spans", "lo": "start lo begin", "hi": "end hi stop", "out": "merged blocks result", "last": "last reached until", "a": "a"},
-    draw=choices(touch={"easy": [("$lo <= $last", "overlap or touch"), ("$lo < $last", "overlap")], "medium": [("$lo <= $last + 1", "overlap or follow each other"), ("$lo - $last <= $small", "lie at most $small apart")],
-                        "hard": [("$lo <= $last + $k // 2", "lie close together"), ("$lo - $last < $m", "lie less than $m apart")]},
-                 finish={"easy": [("$out", "the list of them")], "medium": [("len($out)", "their number"), ("[b - a for a, b in $out]", "their lengths"), ("$out", "the list of them")],
-                         "hard": [("sum(b - a for a, b in $out)", "their total length"), ("max($out, key=lambda s: s[1] - s[0], default=None)", "the longest one"), ("[(b, c) for (_, b), (c, _) in zip($out, $out[1:])]", "the gaps between them")]}),
-    strategies={
-        "sorted": '''
-def $f($xs: list[tuple[int, int]]):
-    $out = []
-    for $lo, $hi in sorted($xs):
-        $last = $out[-1][1] if $out else None
-        if $last is not None and $touch:
-            $out[-1] = ($out[-1][0], max($last, $hi))
-        else:
-            $out.append(($lo, $hi))
-    return $finish
-''',
-        "current": '''
-def $f($xs: list[tuple[int, int]]):
-    $out = []
-    if $xs:
-        ordered = sorted($xs)
-        first, $last = ordered[0]
-        for $lo, $hi in ordered[1:]:
-            if not ($touch):
-                $out.append((first, $last))
-                first, $last = $lo, $hi
-            elif $hi > $last:
-                $last = $hi
-        $out.append((first, $last))
-    return $finish
-''',
-        "stack": '''
-def $f($xs: list[tuple[int, int]]):
-    waiting = sorted($xs, reverse=True)
-    $out = []
-    while waiting:
-        first, $last = waiting.pop()
-        while waiting:
-            $lo, $hi = waiting[-1]
-            if not ($touch):
-                break
-            waiting.pop()
-            $last = max($last, $hi)
-        $out.append((first, $last))
-    return $finish
-'''},
-    bugs=(Bug("takes the later end even when it is smaller", "sorted", "max($last, $hi)", "$hi"),
-          Bug("the input is not sorted", "sorted", "sorted($xs)", "$xs"),
-          Bug("the last block is forgotten", "current", "                first, $last = $lo, $hi\n            elif $hi > $last:\n                $last = $hi\n        $out.append((first, $last))\n", "                first, $last = $lo, $hi\n            elif $hi > $last:\n                $last = $hi\n"),
-          Bug("the blocks come last first", "stack", ", reverse=True", "")),
-    inputs=listing(intervals, sizes=(0, 1, 2, 3, 4, 5, 5, 6, 6, 7)),
-    oracle='''
+    name="merged_intervals",
+    domain="tuples",
+    concept="merging intervals",
+    title="Merge intervals",
+    summary="Merges intervals that $touch_words and gives $finish_words.",
+    names={
+        "f": "merge unite merge_ranges cover",
+        "xs": "intervals ranges spans",
+        "lo": "start lo begin",
+        "hi": "end hi stop",
+        "out": "merged blocks result",
+        "last": "last reached until",
+        "a": "a",
+    },
+    oracle="""
 def $f(xs):
     blocks = sorted(xs)
     changed = True
@@ -660,24 +1018,165 @@ def $f(xs):
                 break
     $out = blocks
     return $finish
-''')
+""",
+    draw=choices(
+        touch={
+            "easy": [("$lo <= $last", "overlap or touch"), ("$lo < $last", "overlap")],
+            "medium": [
+                ("$lo <= $last + 1", "overlap or follow each other"),
+                ("$lo - $last <= $small", "lie at most $small apart"),
+            ],
+            "hard": [("$lo <= $last + $k // 2", "lie close together"), ("$lo - $last < $m", "lie less than $m apart")],
+        },
+        finish={
+            "easy": [("$out", "the list of them")],
+            "medium": [
+                ("len($out)", "their number"),
+                ("[b - a for a, b in $out]", "their lengths"),
+                ("$out", "the list of them"),
+            ],
+            "hard": [
+                ("sum(b - a for a, b in $out)", "their total length"),
+                ("max($out, key=lambda s: s[1] - s[0], default=None)", "the longest one"),
+                ("[(b, c) for (_, b), (c, _) in zip($out, $out[1:])]", "the gaps between them"),
+            ],
+        },
+    ),
+    inputs=listing(intervals, sizes=(0, 1, 2, 3, 4, 5, 5, 6, 6, 7)),
+)
+
+# %% ../nbs/09b_families_sequences.ipynb #709cd236
+merged_intervals.strategies["sorted"] = """
+def $f($xs: list[tuple[int, int]]):
+    $out = []
+    for $lo, $hi in sorted($xs):
+        $last = $out[-1][1] if $out else None
+        if $last is not None and $touch:
+            $out[-1] = ($out[-1][0], max($last, $hi))
+        else:
+            $out.append(($lo, $hi))
+    return $finish
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #ee472862
+merged_intervals.strategies["current"] = """
+def $f($xs: list[tuple[int, int]]):
+    $out = []
+    if $xs:
+        ordered = sorted($xs)
+        first, $last = ordered[0]
+        for $lo, $hi in ordered[1:]:
+            if not ($touch):
+                $out.append((first, $last))
+                first, $last = $lo, $hi
+            elif $hi > $last:
+                $last = $hi
+        $out.append((first, $last))
+    return $finish
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #f78a5388
+merged_intervals.strategies["stack"] = """
+def $f($xs: list[tuple[int, int]]):
+    waiting = sorted($xs, reverse=True)
+    $out = []
+    while waiting:
+        first, $last = waiting.pop()
+        while waiting:
+            $lo, $hi = waiting[-1]
+            if not ($touch):
+                break
+            waiting.pop()
+            $last = max($last, $hi)
+        $out.append((first, $last))
+    return $finish
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #a6f26c7e
+merged_intervals.bugs.extend(
+    [
+        Bug("takes the later end even when it is smaller", "sorted", "max($last, $hi)", "$hi"),
+        Bug("the input is not sorted", "sorted", "sorted($xs)", "$xs"),
+        Bug(
+            "the last block is forgotten",
+            "current",
+            (
+                "                first, $last = $lo, $hi\n"
+                "            elif $hi > $last:\n"
+                "                $last = $hi\n"
+                "        $out.append((first, $last))\n"
+            ),
+            "                first, $last = $lo, $hi\n            elif $hi > $last:\n                $last = $hi\n",
+        ),
+        Bug("the blocks come last first", "stack", ", reverse=True", ""),
+    ]
+)
 
 # %% ../nbs/09b_families_sequences.ipynb #66dba13e
 def scores(rng, size):
     """A list of `size` pairs of a name and a number, names with repetitions."""
-    return [(rng.choice("Ada Ben Cleo Dan Eve".split()), rng.randint(0, 20)) for _ in range(size)]
+    return [(rng.choice(["Ada", "Ben", "Cleo", "Dan", "Eve"]), rng.randint(0, 20)) for _ in range(size)]
 
 # %% ../nbs/09b_families_sequences.ipynb #ce71a256
 score_table = Family(
-    name="score_table", domain="tuples", concept="records as tuples",
-    title="$merge_words score per name", summary="Gives the $merge_words score of every name, counting only scores that are $keep_words, as pairs sorted by $order_words.",
-    names={"f": "standings score_table results leaders", "xs": "records entries rows", "name": "name player who", "x": "points score value", "t": "table totals by_name", "old": "old before so_far"},
-    draw=both(choices(keep=NUMBER_TESTS),
-              together({"merge": "$old + $x", "merge_words": "total"}, {"merge": "max($old, $x)", "merge_words": "best"}, {"merge": "$x", "merge_words": "latest"},
-                       medium=[{"merge": "min($old, $x)", "merge_words": "lowest"}, {"merge": "$old * 2 - $x", "merge_words": "penalised"}], hard=[{"merge": "($old + $x) // 2", "merge_words": "running mean"}, {"merge": "$old + $x if $x > $old else $old - 1", "merge_words": "rising"}]),
-              choices(order={"easy": [("pair[0]", "name")], "medium": [("(-pair[1], pair[0])", "score, highest first, then name")], "hard": [("(pair[1] % $m, pair[0])", "score modulo $m, then name"), ("(len(pair[0]), -pair[1], pair[0])", "length of the name, then score")]})),
-    strategies={
-        "dict": '''
+    name="score_table",
+    domain="tuples",
+    concept="records as tuples",
+    title="$merge_words score per name",
+    summary=(
+        "Gives the $merge_words score of every name, counting only scores that are $keep_words, "
+        "as pairs sorted by $order_words."
+    ),
+    names={
+        "f": "standings score_table results leaders",
+        "xs": "records entries rows",
+        "name": "name player who",
+        "x": "points score value",
+        "t": "table totals by_name",
+        "old": "old before so_far",
+    },
+    oracle="""
+def $f(xs):
+    kept = [($name, $x) for $name, $x in xs if $keep]
+    rows = []
+    for who in {pair[0]: None for pair in kept}:
+        $old, *rest = [value for name, value in kept if name == who]
+        for $x in rest:
+            $old = $merge
+        rows.append((who, $old))
+    return sorted(rows, key=lambda pair: $order)
+""",
+    draw=both(
+        choices(keep=NUMBER_TESTS),
+        together(
+            {"merge": "$old + $x", "merge_words": "total"},
+            {"merge": "max($old, $x)", "merge_words": "best"},
+            {"merge": "$x", "merge_words": "latest"},
+            medium=[
+                {"merge": "min($old, $x)", "merge_words": "lowest"},
+                {"merge": "$old * 2 - $x", "merge_words": "penalised"},
+            ],
+            hard=[
+                {"merge": "($old + $x) // 2", "merge_words": "running mean"},
+                {"merge": "$old + $x if $x > $old else $old - 1", "merge_words": "rising"},
+            ],
+        ),
+        choices(
+            order={
+                "easy": [("pair[0]", "name")],
+                "medium": [("(-pair[1], pair[0])", "score, highest first, then name")],
+                "hard": [
+                    ("(pair[1] % $m, pair[0])", "score modulo $m, then name"),
+                    ("(len(pair[0]), -pair[1], pair[0])", "length of the name, then score"),
+                ],
+            }
+        ),
+    ),
+    inputs=listing(scores, sizes=(0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 14)),
+)
+
+# %% ../nbs/09b_families_sequences.ipynb #5a4590de
+score_table.strategies["dict"] = """
 def $f($xs: list[tuple[str, int]]) -> list[tuple[str, int]]:
     $t = {}
     for $name, $x in $xs:
@@ -689,8 +1188,10 @@ def $f($xs: list[tuple[str, int]]) -> list[tuple[str, int]]:
         else:
             $t[$name] = $x
     return sorted($t.items(), key=lambda pair: $order)
-''',
-        "update": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #b1fd9a2f
+score_table.strategies["update"] = """
 def $f($xs: list[tuple[str, int]]) -> list[tuple[str, int]]:
     def merged($old: int | None, $x: int) -> int:
         if $old is None:
@@ -702,8 +1203,10 @@ def $f($xs: list[tuple[str, int]]) -> list[tuple[str, int]]:
         if $keep:
             $t.update({$name: merged($t.get($name), $x)})
     return sorted($t.items(), key=lambda pair: $order)
-''',
-        "lists": '''
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #e33c62fb
+score_table.strategies["lists"] = """
 def $f($xs: list[tuple[str, int]]) -> list[tuple[str, int]]:
     names, $t = [], []
     for $name, $x in $xs:
@@ -716,24 +1219,36 @@ def $f($xs: list[tuple[str, int]]) -> list[tuple[str, int]]:
                 $old = $t[place]
                 $t[place] = $merge
     return sorted(zip(names, $t), key=lambda pair: $order)
-'''},
-    bugs=(Bug("the first record of a name counts only its existence", "dict", "$t[$name] = $x\n", "$t[$name] = 0\n"),
-          Bug("records that do not pass the test end the loop", "dict", "continue", "break"),
-          Bug("the order is forgotten", "update", "sorted($t.items(), key=lambda pair: $order)", "list($t.items())[::-1]"),
-          Bug("the first record always stays", "lists", "                $t[place] = $merge\n", "                $t[place] = $old\n")),
-    inputs=listing(scores, sizes=(0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 14)),
-    oracle='''
-def $f(xs):
-    kept = [($name, $x) for $name, $x in xs if $keep]
-    rows = []
-    for who in {pair[0]: None for pair in kept}:
-        $old, *rest = [value for name, value in kept if name == who]
-        for $x in rest:
-            $old = $merge
-        rows.append((who, $old))
-    return sorted(rows, key=lambda pair: $order)
-''')
+"""
+
+# %% ../nbs/09b_families_sequences.ipynb #0fe221ee
+score_table.bugs.extend(
+    [
+        Bug("the first record of a name counts only its existence", "dict", "$t[$name] = $x\n", "$t[$name] = 0\n"),
+        Bug("records that do not pass the test end the loop", "dict", "continue", "break"),
+        Bug(
+            "the order is forgotten", "update", "sorted($t.items(), key=lambda pair: $order)", "list($t.items())[::-1]"
+        ),
+        Bug(
+            "the first record always stays",
+            "lists",
+            "                $t[place] = $merge\n",
+            "                $t[place] = $old\n",
+        ),
+    ]
+)
 
 # %% ../nbs/09b_families_sequences.ipynb #cce833d1
-SEQUENCES = [character_count, run_lengths, shift_cipher, word_change, kept_fold, sliding_window, in_place_removal, related_pairs,
-             best_point, merged_intervals, score_table]
+SEQUENCES = [
+    character_count,
+    run_lengths,
+    shift_cipher,
+    word_change,
+    kept_fold,
+    sliding_window,
+    in_place_removal,
+    related_pairs,
+    best_point,
+    merged_intervals,
+    score_table,
+]

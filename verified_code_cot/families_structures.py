@@ -7,29 +7,91 @@ __all__ = ['graph_steps', 'islands', 'task_order', 'turned_matrix', 'line_measur
            'next_match', 'circle_game', 'smallest_first', 'STRUCTURES', 'graph', 'node', 'grid', 'tasks', 'matrix']
 
 # %% ../nbs/09e_families_structures.ipynb #c2f1f31b
-from .families import (
-    NUMBER_CHANGES, NUMBER_TESTS, Bug, Family, both, choices, listing, number, numbers, text, together)
+from verified_code_cot.families import (
+    NUMBER_CHANGES,
+    NUMBER_TESTS,
+    Bug,
+    Family,
+    both,
+    choices,
+    listing,
+    number,
+    numbers,
+    together,
+)
 
 # %% ../nbs/09e_families_structures.ipynb #a00e25d3
 def graph(rng, size):
     """A directed graph: a dictionary from each of `size` (at least 2) letters to the list of its followers."""
-    nodes = "abcdefgh"[:max(size, 2)]
+    nodes = "abcdefgh"[: max(size, 2)]
     return {node: sorted(rng.sample(nodes, rng.randint(0, min(3, len(nodes) - 1)))) for node in nodes}
 
 
 def node(rng, size):
     """One of the letters that `graph` uses at this size."""
-    return rng.choice("abcdefgh"[:max(size, 2)])
+    return rng.choice("abcdefgh"[: max(size, 2)])
 
 # %% ../nbs/09e_families_structures.ipynb #b6fe4369
 graph_steps = Family(
-    name="graph_steps", domain="graphs and grids", concept="breadth-first search",
-    title="Steps in a graph", summary="Finds how many steps $way_words it takes from a node of a graph to every node that can be reached, and gives $finish_words.",
-    names={"f": "distances steps_from reach hops", "g2": "graph network links", "s": "start source origin", "n": "node current here", "t": "distance steps found"},
-    draw=choices(way={"easy": [("1", ""), ("2", "(each counted double)")], "medium": [("1", ""), ("(1 if other > $n else 2)", "(backwards in the alphabet counted double)")], "hard": [("(2 if $n in 'ae' else 1)", "(from 'a' and 'e' counted double)"), ("abs(ord(other) - ord($n))", "(each counted as the distance in the alphabet)")]},
-                 finish={"easy": [("dict(sorted($t.items()))", "them by node"), ("len($t)", "how many nodes that are")], "medium": [("max($t.values())", "the largest"), ("sorted($t, key=lambda v: ($t[v], v))", "the nodes, nearest first"), ("[v for v in $g2 if v not in $t]", "the nodes that cannot be reached")], "hard": [("sum($t.values()) // len($t)", "their mean, rounded down"), ("{d: sorted(v for v in $t if $t[v] == d) for d in sorted(set($t.values()))}", "the nodes for each number"), ("sorted(v for v in $t if $t[v] > $small)", "the nodes more than $small away")]}),
-    strategies={
-        "queue": '''
+    name="graph_steps",
+    domain="graphs and grids",
+    concept="breadth-first search",
+    title="Steps in a graph",
+    summary=(
+        "Finds how many steps $way_words it takes from a node of a graph to every node that can "
+        "be reached, and gives $finish_words."
+    ),
+    names={
+        "f": "distances steps_from reach hops",
+        "g2": "graph network links",
+        "s": "start source origin",
+        "n": "node current here",
+        "t": "distance steps found",
+    },
+    oracle="""
+def $f(graph, start):
+    $g2 = graph
+    def edge($n, other):
+        return $way
+    best = {v: 0 if v == start else 999 for v in graph}
+    for _ in graph:
+        for $n in graph:
+            for other in graph[$n]:
+                best[other] = min(best[other], best[$n] + edge($n, other))
+    $t = {v: d for v, d in best.items() if d < 999}
+    return $finish
+""",
+    draw=choices(
+        way={
+            "easy": [("1", ""), ("2", "(each counted double)")],
+            "medium": [("1", ""), ("(1 if other > $n else 2)", "(backwards in the alphabet counted double)")],
+            "hard": [
+                ("(2 if $n in 'ae' else 1)", "(from 'a' and 'e' counted double)"),
+                ("abs(ord(other) - ord($n))", "(each counted as the distance in the alphabet)"),
+            ],
+        },
+        finish={
+            "easy": [("dict(sorted($t.items()))", "them by node"), ("len($t)", "how many nodes that are")],
+            "medium": [
+                ("max($t.values())", "the largest"),
+                ("sorted($t, key=lambda v: ($t[v], v))", "the nodes, nearest first"),
+                ("[v for v in $g2 if v not in $t]", "the nodes that cannot be reached"),
+            ],
+            "hard": [
+                ("sum($t.values()) // len($t)", "their mean, rounded down"),
+                (
+                    "{d: sorted(v for v in $t if $t[v] == d) for d in sorted(set($t.values()))}",
+                    "the nodes for each number",
+                ),
+                ("sorted(v for v in $t if $t[v] > $small)", "the nodes more than $small away"),
+            ],
+        },
+    ),
+    inputs=listing(graph, node, sizes=(2, 3, 3, 4, 4, 5, 5, 6, 7)),
+)
+
+# %% ../nbs/09e_families_structures.ipynb #226997a6
+graph_steps.strategies["queue"] = """
 from heapq import heappop, heappush
 
 
@@ -45,8 +107,10 @@ def $f($g2: dict[str, list[str]], $s: str):
             if other not in $t:
                 heappush(waiting, (so_far + $way, other))
     return $finish
-''',
-        "improve": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #1e636a77
+graph_steps.strategies["improve"] = """
 def $f($g2: dict[str, list[str]], $s: str):
     $t = {$s: 0}
     changed = True
@@ -59,8 +123,10 @@ def $f($g2: dict[str, list[str]], $s: str):
                     $t[other] = length
                     changed = True
     return $finish
-''',
-        "deque": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #c5a0c47a
+graph_steps.strategies["deque"] = """
 from collections import deque
 
 
@@ -75,8 +141,10 @@ def $f($g2: dict[str, list[str]], $s: str):
                 $t[other] = length
                 waiting.append(other)
     return $finish
-''',
-        "recursion": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #69b9e887
+graph_steps.strategies["recursion"] = """
 def $f($g2: dict[str, list[str]], $s: str):
     $t = {}
 
@@ -89,25 +157,24 @@ def $f($g2: dict[str, list[str]], $s: str):
 
     visit($s, 0)
     return $finish
-'''},
-    bugs=(Bug("one round only", "improve", "                    changed = True\n", "                    changed = False\n"),
-          Bug("the first way found is kept, shorter or not", "recursion", "if $n in $t and $t[$n] <= length:", "if $n in $t or length > 1:"),
-          Bug("followers of followers are not visited", "deque", "                waiting.append(other)\n", ""),
-          Bug("only the first follower is looked at", "queue", "in $g2[$n]:", "in $g2[$n][:1]:")),
-    inputs=listing(graph, node, sizes=(2, 3, 3, 4, 4, 5, 5, 6, 7)),
-    oracle='''
-def $f(graph, start):
-    $g2 = graph
-    def edge($n, other):
-        return $way
-    best = {v: 0 if v == start else 999 for v in graph}
-    for _ in graph:
-        for $n in graph:
-            for other in graph[$n]:
-                best[other] = min(best[other], best[$n] + edge($n, other))
-    $t = {v: d for v, d in best.items() if d < 999}
-    return $finish
-''')
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #6166a12d
+graph_steps.bugs.extend(
+    [
+        Bug(
+            "one round only", "improve", "                    changed = True\n", "                    changed = False\n"
+        ),
+        Bug(
+            "the first way found is kept, shorter or not",
+            "recursion",
+            "if $n in $t and $t[$n] <= length:",
+            "if $n in $t or length > 1:",
+        ),
+        Bug("followers of followers are not visited", "deque", "                waiting.append(other)\n", ""),
+        Bug("only the first follower is looked at", "queue", "in $g2[$n]:", "in $g2[$n][:1]:"),
+    ]
+)
 
 # %% ../nbs/09e_families_structures.ipynb #1bc0be7c
 def grid(rng, size):
@@ -117,15 +184,83 @@ def grid(rng, size):
 
 # %% ../nbs/09e_families_structures.ipynb #db3a2386
 islands = Family(
-    name="islands", domain="graphs and grids", concept="connected areas of a grid",
-    title="Islands", summary="Finds the connected areas of '$mark' in a grid, where cells $near_words are neighbours, and gives $finish_words.",
-    names={"f": "islands areas count_regions blobs", "g2": "grid field rows", "r2": "r row", "c2": "c col", "t": "seen visited done", "out": "sizes regions found"},
-    draw=both(together({"near": "abs(a - $r2) + abs(b - $c2) == 1", "steps": "((0, 1), (1, 0), (0, -1), (-1, 0))", "near_words": "side by side"},
-                       {"near": "max(abs(a - $r2), abs(b - $c2)) == 1", "steps": "[(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if a or b]", "near_words": "side by side or at a corner"},
-                       medium=[{"near": "a == $r2 and abs(b - $c2) == 1", "steps": "((0, 1), (0, -1))", "near_words": "side by side in a row"}], hard=[{"near": "abs(a - $r2) == 1 and abs(b - $c2) == 1", "steps": "((1, 1), (1, -1), (-1, 1), (-1, -1))", "near_words": "at a corner"}]),
-              choices(mark=[("#", ""), (".", "")], finish={"easy": [("len($out)", "their number")], "medium": [("sorted($out)", "their sizes in order"), ("max($out, default=0)", "the size of the largest")], "hard": [("sum(1 for size in $out if size == 1)", "how many are single cells"), ("(min($out, default=0), max($out, default=0))", "the smallest and the largest size"), ("sorted(size for size in $out if size >= $small)", "the sizes from $small on, in order")]})),
-    strategies={
-        "recursion": '''
+    name="islands",
+    domain="graphs and grids",
+    concept="connected areas of a grid",
+    title="Islands",
+    summary=(
+        "Finds the connected areas of '$mark' in a grid, where cells $near_words are neighbours, "
+        "and gives $finish_words."
+    ),
+    names={
+        "f": "islands areas count_regions blobs",
+        "g2": "grid field rows",
+        "r2": "r row",
+        "c2": "c col",
+        "t": "seen visited done",
+        "out": "sizes regions found",
+    },
+    oracle="""
+def $f(rows):
+    cells = [(i, j) for i in range(len(rows)) for j in range(len(rows[i])) if rows[i][j] == '$mark']
+    label = {cell: k for k, cell in enumerate(cells)}
+    for _ in cells:
+        for ($r2, $c2) in cells:
+            for (a, b) in cells:
+                if $near:
+                    label[a, b] = label[$r2, $c2] = min(label[a, b], label[$r2, $c2])
+    labels = list(label.values())
+    $out = [labels.count(k) for k in sorted(set(labels))]
+    return $finish
+""",
+    draw=both(
+        together(
+            {
+                "near": "abs(a - $r2) + abs(b - $c2) == 1",
+                "steps": "((0, 1), (1, 0), (0, -1), (-1, 0))",
+                "near_words": "side by side",
+            },
+            {
+                "near": "max(abs(a - $r2), abs(b - $c2)) == 1",
+                "steps": "[(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if a or b]",
+                "near_words": "side by side or at a corner",
+            },
+            medium=[
+                {
+                    "near": "a == $r2 and abs(b - $c2) == 1",
+                    "steps": "((0, 1), (0, -1))",
+                    "near_words": "side by side in a row",
+                }
+            ],
+            hard=[
+                {
+                    "near": "abs(a - $r2) == 1 and abs(b - $c2) == 1",
+                    "steps": "((1, 1), (1, -1), (-1, 1), (-1, -1))",
+                    "near_words": "at a corner",
+                }
+            ],
+        ),
+        choices(
+            mark=[("#", ""), (".", "")],
+            finish={
+                "easy": [("len($out)", "their number")],
+                "medium": [
+                    ("sorted($out)", "their sizes in order"),
+                    ("max($out, default=0)", "the size of the largest"),
+                ],
+                "hard": [
+                    ("sum(1 for size in $out if size == 1)", "how many are single cells"),
+                    ("(min($out, default=0), max($out, default=0))", "the smallest and the largest size"),
+                    ("sorted(size for size in $out if size >= $small)", "the sizes from $small on, in order"),
+                ],
+            },
+        ),
+    ),
+    inputs=listing(grid, sizes=(0, 1, 2, 2, 3, 3, 3, 4, 4)),
+)
+
+# %% ../nbs/09e_families_structures.ipynb #00d0f8d4
+islands.strategies["recursion"] = """
 def $f($g2: list[str]):
     $t = set()
 
@@ -143,8 +278,10 @@ def $f($g2: list[str]):
             if size:
                 $out.append(size)
     return $finish
-''',
-        "stack": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #3577652e
+islands.strategies["stack"] = """
 STEPS = $steps
 
 
@@ -167,8 +304,10 @@ def $f($g2: list[str]):
                     stack.append(following)
         $out.append(size)
     return $finish
-''',
-        "merging": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #8a1396b1
+islands.strategies["merging"] = """
 def $f($g2: list[str]):
     groups = []
     for $r2, line in enumerate($g2):
@@ -180,45 +319,95 @@ def $f($g2: list[str]):
             groups = rest + [[($r2, $c2)] + [spot for group in touching for spot in group]]
     $out = [len(group) for group in groups]
     return $finish
-'''},
-    bugs=(Bug("negative places wrap round to the other side", "recursion", "0 <= $r2 < len($g2) and 0 <= $c2 < len($g2[0])", "$r2 < len($g2) and $c2 < len($g2[0])"),
-          Bug("only one neighbouring group is joined", "merging", "any($near for a, b in group)]", "any($near for a, b in group)][:1]"),
-          Bug("the first cell is not counted", "stack", "        size = 0\n", "        size = -1\n"),
-          Bug("the last row is left out", "recursion", "for i in range(len($g2)):", "for i in range(len($g2) - 1):")),
-    inputs=listing(grid, sizes=(0, 1, 2, 2, 3, 3, 3, 4, 4)),
-    oracle='''
-def $f(rows):
-    cells = [(i, j) for i in range(len(rows)) for j in range(len(rows[i])) if rows[i][j] == '$mark']
-    label = {cell: k for k, cell in enumerate(cells)}
-    for _ in cells:
-        for ($r2, $c2) in cells:
-            for (a, b) in cells:
-                if $near:
-                    label[a, b] = label[$r2, $c2] = min(label[a, b], label[$r2, $c2])
-    labels = list(label.values())
-    $out = [labels.count(k) for k in sorted(set(labels))]
-    return $finish
-''')
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #b3fc4c4f
+islands.bugs.extend(
+    [
+        Bug(
+            "negative places wrap round to the other side",
+            "recursion",
+            "0 <= $r2 < len($g2) and 0 <= $c2 < len($g2[0])",
+            "$r2 < len($g2) and $c2 < len($g2[0])",
+        ),
+        Bug(
+            "only one neighbouring group is joined",
+            "merging",
+            "any($near for a, b in group)]",
+            "any($near for a, b in group)][:1]",
+        ),
+        Bug("the first cell is not counted", "stack", "        size = 0\n", "        size = -1\n"),
+        Bug("the last row is left out", "recursion", "for i in range(len($g2)):", "for i in range(len($g2) - 1):"),
+    ]
+)
 
 # %% ../nbs/09e_families_structures.ipynb #e1ad047b
 def tasks(rng, size):
     """A dictionary from each of `size` tasks to the list of tasks that must come before; rarely with a circle."""
     names = [chr(ord("a") + i) for i in range(size)]
     order = rng.sample(names, size)
-    needs = {name: sorted(rng.sample(order[:order.index(name)], min(order.index(name), rng.randint(0, 2)))) for name in names}
+    needs = {
+        name: sorted(rng.sample(order[: order.index(name)], min(order.index(name), rng.randint(0, 2))))
+        for name in names
+    }
     if size > 2 and rng.random() < 0.25:
         needs[order[0]] = [order[-1]]
     return needs
 
 # %% ../nbs/09e_families_structures.ipynb #7a1c49e3
 task_order = Family(
-    name="task_order", domain="graphs and grids", concept="topological order",
-    title="Order of tasks", summary="Puts tasks into an order in which each comes after the tasks that it needs, the $pick_words possible one first; gives $finish_words, or None when they need each other in a circle.",
-    names={"f": "plan schedule order_tasks build_order", "t": "needs requirements before", "n": "task job name", "out": "order done plan_so_far", "free": "ready free possible"},
-    draw=both(together({"pick": "min", "sign": "", "end": "0", "other_end": "-1", "pick_words": "alphabetically first"}, {"pick": "max", "sign": "-", "end": "-1", "other_end": "0", "pick_words": "alphabetically last"}),
-              choices(finish={"easy": [("$out", "it")], "medium": [("' '.join($out)", "it as a text"), ("{$n: i for i, $n in enumerate($out, 1)}", "the place of every task")], "hard": [("[$n for $n in $out if not $t[$n]]", "those of them that need nothing"), ("[len($t[$n]) for $n in $out]", "how many tasks each needs, in that order"), ("sum(i * len($t[$n]) for i, $n in enumerate($out))", "the sum of place times needed tasks")]})),
-    strategies={
-        "simple": '''
+    name="task_order",
+    domain="graphs and grids",
+    concept="topological order",
+    title="Order of tasks",
+    summary=(
+        "Puts tasks into an order in which each comes after the tasks that it needs, the "
+        "$pick_words possible one first; gives $finish_words, or None when they need each other "
+        "in a circle."
+    ),
+    names={
+        "f": "plan schedule order_tasks build_order",
+        "t": "needs requirements before",
+        "n": "task job name",
+        "out": "order done plan_so_far",
+        "free": "ready free possible",
+    },
+    oracle="""
+from itertools import permutations
+
+def $f(needs):
+    $t = needs
+    names = sorted(needs, reverse='$pick' == 'max')
+    for $out in map(list, permutations(names)):
+        if all(other in $out[:$out.index(n)] for n in needs for other in needs[n]):
+            return $finish
+    return None
+""",
+    draw=both(
+        together(
+            {"pick": "min", "sign": "", "end": "0", "other_end": "-1", "pick_words": "alphabetically first"},
+            {"pick": "max", "sign": "-", "end": "-1", "other_end": "0", "pick_words": "alphabetically last"},
+        ),
+        choices(
+            finish={
+                "easy": [("$out", "it")],
+                "medium": [
+                    ("' '.join($out)", "it as a text"),
+                    ("{$n: i for i, $n in enumerate($out, 1)}", "the place of every task"),
+                ],
+                "hard": [
+                    ("[$n for $n in $out if not $t[$n]]", "those of them that need nothing"),
+                    ("[len($t[$n]) for $n in $out]", "how many tasks each needs, in that order"),
+                    ("sum(i * len($t[$n]) for i, $n in enumerate($out))", "the sum of place times needed tasks"),
+                ],
+            }
+        ),
+    ),
+    inputs=listing(tasks, sizes=(0, 1, 2, 3, 3, 4, 4, 5, 5, 6)),
+)
+
+# %% ../nbs/09e_families_structures.ipynb #96ad367f
+task_order.strategies["simple"] = """
 def $f($t: dict[str, list[str]]):
     $out = []
     while len($out) < len($t):
@@ -227,8 +416,10 @@ def $f($t: dict[str, list[str]]):
             return None
         $out.append($pick($free))
     return $finish
-''',
-        "counts": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #75fad213
+task_order.strategies["counts"] = """
 import heapq
 
 
@@ -248,8 +439,10 @@ def $f($t: dict[str, list[str]]):
     if len($out) < len($t):
         return None
     return $finish
-''',
-        "removal": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #0d882048
+task_order.strategies["removal"] = """
 def $f($t: dict[str, list[str]]):
     open_needs = {$n: set($t[$n]) for $n in $t}
     $out = []
@@ -264,23 +457,22 @@ def $f($t: dict[str, list[str]]):
             others.discard($n)
         $out.append($n)
     return $finish
-'''},
-    bugs=(Bug("one task done is enough", "simple", "all(other in $out", "not $t[$n] or any(other in $out"),
-          Bug("a circle is not noticed", "counts", "    if len($out) < len($t):\n        return None\n", ""),
-          Bug("tasks become free one too early", "counts", "                if missing[other] == 0:", "                if missing[other] <= 1 and (${sign}ord(other), other) not in $free and other not in $out:"),
-          Bug("takes the wrong end", "removal", "$free[$end]", "$free[$other_end]")),
-    inputs=listing(tasks, sizes=(0, 1, 2, 3, 3, 4, 4, 5, 5, 6)),
-    oracle='''
-from itertools import permutations
+"""
 
-def $f(needs):
-    $t = needs
-    names = sorted(needs, reverse='$pick' == 'max')
-    for $out in map(list, permutations(names)):
-        if all(other in $out[:$out.index(n)] for n in needs for other in needs[n]):
-            return $finish
-    return None
-''')
+# %% ../nbs/09e_families_structures.ipynb #e49f48b4
+task_order.bugs.extend(
+    [
+        Bug("one task done is enough", "simple", "all(other in $out", "not $t[$n] or any(other in $out"),
+        Bug("a circle is not noticed", "counts", "    if len($out) < len($t):\n        return None\n", ""),
+        Bug(
+            "tasks become free one too early",
+            "counts",
+            "                if missing[other] == 0:",
+            "                if missing[other] <= 1 and (${sign}ord(other), other) not in $free and other not in $out:",
+        ),
+        Bug("takes the wrong end", "removal", "$free[$end]", "$free[$other_end]"),
+    ]
+)
 
 # %% ../nbs/09e_families_structures.ipynb #d7952e63
 def matrix(rng, size):
@@ -290,24 +482,103 @@ def matrix(rng, size):
 
 # %% ../nbs/09e_families_structures.ipynb #900fd405
 turned_matrix = Family(
-    name="turned_matrix", domain="matrices", concept="turning and mirroring",
-    title="A matrix $turn_words", summary="Takes a matrix, $turn_words and with its entries $change_words; gives $finish_words.",
-    names={"f": "turn transform_matrix flip rearrange", "m2": "matrix table rows_in", "x": "x value entry", "out": "turned result new_rows", "i": "i r", "j": "j c col"},
-    draw=both(together({"fast": "[list(column) for column in zip(*$m2)]", "at": "$m2[$j][$i]", "size": "width, height", "turn_words": "transposed"},
-                       {"fast": "[list(column)[::-1] for column in zip(*$m2)]", "at": "$m2[height - 1 - $j][$i]", "size": "width, height", "turn_words": "turned to the right"},
-                       {"fast": "[row[::-1] for row in $m2]", "at": "$m2[$i][width - 1 - $j]", "size": "height, width", "turn_words": "mirrored left to right"},
-                       medium=[{"fast": "[list(column) for column in zip(*$m2)][::-1]", "at": "$m2[$j][width - 1 - $i]", "size": "width, height", "turn_words": "turned to the left"}, {"fast": "[row[::-1] for row in $m2[::-1]]", "at": "$m2[height - 1 - $i][width - 1 - $j]", "size": "height, width", "turn_words": "turned upside down"}],
-                       hard=[{"fast": "[row[::-1] for row in map(list, zip(*$m2[::-1]))][::-1]", "at": "$m2[$j][width - 1 - $i]", "size": "width, height", "turn_words": "turned right, mirrored and flipped"}]),
-              choices(change={"easy": [("$x", "as they are"), ("$x + $k", "plus $k")], "medium": NUMBER_CHANGES["medium"], "hard": NUMBER_CHANGES["hard"]},
-                      finish={"easy": [("$out", "the new matrix")], "medium": [("$out", "the new matrix"), ("[sum(row) for row in $out]", "the sums of the new rows")], "hard": [("[x for row in $out for x in row]", "its entries one after the other"), ("$out[0][-1] - $out[-1][0]", "the upper right entry less the lower left one"), ("[row for row in $out if sum(row) > $k]", "the new rows with a sum above $k")]})),
-    strategies={
-        "zip": '''
+    name="turned_matrix",
+    domain="matrices",
+    concept="turning and mirroring",
+    title="A matrix $turn_words",
+    summary="Takes a matrix, $turn_words and with its entries $change_words; gives $finish_words.",
+    names={
+        "f": "turn transform_matrix flip rearrange",
+        "m2": "matrix table rows_in",
+        "x": "x value entry",
+        "out": "turned result new_rows",
+        "i": "i r",
+        "j": "j c col",
+    },
+    oracle="""
+def $f(m):
+    $m2 = m
+    height, width = len(m), len(m[0])
+    new_height, new_width = $size
+    def entry($i, $j):
+        $x = $at
+        return $change
+    $out = [[entry(a, b) for b in range(new_width)] for a in range(new_height)]
+    return $finish
+""",
+    draw=both(
+        together(
+            {
+                "fast": "[list(column) for column in zip(*$m2)]",
+                "at": "$m2[$j][$i]",
+                "size": "width, height",
+                "turn_words": "transposed",
+            },
+            {
+                "fast": "[list(column)[::-1] for column in zip(*$m2)]",
+                "at": "$m2[height - 1 - $j][$i]",
+                "size": "width, height",
+                "turn_words": "turned to the right",
+            },
+            {
+                "fast": "[row[::-1] for row in $m2]",
+                "at": "$m2[$i][width - 1 - $j]",
+                "size": "height, width",
+                "turn_words": "mirrored left to right",
+            },
+            medium=[
+                {
+                    "fast": "[list(column) for column in zip(*$m2)][::-1]",
+                    "at": "$m2[$j][width - 1 - $i]",
+                    "size": "width, height",
+                    "turn_words": "turned to the left",
+                },
+                {
+                    "fast": "[row[::-1] for row in $m2[::-1]]",
+                    "at": "$m2[height - 1 - $i][width - 1 - $j]",
+                    "size": "height, width",
+                    "turn_words": "turned upside down",
+                },
+            ],
+            hard=[
+                {
+                    "fast": "[row[::-1] for row in map(list, zip(*$m2[::-1]))][::-1]",
+                    "at": "$m2[$j][width - 1 - $i]",
+                    "size": "width, height",
+                    "turn_words": "turned right, mirrored and flipped",
+                }
+            ],
+        ),
+        choices(
+            change={
+                "easy": [("$x", "as they are"), ("$x + $k", "plus $k")],
+                "medium": NUMBER_CHANGES["medium"],
+                "hard": NUMBER_CHANGES["hard"],
+            },
+            finish={
+                "easy": [("$out", "the new matrix")],
+                "medium": [("$out", "the new matrix"), ("[sum(row) for row in $out]", "the sums of the new rows")],
+                "hard": [
+                    ("[x for row in $out for x in row]", "its entries one after the other"),
+                    ("$out[0][-1] - $out[-1][0]", "the upper right entry less the lower left one"),
+                    ("[row for row in $out if sum(row) > $k]", "the new rows with a sum above $k"),
+                ],
+            },
+        ),
+    ),
+    inputs=listing(matrix, sizes=(1, 2, 3, 4, 5, 6, 4, 5, 6)),
+)
+
+# %% ../nbs/09e_families_structures.ipynb #98c33cf6
+turned_matrix.strategies["zip"] = """
 def $f($m2: list[list[int]]):
     $out = $fast
     $out = [[$change for $x in row] for row in $out]
     return $finish
-''',
-        "indices": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #3cb7f92d
+turned_matrix.strategies["indices"] = """
 def $f($m2: list[list[int]]):
     height, width = len($m2), len($m2[0])
     new_height, new_width = $size
@@ -319,8 +590,10 @@ def $f($m2: list[list[int]]):
             row_out.append($change)
         $out.append(row_out)
     return $finish
-''',
-        "filled": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #a28bd6e4
+turned_matrix.strategies["filled"] = """
 def $f($m2: list[list[int]]):
     height, width = len($m2), len($m2[0])
     new_height, new_width = $size
@@ -330,35 +603,94 @@ def $f($m2: list[list[int]]):
         $x = $at
         $out[$i][$j] = $change
     return $finish
-'''},
-    bugs=(Bug("all rows are the same list", "filled", "[[0] * new_width for _ in range(new_height)]", "[[0] * new_width] * new_height"),
-          Bug("rows and columns are mixed up", "indices", "$x = $at", "$x = $m2[$i % height][$j % width]"),
-          Bug("the last entry is not filled", "filled", "range(new_height * new_width)", "range(new_height * new_width - 1)"),
-          Bug("the first row is left out", "zip", "for row in $out]", "for row in $out[1:]]")),
-    inputs=listing(matrix, sizes=(1, 2, 3, 4, 5, 6, 4, 5, 6)),
-    oracle='''
-def $f(m):
-    $m2 = m
-    height, width = len(m), len(m[0])
-    new_height, new_width = $size
-    def entry($i, $j):
-        $x = $at
-        return $change
-    $out = [[entry(a, b) for b in range(new_width)] for a in range(new_height)]
-    return $finish
-''')
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #5d7d56a2
+turned_matrix.bugs.extend(
+    [
+        Bug(
+            "all rows are the same list",
+            "filled",
+            "[[0] * new_width for _ in range(new_height)]",
+            "[[0] * new_width] * new_height",
+        ),
+        Bug("rows and columns are mixed up", "indices", "$x = $at", "$x = $m2[$i % height][$j % width]"),
+        Bug(
+            "the last entry is not filled",
+            "filled",
+            "range(new_height * new_width)",
+            "range(new_height * new_width - 1)",
+        ),
+        Bug("the first row is left out", "zip", "for row in $out]", "for row in $out[1:]]"),
+    ]
+)
 
 # %% ../nbs/09e_families_structures.ipynb #243327f1
 line_measures = Family(
-    name="line_measures", domain="matrices", concept="rows and columns",
-    title="Measure the $lines_words", summary="Gives for the $lines_words of a matrix the $agg_words of the entries that are $keep_words; shows $finish_words.",
-    names={"f": "line_report measure_lines summarize_lines line_totals", "m2": "matrix table grid", "x": "x value entry", "out": "measures results numbers_out", "line": "line part vector"},
-    draw=both(together({"lines": "$m2", "lines_words": "rows"}, {"lines": "[list(c) for c in zip(*$m2)]", "lines_words": "columns"}, hard=[{"lines": "[*$m2, *map(list, zip(*$m2))]", "lines_words": "rows and columns"}]),
-              choices(agg={"easy": [("sum(good)", "sum"), ("len(good)", "number")], "medium": [("max(good, default=0)", "largest (or 0)"), ("sum(good) - len(good)", "sum less number")], "hard": [("sum(good) % $m", "sum modulo $m"), ("max(good, default=0) - min(good, default=0)", "spread"), ("sum(i * v for i, v in enumerate(good))", "sum weighted by place")]},
-                      keep={"easy": [("$x != $k", "different from $k"), ("$x > 0", "positive")], "medium": NUMBER_TESTS["medium"], "hard": NUMBER_TESTS["hard"]},
-                      finish={"easy": [("$out", "all of them")], "medium": [("$out.index(max($out))", "the place of the largest"), ("max($out) - min($out)", "the difference between largest and smallest")], "hard": [("sorted(range(len($out)), key=lambda i: (-$out[i], i))", "the places, largest first"), ("$out == sorted($out)", "whether they are in order"), ("[b > a for a, b in zip($out, $out[1:])]", "where they grow")]})),
-    strategies={
-        "loops": '''
+    name="line_measures",
+    domain="matrices",
+    concept="rows and columns",
+    title="Measure the $lines_words",
+    summary=(
+        "Gives for the $lines_words of a matrix the $agg_words of the entries that are "
+        "$keep_words; shows $finish_words."
+    ),
+    names={
+        "f": "line_report measure_lines summarize_lines line_totals",
+        "m2": "matrix table grid",
+        "x": "x value entry",
+        "out": "measures results numbers_out",
+        "line": "line part vector",
+    },
+    oracle="""
+def $f(m):
+    $m2 = m
+    $out = []
+    for line in $lines:
+        good = list(filter(lambda $x: $keep, line))
+        $out = $out + [$agg]
+    return $finish
+""",
+    draw=both(
+        together(
+            {"lines": "$m2", "lines_words": "rows"},
+            {"lines": "[list(c) for c in zip(*$m2)]", "lines_words": "columns"},
+            hard=[{"lines": "[*$m2, *map(list, zip(*$m2))]", "lines_words": "rows and columns"}],
+        ),
+        choices(
+            agg={
+                "easy": [("sum(good)", "sum"), ("len(good)", "number")],
+                "medium": [("max(good, default=0)", "largest (or 0)"), ("sum(good) - len(good)", "sum less number")],
+                "hard": [
+                    ("sum(good) % $m", "sum modulo $m"),
+                    ("max(good, default=0) - min(good, default=0)", "spread"),
+                    ("sum(i * v for i, v in enumerate(good))", "sum weighted by place"),
+                ],
+            },
+            keep={
+                "easy": [("$x != $k", "different from $k"), ("$x > 0", "positive")],
+                "medium": NUMBER_TESTS["medium"],
+                "hard": NUMBER_TESTS["hard"],
+            },
+            finish={
+                "easy": [("$out", "all of them")],
+                "medium": [
+                    ("$out.index(max($out))", "the place of the largest"),
+                    ("max($out) - min($out)", "the difference between largest and smallest"),
+                ],
+                "hard": [
+                    ("sorted(range(len($out)), key=lambda i: (-$out[i], i))", "the places, largest first"),
+                    ("$out == sorted($out)", "whether they are in order"),
+                    ("[b > a for a, b in zip($out, $out[1:])]", "where they grow"),
+                ],
+            },
+        ),
+    ),
+    inputs=listing(matrix, sizes=(1, 2, 3, 4, 5, 6, 4, 5, 6)),
+)
+
+# %% ../nbs/09e_families_structures.ipynb #ea479cbb
+line_measures.strategies["loops"] = """
 def $f($m2: list[list[int]]):
     $out = []
     for $line in $lines:
@@ -368,8 +700,10 @@ def $f($m2: list[list[int]]):
                 good.append($x)
         $out.append($agg)
     return $finish
-''',
-        "helper": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #d1a4c3e5
+line_measures.strategies["helper"] = """
 def measure($line: list[int]) -> int:
     good = [$x for $x in $line if $keep]
     return $agg
@@ -378,8 +712,10 @@ def measure($line: list[int]) -> int:
 def $f($m2: list[list[int]]):
     $out = list(map(measure, $lines))
     return $finish
-''',
-        "while": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #24b8977e
+line_measures.strategies["while"] = """
 def $f($m2: list[list[int]]):
     waiting = list($lines)
     $out = []
@@ -391,33 +727,100 @@ def $f($m2: list[list[int]]):
                 good = good[:i] + good[i + 1:]
         $out.insert(0, $agg)
     return $finish
-'''},
-    bugs=(Bug("numbers of the line before stay", "loops", "    $out = []\n    for $line in $lines:\n        good = []\n", "    $out = []\n    good = []\n    for $line in $lines:\n"),
-          Bug("the results are the other way round", "while", "$out.insert(0, $agg)", "$out.append($agg)"),
-          Bug("the last entry of a line is forgotten", "helper", "for $x in $line if", "for $x in $line[:-1] if")),
-    inputs=listing(matrix, sizes=(1, 2, 3, 4, 5, 6, 4, 5, 6)),
-    oracle='''
-def $f(m):
-    $m2 = m
-    $out = []
-    for line in $lines:
-        good = list(filter(lambda $x: $keep, line))
-        $out = $out + [$agg]
-    return $finish
-''')
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #935c6db5
+line_measures.bugs.extend(
+    [
+        Bug(
+            "numbers of the line before stay",
+            "loops",
+            "    $out = []\n    for $line in $lines:\n        good = []\n",
+            "    $out = []\n    good = []\n    for $line in $lines:\n",
+        ),
+        Bug("the results are the other way round", "while", "$out.insert(0, $agg)", "$out.append($agg)"),
+        Bug("the last entry of a line is forgotten", "helper", "for $x in $line if", "for $x in $line[:-1] if"),
+    ]
+)
 
 # %% ../nbs/09e_families_structures.ipynb #a0ef0dda
 matrix_paths = Family(
-    name="matrix_paths", domain="matrices", concept="walking through a matrix",
-    title="Read a matrix $path_words", summary="Reads the entries of a matrix $path_words, keeps those that are $keep_words and gives $finish_words.",
-    names={"f": "read_out path_values traverse unroll", "m2": "matrix table grid", "x": "x value number", "out": "values path_out result"},
-    draw=both(together({"test": "i == j", "order": "i", "path_words": "along the diagonal"}, {"test": "i in (0, height - 1) or j in (0, width - 1)", "order": "(i, j)", "path_words": "along the border, row by row"},
-                       {"test": "(i + j) % 2 == 0", "order": "(i, j)", "path_words": "like the white fields of a chess board"},
-                       medium=[{"test": "i or j", "order": "(i + j, i)", "path_words": "by rising diagonals without the first entry"}, {"test": "i < 3", "order": "(j, -i)", "path_words": "in its first three rows, column by column from below"}, {"test": "i <= j", "order": "(i, j)", "path_words": "on and above the diagonal"}],
-                       hard=[{"test": "j < 2", "order": "(i, j if i % 2 == 0 else -j)", "path_words": "in a snake line through its first two columns"}, {"test": "i + j != height - 1", "order": "(j - i, i)", "path_words": "by falling diagonals without the rising main one"}]),
-              choices(keep={"easy": [("$x != $k", "different from $k")], "medium": NUMBER_TESTS["easy"], "hard": NUMBER_TESTS["hard"]}, finish={"easy": [("$out", "them"), ("sum($out)", "their sum")], "medium": [("$out", "them"), ("$out[::2]", "every second one")], "hard": [("[sum($out[:i]) for i in range(1, len($out) + 1)]", "the running sums"), ("sum($out[::2]) - sum($out[1::2])", "the alternating sum"), ("max(zip($out, $out[1:]), default=None)", "the largest pair of neighbours")]})),
-    strategies={
-        "sorted_places": '''
+    name="matrix_paths",
+    domain="matrices",
+    concept="walking through a matrix",
+    title="Read a matrix $path_words",
+    summary="Reads the entries of a matrix $path_words, keeps those that are $keep_words and gives $finish_words.",
+    names={
+        "f": "read_out path_values traverse unroll",
+        "m2": "matrix table grid",
+        "x": "x value number",
+        "out": "values path_out result",
+    },
+    oracle="""
+def $f(m):
+    height, width = len(m), len(m[0])
+    todo = {(i, j): ($order) for i in range(height) for j in range(width) if $test}
+    $out = []
+    while todo:
+        first = min(todo, key=todo.get)
+        del todo[first]
+        $x = m[first[0]][first[1]]
+        $out += [$x] if $keep else []
+    return $finish
+""",
+    draw=both(
+        together(
+            {"test": "i == j", "order": "i", "path_words": "along the diagonal"},
+            {
+                "test": "i in (0, height - 1) or j in (0, width - 1)",
+                "order": "(i, j)",
+                "path_words": "along the border, row by row",
+            },
+            {"test": "(i + j) % 2 == 0", "order": "(i, j)", "path_words": "like the white fields of a chess board"},
+            medium=[
+                {"test": "i or j", "order": "(i + j, i)", "path_words": "by rising diagonals without the first entry"},
+                {
+                    "test": "i < 3",
+                    "order": "(j, -i)",
+                    "path_words": "in its first three rows, column by column from below",
+                },
+                {"test": "i <= j", "order": "(i, j)", "path_words": "on and above the diagonal"},
+            ],
+            hard=[
+                {
+                    "test": "j < 2",
+                    "order": "(i, j if i % 2 == 0 else -j)",
+                    "path_words": "in a snake line through its first two columns",
+                },
+                {
+                    "test": "i + j != height - 1",
+                    "order": "(j - i, i)",
+                    "path_words": "by falling diagonals without the rising main one",
+                },
+            ],
+        ),
+        choices(
+            keep={
+                "easy": [("$x != $k", "different from $k")],
+                "medium": NUMBER_TESTS["easy"],
+                "hard": NUMBER_TESTS["hard"],
+            },
+            finish={
+                "easy": [("$out", "them"), ("sum($out)", "their sum")],
+                "medium": [("$out", "them"), ("$out[::2]", "every second one")],
+                "hard": [
+                    ("[sum($out[:i]) for i in range(1, len($out) + 1)]", "the running sums"),
+                    ("sum($out[::2]) - sum($out[1::2])", "the alternating sum"),
+                    ("max(zip($out, $out[1:]), default=None)", "the largest pair of neighbours"),
+                ],
+            },
+        ),
+    ),
+    inputs=listing(matrix, sizes=(1, 2, 3, 4, 5, 6, 4, 5, 6)),
+)
+
+# %% ../nbs/09e_families_structures.ipynb #97189099
+matrix_paths.strategies["sorted_places"] = """
 def $f($m2: list[list[int]]):
     height, width = len($m2), len($m2[0])
     places = [(i, j) for i in range(height) for j in range(width) if $test]
@@ -433,8 +836,10 @@ def $f($m2: list[list[int]]):
         if $keep:
             $out.append($x)
     return $finish
-''',
-        "decorated": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #e348d693
+matrix_paths.strategies["decorated"] = """
 def $f($m2: list[list[int]]):
     height, width = len($m2), len($m2[0])
     entries = []
@@ -446,8 +851,10 @@ def $f($m2: list[list[int]]):
                 entries.append(($order, i, j, $x))
     $out = [entry[-1] for entry in sorted(entries)]
     return $finish
-''',
-        "insertion": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #745147da
+matrix_paths.strategies["insertion"] = """
 def $f($m2: list[list[int]]):
     height, width = len($m2), len($m2[0])
 
@@ -468,33 +875,99 @@ def $f($m2: list[list[int]]):
             ranks.insert(k, order(i, j))
             $out.insert(k, $x)
     return $finish
-'''},
-    bugs=(Bug("the last row is left out", "sorted_places", "for i in range(height) for", "for i in range(max(height - 1, 1)) for"),
-          Bug("sorts the wrong way round", "insertion", "ranks[k - 1] > order(i, j)", "ranks[k - 1] < order(i, j)"),
-          Bug("the order is forgotten", "decorated", "sorted(entries)", "entries[::-1]")),
-    inputs=listing(matrix, sizes=(1, 2, 3, 4, 5, 6, 4, 5, 6)),
-    oracle='''
-def $f(m):
-    height, width = len(m), len(m[0])
-    todo = {(i, j): ($order) for i in range(height) for j in range(width) if $test}
-    $out = []
-    while todo:
-        first = min(todo, key=todo.get)
-        del todo[first]
-        $x = m[first[0]][first[1]]
-        $out += [$x] if $keep else []
-    return $finish
-''')
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #3f783d28
+matrix_paths.bugs.extend(
+    [
+        Bug(
+            "the last row is left out",
+            "sorted_places",
+            "for i in range(height) for",
+            "for i in range(max(height - 1, 1)) for",
+        ),
+        Bug("sorts the wrong way round", "insertion", "ranks[k - 1] > order(i, j)", "ranks[k - 1] < order(i, j)"),
+        Bug("the order is forgotten", "decorated", "sorted(entries)", "entries[::-1]"),
+    ]
+)
 
 # %% ../nbs/09e_families_structures.ipynb #31ce0398
 bracket_check = Family(
-    name="bracket_check", domain="stacks, queues and heaps", concept="matching brackets",
-    title="Check brackets", summary="Checks whether the brackets $pairs_words in a text match and gives $good_words, or $bad_words if they do not.",
-    names={"f": "check_brackets balanced matched nesting", "s": "text s line", "ch": "ch char c", "st": "stack opened waiting"},
-    draw=both(choices(pairs={"easy": [("{')': '('}", "()"), ("{')': '(', ']': '['}", "() and []")], "medium": [("{')': '(', ']': '['}", "() and []"), ("{']': '[', '>': '<'}", "[] and <>")], "hard": [("{')': '(', ']': '[', '>': '<'}", "(), [] and <>")]}),
-              together({"good": "True", "bad": "False", "good_words": "True", "bad_words": "False"}, medium=[{"good": "deepest", "bad": "-1", "good_words": "how deep they are nested", "bad_words": "-1"}], hard=[{"good": "deepest", "bad": "-1", "good_words": "how deep they are nested", "bad_words": "-1"}, {"good": "'depth ' + str(deepest)", "bad": "'broken'", "good_words": "their depth in words", "bad_words": "'broken'"}])),
-    strategies={
-        "stack": '''
+    name="bracket_check",
+    domain="stacks, queues and heaps",
+    concept="matching brackets",
+    title="Check brackets",
+    summary=(
+        "Checks whether the brackets $pairs_words in a text match and gives $good_words, or $bad_words if they do not."
+    ),
+    names={
+        "f": "check_brackets balanced matched nesting",
+        "s": "text s line",
+        "ch": "ch char c",
+        "st": "stack opened waiting",
+    },
+    oracle="""
+def $f(text):
+    pairs = $pairs
+    marks = [c for c in text if c in pairs or c in pairs.values()]
+    deepest = 0
+    def parse(i, depth):
+        nonlocal deepest
+        deepest = max(deepest, depth)
+        while i < len(marks) and marks[i] in pairs.values():
+            j = parse(i + 1, depth + 1)
+            if j is None or j >= len(marks) or pairs.get(marks[j]) != marks[i]:
+                return None
+            i = j + 1
+        return i
+    end = parse(0, 0)
+    if end is None or end != len(marks):
+        return $bad
+    return $good
+""",
+    draw=both(
+        choices(
+            pairs={
+                "easy": [("{')': '('}", "()"), ("{')': '(', ']': '['}", "() and []")],
+                "medium": [("{')': '(', ']': '['}", "() and []"), ("{']': '[', '>': '<'}", "[] and <>")],
+                "hard": [("{')': '(', ']': '[', '>': '<'}", "(), [] and <>")],
+            }
+        ),
+        together(
+            {"good": "True", "bad": "False", "good_words": "True", "bad_words": "False"},
+            medium=[{"good": "deepest", "bad": "-1", "good_words": "how deep they are nested", "bad_words": "-1"}],
+            hard=[
+                {"good": "deepest", "bad": "-1", "good_words": "how deep they are nested", "bad_words": "-1"},
+                {
+                    "good": "'depth ' + str(deepest)",
+                    "bad": "'broken'",
+                    "good_words": "their depth in words",
+                    "bad_words": "'broken'",
+                },
+            ],
+        ),
+    ),
+    inputs=lambda rng, spec: [
+        f"$f({s!r})"
+        for s in [
+            "",
+            "a",
+            "()",
+            "(]",
+            "([x])",
+            "([)]",
+            ")(",
+            "<()>[]",
+            "([<y>])",
+            "((",
+            *("".join(rng.choice("()[]<>()x") for _ in range(rng.randint(2, 6))) for _ in range(5)),
+            "(a)[b(c)]",
+        ]
+    ],
+)
+
+# %% ../nbs/09e_families_structures.ipynb #ef99304f
+bracket_check.strategies["stack"] = """
 PAIRS = $pairs
 
 
@@ -509,8 +982,10 @@ def $f($s: str):
             if not $st or $st.pop() != PAIRS[$ch]:
                 return $bad
     return $bad if $st else $good
-''',
-        "cancel": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #ff8c7301
+bracket_check.strategies["cancel"] = """
 def $f($s: str):
     pairs = $pairs
     marks = ''.join($ch for $ch in $s if $ch in pairs or $ch in pairs.values())
@@ -530,8 +1005,10 @@ def $f($s: str):
             level -= 1
         deepest = max(deepest, level)
     return $good
-''',
-        "recursion": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #f13a817b
+bracket_check.strategies["recursion"] = '''
 PAIRS = $pairs
 
 
@@ -556,42 +1033,82 @@ def $f($s: str):
     if end < len($s):
         return $bad
     return $good
-'''},
-    bugs=(Bug("what stays open is not noticed", "stack", "return $bad if $st else $good", "return $good"),
-          Bug("any opened bracket may be closed", "stack", "if not $st or $st.pop() != PAIRS[$ch]:", "if len($st) > 1 and $st.pop() == PAIRS[$ch]:"),
-          Bug("a closing bracket at the end is not noticed", "recursion", "if end < len($s):", "if end < len($s) - 1:")),
-    inputs=lambda rng, spec: [f"$f({s!r})" for s in ["", "a", "()", "(]", "([x])", "([)]", ")(", "<()>[]", "([<y>])", "((", *("".join(rng.choice("()[]<>()x") for _ in range(rng.randint(2, 6))) for _ in range(5)), "(a)[b(c)]"]],
-    oracle='''
-def $f(text):
-    pairs = $pairs
-    marks = [c for c in text if c in pairs or c in pairs.values()]
-    deepest = 0
-    def parse(i, depth):
-        nonlocal deepest
-        deepest = max(deepest, depth)
-        while i < len(marks) and marks[i] in pairs.values():
-            j = parse(i + 1, depth + 1)
-            if j is None or j >= len(marks) or pairs.get(marks[j]) != marks[i]:
-                return None
-            i = j + 1
-        return i
-    end = parse(0, 0)
-    if end is None or end != len(marks):
-        return $bad
-    return $good
-''')
+'''
+
+# %% ../nbs/09e_families_structures.ipynb #684f62b3
+bracket_check.bugs.extend(
+    [
+        Bug("what stays open is not noticed", "stack", "return $bad if $st else $good", "return $good"),
+        Bug(
+            "any opened bracket may be closed",
+            "stack",
+            "if not $st or $st.pop() != PAIRS[$ch]:",
+            "if len($st) > 1 and $st.pop() == PAIRS[$ch]:",
+        ),
+        Bug("a closing bracket at the end is not noticed", "recursion", "if end < len($s):", "if end < len($s) - 1:"),
+    ]
+)
 
 # %% ../nbs/09e_families_structures.ipynb #dceda783
 next_match = Family(
-    name="next_match", domain="stacks, queues and heaps", concept="a stack of those who wait",
-    title="The next $rel_words one", summary="Finds for every number of a list the next one to its right that is $rel_words, and gives $show_words; if there is none, $none_words.",
-    names={"f": "next_match look_ahead waiting_times next_one", "xs": "values numbers heights", "st": "stack waiting pending", "out": "answers result found"},
-    draw=both(together({"rel": ">", "rel_words": "larger"}, {"rel": "<", "rel_words": "smaller"}, medium=[{"rel": ">=", "rel_words": "not smaller"}, {"rel": "<=", "rel_words": "not larger"}]),
-              choices(show={"easy": [("$xs[j]", "it"), ("j", "its place"), ("j - i", "how far away it is")], "medium": [("$xs[j] - $xs[i]", "the difference"), ("j - i", "how far away it is")], "hard": [("(j, $xs[j])", "its place and the number"), ("$xs[i] * $xs[j] + (j - i)", "the product plus the distance"), ("sum($xs[i:j])", "the sum of the numbers before it")]},
-                      none={"easy": [("None", "None"), ("0", "0")], "medium": [("-1", "-1"), ("0", "0")], "hard": [("None", "None"), ("-1", "-1")]},
-                      finish={"easy": [("$out", "")], "medium": [("$out", "")], "hard": [("$out", ""), ("list(enumerate($out))", "")]})),
-    strategies={
-        "stack": '''
+    name="next_match",
+    domain="stacks, queues and heaps",
+    concept="a stack of those who wait",
+    title="The next $rel_words one",
+    summary=(
+        "Finds for every number of a list the next one to its right that is $rel_words, and "
+        "gives $show_words; if there is none, $none_words."
+    ),
+    result="list",
+    names={
+        "f": "next_match look_ahead waiting_times next_one",
+        "xs": "values numbers heights",
+        "st": "stack waiting pending",
+        "out": "answers result found",
+    },
+    oracle="""
+def $f(xs):
+    $xs = xs
+    $out = []
+    for i in range(len(xs)):
+        later = [j for j in range(len(xs)) if j > i and xs[j] $rel xs[i]]
+        j = min(later, default=None)
+        $out += [$none if j is None else $show]
+    return $finish
+""",
+    draw=both(
+        together(
+            {"rel": ">", "rel_words": "larger"},
+            {"rel": "<", "rel_words": "smaller"},
+            medium=[{"rel": ">=", "rel_words": "not smaller"}, {"rel": "<=", "rel_words": "not larger"}],
+        ),
+        choices(
+            show={
+                "easy": [("$xs[j]", "it"), ("j", "its place"), ("j - i", "how far away it is")],
+                "medium": [("$xs[j] - $xs[i]", "the difference"), ("j - i", "how far away it is")],
+                "hard": [
+                    ("(j, $xs[j])", "its place and the number"),
+                    ("$xs[i] * $xs[j] + (j - i)", "the product plus the distance"),
+                    ("sum($xs[i:j])", "the sum of the numbers before it"),
+                ],
+            },
+            none={
+                "easy": [("None", "None"), ("0", "0")],
+                "medium": [("-1", "-1"), ("0", "0")],
+                "hard": [("None", "None"), ("-1", "-1")],
+            },
+            finish={
+                "easy": [("$out", "")],
+                "medium": [("$out", "")],
+                "hard": [("$out", ""), ("list(enumerate($out))", "")],
+            },
+        ),
+    ),
+    inputs=listing(numbers(0, 15)),
+)
+
+# %% ../nbs/09e_families_structures.ipynb #a8e9d60a
+next_match.strategies["stack"] = """
 def $f($xs: list[int]) -> list:
     $out = [$none] * len($xs)
     $st = []
@@ -601,8 +1118,10 @@ def $f($xs: list[int]) -> list:
             $out[i] = $show
         $st.append(j)
     return $finish
-''',
-        "search": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #74147dfe
+next_match.strategies["search"] = """
 def $f($xs: list[int]) -> list:
     $out = []
     for i, value in enumerate($xs):
@@ -613,8 +1132,10 @@ def $f($xs: list[int]) -> list:
         else:
             $out.append($none)
     return $finish
-''',
-        "backwards": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #2776ac25
+next_match.strategies["backwards"] = """
 def $f($xs: list[int]) -> list:
     $out = []
     $st = []
@@ -629,8 +1150,10 @@ def $f($xs: list[int]) -> list:
         $st.append(i)
     $out.reverse()
     return $finish
-''',
-        "next_call": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #0e1ceb80
+next_match.strategies["next_call"] = """
 def $f($xs: list[int]) -> list:
     def answer(i: int):
         j = next((j for j in range(i + 1, len($xs)) if $xs[j] $rel $xs[i]), None)
@@ -638,82 +1161,41 @@ def $f($xs: list[int]) -> list:
 
     $out = [answer(i) for i in range(len($xs))]
     return $finish
-'''},
-    bugs=(Bug("only one waiting number is served", "stack", "        while $st and value", "        if $st and value"),
-          Bug("compares with itself first", "search", "range(i + 1, len($xs))", "range(i + 2, len($xs))"),
-          Bug("the answers are the wrong way round", "backwards", "    $out.reverse()\n", ""),
-          Bug("the last one found instead of the next", "search", "                break\n        else:", "                break\n        if not $out:")),
-    inputs=listing(numbers(0, 15)),
-    oracle='''
-def $f(xs):
-    $xs = xs
-    $out = []
-    for i in range(len(xs)):
-        later = [j for j in range(len(xs)) if j > i and xs[j] $rel xs[i]]
-        j = min(later, default=None)
-        $out += [$none if j is None else $show]
-    return $finish
-''', result="list")
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #45a0ccbe
+next_match.bugs.extend(
+    [
+        Bug("only one waiting number is served", "stack", "        while $st and value", "        if $st and value"),
+        Bug("compares with itself first", "search", "range(i + 1, len($xs))", "range(i + 2, len($xs))"),
+        Bug("the answers are the wrong way round", "backwards", "    $out.reverse()\n", ""),
+        Bug(
+            "the last one found instead of the next",
+            "search",
+            "                break\n        else:",
+            "                break\n        if not $out:",
+        ),
+    ]
+)
 
 # %% ../nbs/09e_families_structures.ipynb #0c1f4c7a
 circle_game = Family(
-    name="circle_game", domain="stacks, queues and heaps", concept="a queue that turns",
-    title="A circle game", summary="People stand in a circle; again and again the front one goes to the back $step_words and the next one leaves, until $left are left; gives $finish_words.",
-    names={"f": "circle_game eliminate last_ones survivors", "xs": "people players names_in", "q": "queue circle line", "out": "gone out_list leaving", "s": "step count moves"},
-    draw=choices(step={"easy": [("$s", "a given number of times"), ("$s + 1", "a given number of times plus one")], "medium": [("$s + len($out)", "a given number of times, plus one for each who left,"), ("len($q) // 2", "as many times as half the circle has people")], "hard": [("len($q[0]) + $s", "as many times as the front name has letters, plus a given number,"), ("$s * (len($out) + 1)", "a growing number of times")]},
-                 left=[("1", ""), ("2", "")], finish={"easy": [("$out", "who left, in order"), ("list($q)", "who is left")], "medium": [("$out[-1:] + list($q)", "the last one who left and those left"), ("[name[0] for name in $out]", "the first letters of those who left")], "hard": [("(' '.join($out), len($q))", "the names of those who left and how many stay"), ("[$xs.index(name) for name in $out]", "the old places of those who left"), ("sorted($out) == $out", "whether they left in alphabetical order")]}),
-    strategies={
-        "deque": '''
-from collections import deque
-
-
-def $f($xs: list[str], $s: int):
-    $q = deque($xs)
-    $out = []
-    while len($q) > $left:
-        for _ in range($step):
-            $q.append($q.popleft())
-        $out.append($q.popleft())
-    return $finish
-''',
-        "rotate": '''
-from collections import deque
-
-
-def $f($xs: list[str], $s: int):
-    $q, $out = deque($xs), []
-    while len($q) > $left:
-        $q.rotate(-($step))
-        $out.append($q.popleft())
-    return $finish
-''',
-        "index": '''
-def $f($xs: list[str], $s: int):
-    $q = $xs.copy()
-    $out = []
-    while len($q) > $left:
-        place = ($step) % len($q)
-        $out.append($q[place])
-        $q = $q[place + 1:] + $q[:place]
-    return $finish
-''',
-        "recursion": '''
-def play($q: list[str], $out: list[str], $s: int) -> tuple[list[str], list[str]]:
-    if len($q) <= $left:
-        return $q, $out
-    place = ($step) % len($q)
-    return play($q[place + 1:] + $q[:place], $out + [$q[place]], $s)
-
-
-def $f($xs: list[str], $s: int):
-    $q, $out = play($xs, [], $s)
-    return $finish
-'''},
-    bugs=(Bug("one person too many leaves", "deque", "len($q) > $left", "len($q) >= $left"),
-          Bug("turns the wrong way", "rotate", "$q.rotate(-($step))", "$q.rotate($step)"),
-          Bug("the count begins again at the front", "index", "$q[place + 1:] + $q[:place]", "$q[:place] + $q[place + 1:]")),
-    inputs=listing(lambda rng, size: rng.sample("Ada Ben Cleo Daniel Eve Finn Greta Hugo".split(), min(size, 8)), number(1, 5), sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8), keywords={1: "$s"}),
-    oracle='''
+    name="circle_game",
+    domain="stacks, queues and heaps",
+    concept="a queue that turns",
+    title="A circle game",
+    summary=(
+        "People stand in a circle; again and again the front one goes to the back $step_words "
+        "and the next one leaves, until $left are left; gives $finish_words."
+    ),
+    names={
+        "f": "circle_game eliminate last_ones survivors",
+        "xs": "people players names_in",
+        "q": "queue circle line",
+        "out": "gone out_list leaving",
+        "s": "step count moves",
+    },
+    oracle="""
 def $f(xs, $s):
     $xs = xs
     $q = list(xs)
@@ -726,17 +1208,169 @@ def $f(xs, $s):
         $out = $out + $q[:1]
         $q = $q[1:]
     return $finish
-''')
+""",
+    draw=choices(
+        step={
+            "easy": [("$s", "a given number of times"), ("$s + 1", "a given number of times plus one")],
+            "medium": [
+                ("$s + len($out)", "a given number of times, plus one for each who left,"),
+                ("len($q) // 2", "as many times as half the circle has people"),
+            ],
+            "hard": [
+                ("len($q[0]) + $s", "as many times as the front name has letters, plus a given number,"),
+                ("$s * (len($out) + 1)", "a growing number of times"),
+            ],
+        },
+        left=[("1", ""), ("2", "")],
+        finish={
+            "easy": [("$out", "who left, in order"), ("list($q)", "who is left")],
+            "medium": [
+                ("$out[-1:] + list($q)", "the last one who left and those left"),
+                ("[name[0] for name in $out]", "the first letters of those who left"),
+            ],
+            "hard": [
+                ("(' '.join($out), len($q))", "the names of those who left and how many stay"),
+                ("[$xs.index(name) for name in $out]", "the old places of those who left"),
+                ("sorted($out) == $out", "whether they left in alphabetical order"),
+            ],
+        },
+    ),
+    inputs=listing(
+        lambda rng, size: rng.sample(["Ada", "Ben", "Cleo", "Daniel", "Eve", "Finn", "Greta", "Hugo"], min(size, 8)),
+        number(1, 5),
+        sizes=(0, 1, 2, 3, 4, 5, 6, 7, 8),
+        keywords={1: "$s"},
+    ),
+)
+
+# %% ../nbs/09e_families_structures.ipynb #bd5158d0
+circle_game.strategies["deque"] = """
+from collections import deque
+
+
+def $f($xs: list[str], $s: int):
+    $q = deque($xs)
+    $out = []
+    while len($q) > $left:
+        for _ in range($step):
+            $q.append($q.popleft())
+        $out.append($q.popleft())
+    return $finish
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #9866b042
+circle_game.strategies["rotate"] = """
+from collections import deque
+
+
+def $f($xs: list[str], $s: int):
+    $q, $out = deque($xs), []
+    while len($q) > $left:
+        $q.rotate(-($step))
+        $out.append($q.popleft())
+    return $finish
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #56d1bf0b
+circle_game.strategies["index"] = """
+def $f($xs: list[str], $s: int):
+    $q = $xs.copy()
+    $out = []
+    while len($q) > $left:
+        place = ($step) % len($q)
+        $out.append($q[place])
+        $q = $q[place + 1:] + $q[:place]
+    return $finish
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #ba381044
+circle_game.strategies["recursion"] = """
+def play($q: list[str], $out: list[str], $s: int) -> tuple[list[str], list[str]]:
+    if len($q) <= $left:
+        return $q, $out
+    place = ($step) % len($q)
+    return play($q[place + 1:] + $q[:place], $out + [$q[place]], $s)
+
+
+def $f($xs: list[str], $s: int):
+    $q, $out = play($xs, [], $s)
+    return $finish
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #fa8e64a6
+circle_game.bugs.extend(
+    [
+        Bug("one person too many leaves", "deque", "len($q) > $left", "len($q) >= $left"),
+        Bug("turns the wrong way", "rotate", "$q.rotate(-($step))", "$q.rotate($step)"),
+        Bug(
+            "the count begins again at the front", "index", "$q[place + 1:] + $q[:place]", "$q[:place] + $q[place + 1:]"
+        ),
+    ]
+)
 
 # %% ../nbs/09e_families_structures.ipynb #9a412795
 smallest_first = Family(
-    name="smallest_first", domain="stacks, queues and heaps", concept="always the smallest next",
-    title="Merge the smallest", summary="While a list has more than one number, takes the two smallest a and b and puts back $merge_words; gives $finish_words.",
-    names={"f": "merge_smallest combine_all repeated_merge merging_cost", "xs": "weights numbers lengths", "h": "heap pile waiting", "a": "a small first", "b": "b big second", "out": "log merged_list steps"},
-    draw=choices(merge={"easy": [("$a + $b", "a + b"), ("$b - $a", "b - a")], "medium": [("$a + $b + 1", "a + b + 1"), ("$b - $a + $k", "b - a + $k"), ("max($b, $k)", "the larger of b and $k")], "hard": [("$a + $b if $a % 2 else $b", "a + b if a is odd, else b"), ("($a + $b) // 2", "the mean, rounded down"), ("$a * $m % $high + $b", "a times $m modulo $high, plus b")]},
-                 finish={"easy": [("sum($out)", "the sum of all numbers put back"), ("$out", "all numbers put back")], "medium": [("$out", "all numbers put back"), ("$out[-1:]", "the last number put back"), ("max($out, default=0)", "the largest number put back")], "hard": [("(len($out), sum($out))", "how many were put back, with their sum"), ("[b - a for a, b in zip($out, $out[1:])]", "the steps between the numbers put back"), ("sum(i * v for i, v in enumerate($out, 1))", "the sum of the numbers put back, weighted by turn")]}),
-    strategies={
-        "heap": '''
+    name="smallest_first",
+    domain="stacks, queues and heaps",
+    concept="always the smallest next",
+    title="Merge the smallest",
+    summary=(
+        "While a list has more than one number, takes the two smallest a and b and puts back "
+        "$merge_words; gives $finish_words."
+    ),
+    names={
+        "f": "merge_smallest combine_all repeated_merge merging_cost",
+        "xs": "weights numbers lengths",
+        "h": "heap pile waiting",
+        "a": "a small first",
+        "b": "b big second",
+        "out": "log merged_list steps",
+    },
+    oracle="""
+def $f(xs):
+    bag = list(xs)
+    $out = []
+    while len(bag) > 1:
+        bag.sort(reverse=True)
+        $a = bag.pop()
+        $b = bag.pop()
+        $out.append($merge)
+        bag.append($out[-1])
+    return $finish
+""",
+    draw=choices(
+        merge={
+            "easy": [("$a + $b", "a + b"), ("$b - $a", "b - a")],
+            "medium": [
+                ("$a + $b + 1", "a + b + 1"),
+                ("$b - $a + $k", "b - a + $k"),
+                ("max($b, $k)", "the larger of b and $k"),
+            ],
+            "hard": [
+                ("$a + $b if $a % 2 else $b", "a + b if a is odd, else b"),
+                ("($a + $b) // 2", "the mean, rounded down"),
+                ("$a * $m % $high + $b", "a times $m modulo $high, plus b"),
+            ],
+        },
+        finish={
+            "easy": [("sum($out)", "the sum of all numbers put back"), ("$out", "all numbers put back")],
+            "medium": [
+                ("$out", "all numbers put back"),
+                ("$out[-1:]", "the last number put back"),
+                ("max($out, default=0)", "the largest number put back"),
+            ],
+            "hard": [
+                ("(len($out), sum($out))", "how many were put back, with their sum"),
+                ("[b - a for a, b in zip($out, $out[1:])]", "the steps between the numbers put back"),
+                ("sum(i * v for i, v in enumerate($out, 1))", "the sum of the numbers put back, weighted by turn"),
+            ],
+        },
+    ),
+    inputs=listing(numbers(1, 20), sizes=(0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 8)),
+)
+
+# %% ../nbs/09e_families_structures.ipynb #830de3cb
+smallest_first.strategies["heap"] = """
 import heapq
 
 
@@ -749,8 +1383,10 @@ def $f($xs: list[int]):
         $out.append($merge)
         heapq.heappush($h, $out[-1])
     return $finish
-''',
-        "sorted": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #557d1ca2
+smallest_first.strategies["sorted"] = """
 def $f($xs: list[int]):
     $h = sorted($xs)
     $out = []
@@ -760,8 +1396,10 @@ def $f($xs: list[int]):
         $out.append(new)
         $h = sorted(rest + [new])
     return $finish
-''',
-        "min": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #9b665fa1
+smallest_first.strategies["min"] = """
 def take_smallest($h: list[int]) -> int:
     smallest = min($h)
     $h.remove(smallest)
@@ -778,8 +1416,10 @@ def $f($xs: list[int]):
         $h.append(new)
         $out.append(new)
     return $finish
-''',
-        "recursion": '''
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #3c11dc6a
+smallest_first.strategies["recursion"] = """
 def $f($xs: list[int], $out: tuple[int, ...] = ()):
     if len($xs) < 2:
         $out = list($out)
@@ -787,24 +1427,28 @@ def $f($xs: list[int], $out: tuple[int, ...] = ()):
     $a, $b, *rest = sorted($xs)
     new = $merge
     return $f([*rest, new], ($out) + (new,))
-'''},
-    bugs=(Bug("the order is worked out only once", "sorted", "sorted(rest + [new])", "rest + [new]"),
-          Bug("the second smallest stays", "min", "$b = take_smallest($h)", "$b = min($h)"),
-          Bug("one merge is missing", "heap", "len($h) > 1", "len($h) > 2"),
-          Bug("a plain list is taken for a heap", "heap", "    heapq.heapify($h)\n", "")),
-    inputs=listing(numbers(1, 20), sizes=(0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 8)),
-    oracle='''
-def $f(xs):
-    bag = list(xs)
-    $out = []
-    while len(bag) > 1:
-        bag.sort(reverse=True)
-        $a = bag.pop()
-        $b = bag.pop()
-        $out.append($merge)
-        bag.append($out[-1])
-    return $finish
-''')
+"""
+
+# %% ../nbs/09e_families_structures.ipynb #1963aa73
+smallest_first.bugs.extend(
+    [
+        Bug("the order is worked out only once", "sorted", "sorted(rest + [new])", "rest + [new]"),
+        Bug("the second smallest stays", "min", "$b = take_smallest($h)", "$b = min($h)"),
+        Bug("one merge is missing", "heap", "len($h) > 1", "len($h) > 2"),
+        Bug("a plain list is taken for a heap", "heap", "    heapq.heapify($h)\n", ""),
+    ]
+)
 
 # %% ../nbs/09e_families_structures.ipynb #3aef6786
-STRUCTURES = [graph_steps, islands, task_order, turned_matrix, line_measures, matrix_paths, bracket_check, next_match, circle_game, smallest_first]
+STRUCTURES = [
+    graph_steps,
+    islands,
+    task_order,
+    turned_matrix,
+    line_measures,
+    matrix_paths,
+    bracket_check,
+    next_match,
+    circle_game,
+    smallest_first,
+]
