@@ -20,7 +20,8 @@ TOLD = [
      "Next, `x` is `4`; `total` is still `3`. "
      "Last, `x` is `15`, and `total` becomes `18`.\n\nThe function returns `18`.\n\n<answer>18</answer>"),
     ("swap", SWAP, "f(12, 30)", "18", "backward",
-     "With `f(12, 30)`, `a` is `12` and `b` is `30`. Then `a` becomes `30` and `b` becomes `12`. The function returns `18`.\n\n<answer>f(12, 30)</answer>"),
+     "At the start, `a` is `12` and `b` is `30`. `a < b` is true.\n\nThen `a` becomes `30` and `b` becomes `12`.\n\n"
+     "The function returns `18`.\n\n<answer>f(12, 30)</answer>"),
     ("words", LONG, "f('to be <b>seen</b>')", "['<B>SEEN</B>']", "forward",
      "`words` becomes `['to', 'be', '<b>seen</b>']`.\n\nThe function returns `['<B>SEEN</B>']`.\n\n<answer>['<B>SEEN</B>']</answer>"),
 ]
@@ -67,8 +68,8 @@ def test_the_counts_are_those_of_the_files(made):
 
 def test_the_page_says_them_too(html):
     assert "4 programs with 4 cases became 4 rationales, of which 3 (75.0%) were verified step by step and 3 went into the dataset." in html
-    assert re.search(r"<td>traced</td><td>timeout.*?<td class=\"n\">1</td>", html, re.DOTALL)
-    assert re.search(r"<td>verified</td><td>false_claim.*?<td class=\"n\">1</td>", html, re.DOTALL)
+    assert re.search(r"<td>traced</td>\s*<td>timeout.*?<td class=\"n\">1</td>", html, re.DOTALL)
+    assert re.search(r"<td>verified</td>\s*<td>false_claim.*?<td class=\"n\">1</td>", html, re.DOTALL)
 
 
 def test_a_program_s_text_is_shown_and_not_run(html):
@@ -179,7 +180,11 @@ def show(page, verdict):
 def test_it_opens_with_one_example_and_does_not_scroll_sideways(page):
     assert page.title().startswith("Verified code reasoning")
     assert visible(page) == ["example-1"]
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "something is wider than the window"
+    for _ in range(page.locator("article.example").count()):
+        (shown,) = visible(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"something in {shown} is wider than the window"
+        page.focus(".list")
+        page.keyboard.press("ArrowDown")
 
 
 def test_every_text_can_be_read(page):

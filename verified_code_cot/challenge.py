@@ -288,8 +288,8 @@ def true_texts(run: Path, texts: int, seed: int) -> list[dict[str, Any]]:
 @stage("challenge")
 def run(
     run_dir: str | Path,
-    per_kind: int = 10,
-    texts: int = 60,
+    per_kind: int = 4,
+    texts: int = 36,
     seed: int = 0,
     methods: Iterable[str] = tuple(METHODS),
     workers: int = 2,

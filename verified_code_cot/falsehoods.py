@@ -29,7 +29,6 @@ from typing import Any
 
 from verified_code_cot.mentions import (
     HYPOTHETICAL, LISTED, NUMBER, Mention, Reading, Statement, Written, bracket_end, expression_before, loop_targets, names_in, parsed, pinned,
-    written_values,
 )
 from .records import Trace
 from .rendering import canonical, same_text
@@ -456,7 +455,7 @@ def wrong_return(reading: Reading, rng: random.Random) -> Iterator[Change]:
     returned = {event.value for trace in world.traces for event in trace.events if event.value is not None}
     seen = returned | {probe.text for replay in world.replays for probe in replay.probes()}
     tags = [m.span() for m in ANSWER_TAG.finditer(reading.text)]
-    inside = [(s.start, v) for s in reading.spoken for v in written_values(reading.text) if s.start <= v.start < s.end]
+    inside = [(s.start, v) for s in reading.spoken for v in reading.values if s.start <= v.start < s.end]
     places = [v for start, v in inside if RETURNING.search(reading.text, start, v.start) and not any(a <= v.start < b for a, b in tags)]
     for v in shuffled(rng, [v for v in places if v.value in returned]):
         for source in shuffled(rng, dict.fromkeys(any_other(v.source) + other_truth(v.source)))[:3]:
@@ -569,11 +568,11 @@ def comparison_reversed(reading: Reading, rng: random.Random) -> Iterator[Change
                     yield Change(((at, at + len(condition), new),), f"{condition} is {stated}, {new} is not", proof(reading, f"bool({new})", stated, pins))
 
 # %% ../nbs/07b_falsehoods.ipynb #0ba6c4da
-def enumerations(text: str) -> list[list[Written]]:
+def enumerations(reading: Reading) -> list[list[Written]]:
     "Runs of at least two values that a text lists one after another: 1, 2 and 3."
     runs: list[list[Written]] = []
-    for value in written_values(text):
-        if runs and LISTED.fullmatch(text, runs[-1][-1].end, value.start):
+    for value in reading.values:
+        if runs and LISTED.fullmatch(reading.text, runs[-1][-1].end, value.start):
             runs[-1].append(value)
         else:
             runs.append([value])
@@ -598,7 +597,7 @@ def contains_run(values: list[str], run: list[str]) -> bool:
 def iteration_listed(reading: Reading, rng: random.Random, double: bool) -> Iterator[Change]:
     "A list of what a loop visits, with one element missing from its middle, or there twice."
     loops = [run for trace in reading.world.traces for run in visited(trace)]
-    for run in shuffled(rng, enumerations(reading.text)):
+    for run in shuffled(rng, enumerations(reading)):
         told = [v.value for v in run]
         if told not in loops or not any(s.start <= run[0].start < s.end for s in reading.spoken):
             continue

@@ -307,6 +307,7 @@ class Reading:
     world: World
     names: set[str]  # of the program
     spoken: list[Statement] = field(default_factory=list)
+    values: list[Written] = field(default_factory=list)
     mentions: list[Mention] = field(default_factory=list)
 
     def statement(self, place: int) -> str:
@@ -349,7 +350,7 @@ def program_call(subject: str) -> set[str]:
 def read(text: str, trace: Trace, direction: str = "forward", sandbox: Any = None) -> Reading:
     "Find what a text says of the program's expressions, and keep what is true of some moment."
     names = program_names(trace.code)
-    reading = Reading(text, direction, trace, World(trace, text, sandbox), names, statements(text))
+    reading = Reading(text, direction, trace, World(trace, text, sandbox), names, statements(text), written_values(text))
     found = mentions(text, names | set(dir(builtins)))
     reading.world.ask({m.subject for m in found})
     true = [m for m in found if reading.world.holds([m.fact]) is True]

@@ -6,8 +6,8 @@
 __all__ = ['VERDICTS', 'PAGE_STYLE', 'EXAMPLES_STYLE', 'PAGE_SCRIPT', 'HEAD', 'NUMBERS', 'TRUST', 'EXAMPLES', 'SIGNS', 'Run',
            'records_of', 'plain_lines', 'traces_of', 'read_run', 'Step', 'funnel', 'counted', 'summary', 'bare_axes',
            'funnel_figure', 'claims_figure', 'Picture', 'picture', 'pictures', 'Example', 'in_turn', 'chosen',
-           'falsified_again', 'shortened', 'example_list', 'told_table', 'lost_table', 'dataset_table', 'provenance',
-           'page', 'run']
+           'plainness', 'falsified_again', 'shortened', 'example_list', 'told_table', 'lost_table', 'dataset_table',
+           'provenance', 'page', 'run']
 
 # %% ../nbs/16_report.ipynb #901d3483
 import base64
@@ -230,8 +230,14 @@ def chosen(run: Run, count: int, seed: int) -> list[tuple[Rationale, Verdict]]:
     pairs = in_turn(pairs, lambda p: (p[0].direction, p[0].style))
     pairs = in_turn(pairs, lambda p: concept.get(p[0].program))
     refused = in_turn([p for p in pairs if p[1].verdict != "verified"], lambda p: p[1].reason_code)[: max(1, count // 3)]
-    verified = [p for p in pairs if p[1].verdict == "verified"]
-    return (verified[: count - len(refused)] + refused)[:count]
+    verified = [p for p in pairs if p[1].verdict == "verified"][: count - len(refused)]
+    return sorted(verified, key=plainness) + refused
+
+
+def plainness(pair: tuple[Rationale, Verdict]) -> tuple[bool, bool, int]:
+    "A rank by which the texts that are quickest to understand come first: forward, neither empty nor long, well supported."
+    told, verdict = pair
+    return told.direction != "forward", not 500 <= len(told.rationale) <= 1500, -verdict.coverage.supported
 
 # %% ../nbs/16_report.ipynb #0c93d05f
 def falsified_again(run: Run, count: int) -> list[tuple[Rationale, Verdict, str]]:
@@ -328,6 +334,7 @@ figcaption{color:var(--faint);font-size:.88rem;max-width:72ch}
 .mark.verified{color:#0a5427}.mark.contradicted,.mark.falsified{color:#8c1420}.mark.unsupported,.mark.error{color:#444}
 .example h3{margin:0 0 2px;font-size:1.1rem;overflow-wrap:anywhere}
 .example .vcc{margin-top:8px}
+.vcc .vcc-side{grid-template-columns:minmax(0,1fr)}
 .note{border-left:4px solid #8c1420;background:#fdf3f3;padding:6px 12px;margin:8px 0;max-width:none;overflow-wrap:anywhere}
 .key{display:flex;flex-wrap:wrap;gap:4px 22px;padding:0;margin:8px 0;list-style:none}
 .key .supported{color:#0a5427;text-decoration:underline solid 2px;text-underline-offset:3px}
