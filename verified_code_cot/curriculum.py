@@ -53,7 +53,7 @@ def case_of(call: str, played: Played) -> Case:
     """A case from a call and what it did; a call that raises has no output."""
     return Case(call=call, output=None if played.exception else render(played.value))
 
-
+# %% ../nbs/10_curriculum.ipynb #a9991af1
 def program_of(drawn: Draft, family: Family, difficulty: str) -> Program:
     """The record of a drawn program; its concept is the domain of the family."""
     return Program(
@@ -128,7 +128,7 @@ CONSTRUCTS = {
     "import": "ImportFrom",
 }
 
-
+# %% ../nbs/10_curriculum.ipynb #bc4e5f60
 def constructs(code: str) -> set[str]:
     """Which of the names in `CONSTRUCTS` occur in `code`."""
     found = set()

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 # %% ../nbs/09a_families.ipynb #7ce8840c
 SLOT = re.compile(r"(?P<line>(?m:^) *)?\$(?:(?P<name>\w+)|\{(?P<braced>\w+)\})")
 
-
+# %% ../nbs/09a_families.ipynb #ac86544a
 def fill(template: str, spec: dict[str, str]) -> str:
     """Fill the `$slots` of `template` from `spec`, slots inside of what is filled in as well.
 
@@ -47,7 +47,7 @@ def fill(template: str, spec: dict[str, str]) -> str:
 DIFFICULTIES = ("easy", "medium", "hard")
 Spec = dict[str, str]
 
-
+# %% ../nbs/09a_families.ipynb #8f5e0924
 @dataclass(frozen=True)
 class Bug:
     """One realistic mistake: in `strategy`, the text `old` (which stands there once) becomes `new`."""
@@ -57,7 +57,7 @@ class Bug:
     old: str
     new: str
 
-
+# %% ../nbs/09a_families.ipynb #ace39b1b
 @dataclass(frozen=True)
 class Family:
     """One idea and the ways to write it. All texts may hold `$slots` that `draw_spec` fills."""
@@ -231,7 +231,7 @@ def choices(**tables: dict[str, list[Piece]] | list[Piece]) -> Callable[[random.
 
     return draw
 
-
+# %% ../nbs/09a_families.ipynb #735ca97b
 def together(*rows: dict[str, str], **by_difficulty: list[dict[str, str]]) -> Callable[[random.Random, str], Spec]:
     """A `draw` that takes one whole row of slots, for slots that only make sense together."""
 
@@ -240,7 +240,7 @@ def together(*rows: dict[str, str], **by_difficulty: list[dict[str, str]]) -> Ca
 
     return draw
 
-
+# %% ../nbs/09a_families.ipynb #6e22f0b0
 def both(*draws: Callable[[random.Random, str], Spec]) -> Callable[[random.Random, str], Spec]:
     """A `draw` that merges what several draws give; later ones win."""
 
@@ -271,7 +271,7 @@ def draw_constants(rng: random.Random) -> Spec:
         "d": d,
     }
 
-
+# %% ../nbs/09a_families.ipynb #3e80f867
 def draw_names(rng: random.Random, names: dict[str, str]) -> Spec:
     """One identifier per slot, no identifier twice."""
     spec: Spec = {}
@@ -280,7 +280,7 @@ def draw_names(rng: random.Random, names: dict[str, str]) -> Spec:
         spec[slot] = rng.choice(free)
     return spec
 
-
+# %% ../nbs/09a_families.ipynb #3e61b4f3
 def draw_spec(family: Family, rng: random.Random, difficulty: str) -> Spec:
     """Everything that fills the slots of `family` for one program, drawn from `rng`."""
     spec = {
@@ -722,7 +722,7 @@ def $g(items):
     )
 )
 
-
+# %% ../nbs/09a_families.ipynb #fc95ab93
 def draw_setting(rng: random.Random, result: str, difficulty: str) -> Setting | None:
     """A setting that suits functions giving `result`: never for easy ones, at times for medium, mostly for hard."""
     if rng.random() >= {"easy": 0.0, "medium": 0.3, "hard": 0.75}[difficulty] or result == "":
@@ -730,7 +730,7 @@ def draw_setting(rng: random.Random, result: str, difficulty: str) -> Setting | 
     fitting = [*SETTINGS["any"], *SETTINGS.get(result, [])]
     return rng.choice([one for one in fitting if result in ("int", "str", "bool") or not one.hashable])
 
-
+# %% ../nbs/09a_families.ipynb #e1719d73
 def setting_of(spec: Spec) -> Setting | None:
     """The setting that `spec` names, or None."""
     found = (one for group in SETTINGS.values() for one in group if one.name == spec.get("setting"))
@@ -752,7 +752,7 @@ def strip_annotations(code: str) -> str:
         lines[line - 1] = lines[line - 1][:start] + rest
     return "\n".join(lines)
 
-
+# %% ../nbs/09a_families.ipynb #dfc1027b
 def add_docstring(code: str, entry_point: str, text: str) -> str:
     """`code` with a docstring put into the function or class `entry_point`."""
     lines = code.split("\n")
@@ -782,7 +782,7 @@ def _pairs(line: str) -> list[tuple[int, int]]:
             pairs.append((opened.pop(), place))
     return [pair for pair in pairs if _may_go(line, *pair)]
 
-
+# %% ../nbs/09a_families.ipynb #082d1366
 def _may_go(line: str, start: int, end: int) -> bool:
     before = re.search(r"(\w+|\S)\s*$", line[:start])
     called = before is not None and (
@@ -797,7 +797,7 @@ def _may_go(line: str, start: int, end: int) -> bool:
         and not isinstance(getattr(inner.body[0], "value", None), (ast.Tuple, ast.Lambda))
     )
 
-
+# %% ../nbs/09a_families.ipynb #684de646
 def _tree(line: str) -> ast.Module | None:
     """The tree of one line as far as it stands for itself; the head of a compound statement gets a body."""
     text = line.strip()
@@ -807,7 +807,7 @@ def _tree(line: str) -> ast.Module | None:
     except SyntaxError:  # part of something longer: left as it is
         return None
 
-
+# %% ../nbs/09a_families.ipynb #987a1bc9
 def _tidy_line(line: str) -> str:
     tree = _tree(line) if "(" in line else None
     if tree is None:
@@ -820,7 +820,7 @@ def _tidy_line(line: str) -> str:
             return _tidy_line(shorter)
     return line
 
-
+# %% ../nbs/09a_families.ipynb #96d6d6f3
 def tidy(code: str) -> str:
     """`code` without brackets that change nothing, line by line."""
     return "\n".join(map(_tidy_line, code.split("\n")))
@@ -833,7 +833,7 @@ def entry_point_of(family: Family, spec: Spec) -> str:
         return spec["f"]
     return spec["J"] if setting.call.startswith("$J") else spec["g"]
 
-
+# %% ../nbs/09a_families.ipynb #d4169ea3
 def patched(template: str, bug: Bug) -> str:
     """`template` with the bug in it; ValueError unless its place is there exactly once."""
     if template.count(bug.old) != 1:
@@ -842,13 +842,13 @@ def patched(template: str, bug: Bug) -> str:
         )
     return template.replace(bug.old, bug.new)
 
-
+# %% ../nbs/09a_families.ipynb #0ad1ec35
 def summary_of(family: Family, spec: Spec) -> str:
     """What the program of `spec` is for, in one or two sentences."""
     setting = setting_of(spec)
     return fill(family.summary, spec) + ("" if setting is None else " " + setting.words)
 
-
+# %% ../nbs/09a_families.ipynb #de654a2c
 def write_program(family: Family, spec: Spec, strategy: str, bug: Bug | None = None) -> str:
     """The source of one program of `family`, with `bug` in it if one is given."""
     template = family.strategies[strategy].lstrip("\n")
@@ -859,7 +859,7 @@ def write_program(family: Family, spec: Spec, strategy: str, bug: Bug | None = N
         code = add_docstring(code, entry_point_of(family, spec), summary_of(family, spec))
     return code if spec["typed"] else strip_annotations(code)
 
-
+# %% ../nbs/09a_families.ipynb #1fd372fd
 def write_oracle(family: Family, spec: Spec) -> str:
     """The source of the oracle for `spec`; it takes the same calls as the programs."""
     setting = setting_of(spec)
@@ -867,49 +867,17 @@ def write_oracle(family: Family, spec: Spec) -> str:
 
 # %% ../nbs/09a_families.ipynb #01b079e7
 Maker = Callable[[random.Random, int], object]
-WORDS = [
-    "level",
-    "tree",
-    "apple",
-    "noon",
-    "stone",
-    "lantern",
-    "eel",
-    "Otter",
-    "radar",
-    "summer",
-    "civic",
-    "rain",
-    "Anna",
-    "letter",
-    "salt",
-    "nest",
-    "toast",
-    "iron",
-    "olive",
-    "essay",
-    "lion",
-    "riot",
-    "season",
-    "noise",
-    "roast",
-    "list",
-    "loss",
-    "tennis",
-    "Sirius",
-    "error",
-    "banana",
-    "coffee",
-    "llama",
-    "rotor",
-]
+WORDS = (  # several palindromes, doubled letters, capitals; many vowels
+    "level tree apple noon stone lantern eel Otter radar summer civic rain Anna letter salt nest toast "
+    "iron olive essay lion riot season noise roast list loss tennis Sirius error banana coffee llama rotor"
+).split()  # noqa: SIM905
 
-
+# %% ../nbs/09a_families.ipynb #7a65c514
 def number(low: int, high: int) -> Maker:
     """A whole number from `low` to `high`."""
     return lambda rng, size: rng.randint(low, high)
 
-
+# %% ../nbs/09a_families.ipynb #8d64256d
 def numbers(low: int = -9, high: int = 20) -> Maker:
     """A list of whole numbers, `size` long, with repetitions."""
 
@@ -921,7 +889,7 @@ def numbers(low: int = -9, high: int = 20) -> Maker:
 
     return make
 
-
+# %% ../nbs/09a_families.ipynb #e0c6672c
 def text(alphabet: str = "aaeeilnorst AEStr 0123 !?") -> Maker:
     """A text of `size` characters, with runs of equal ones."""
 
@@ -933,12 +901,12 @@ def text(alphabet: str = "aaeeilnorst AEStr 0123 !?") -> Maker:
 
     return make
 
-
+# %% ../nbs/09a_families.ipynb #6e6fcf95
 def word(rng: random.Random, size: int) -> str:
     """A word from the list above, or the empty word for size 0."""
     return rng.choice(WORDS) if size else ""
 
-
+# %% ../nbs/09a_families.ipynb #724ae1e6
 def words(rng: random.Random, size: int) -> list[str]:
     """A list of `size` words, with repetitions."""
     made: list[str] = []
@@ -946,12 +914,12 @@ def words(rng: random.Random, size: int) -> list[str]:
         made.append(rng.choice(made) if made and rng.random() < 0.2 else rng.choice(WORDS))
     return made
 
-
+# %% ../nbs/09a_families.ipynb #dd8f5156
 def sentence(rng: random.Random, size: int) -> str:
     """`size` words with blanks between them."""
     return " ".join(words(rng, size))
 
-
+# %% ../nbs/09a_families.ipynb #992f04eb
 def listing(
     *makers: Maker,
     sizes: tuple[int, ...] = (0, 1, 3, 4, 5, 5, 6, 6, 7, 8),
@@ -973,7 +941,7 @@ def listing(
 
     return inputs
 
-
+# %% ../nbs/09a_families.ipynb #62225a8e
 def write_calls(family: Family, spec: Spec, rng: random.Random) -> list[str]:
     """Calls for a program of `spec`, no call twice; in a setting the inner arguments become the items of a list."""
     calls = family.inputs(rng, spec)
@@ -1023,7 +991,7 @@ class _Reports(ast.NodeTransformer):
         node.ifs = [self._report(test, (True, False)) for test in node.ifs]
         return node
 
-
+# %% ../nbs/09a_families.ipynb #05858887
 @dataclass(frozen=True)
 class Played:
     """What one call did: its value or exception, the branches that it took, and how many turns it took in all."""
@@ -1033,7 +1001,7 @@ class Played:
     branches: frozenset = field(default_factory=frozenset)
     turns: int = 0
 
-
+# %% ../nbs/09a_families.ipynb #7da74d54
 def play(code: str, calls: list[str], budget: int = 100_000) -> tuple[list[Played], set]:
     """Run `calls` on `code`, each in a fresh namespace; also gives all branches there are.
 
@@ -1043,7 +1011,7 @@ def play(code: str, calls: list[str], budget: int = 100_000) -> tuple[list[Playe
     program = compile(ast.fix_missing_locations(reports.visit(ast.parse(code))), "<program>", "exec")
     return [_play_one(program, call, budget) for call in calls], reports.sides
 
-
+# %% ../nbs/09a_families.ipynb #54144a13
 def _play_one(program, call: str, budget: int) -> Played:
     taken: dict[tuple[int, bool], int] = {}
 
@@ -1105,7 +1073,7 @@ class Draft:
     bug: str | None
     calls: list[tuple[str, Played]]
 
-
+# %% ../nbs/09a_families.ipynb #726a2ba3
 def draft(family: Family, difficulty: str, number: int, seed: int = 0, bug: Bug | None = None) -> Draft:
     """The program of `family` with this running `number`; with `bug`, the same one with that mistake in it."""
     rng = random.Random(f"{seed}/{family.name}/{difficulty}/{number}")
@@ -1166,7 +1134,7 @@ class _Normal(ast.NodeTransformer):
         node.name = None if node.name is None else self._name(node.name)
         return self.generic_visit(node)
 
-
+# %% ../nbs/09a_families.ipynb #939dd4cd
 def normal_form(code: str) -> str:
     """`code` without what names, constants, annotations and docstrings tell; equal for merely renamed programs."""
     tree = ast.parse(code)
@@ -1192,14 +1160,14 @@ def outcome(played: Played) -> tuple:
         kind,
     )
 
-
+# %% ../nbs/09a_families.ipynb #2f4e4117
 def shows(family: Family, spec: Spec, bug: Bug, calls: list[str]) -> bool:
     """Whether the program of `spec` with `bug` in it differs from the oracle on one of `calls`."""
     right = play(write_oracle(family, spec), calls)[0]
     wrong = play(write_program(family, spec, bug.strategy, bug), calls)[0]
     return any(outcome(one) != outcome(other) for one, other in zip(right, wrong, strict=True))
 
-
+# %% ../nbs/09a_families.ipynb #d059b8ff
 def check_family(family: Family, seed: int = 0, rounds: int = 4, share: float = 0.6) -> list[str]:
     """Complaints about `family`: strategies that disagree with the oracle, bugs that show too seldom."""
     complaints = []
@@ -1229,7 +1197,7 @@ def check_family(family: Family, seed: int = 0, rounds: int = 4, share: float = 
         if times < share * 3 * rounds
     ]
 
-
+# %% ../nbs/09a_families.ipynb #086db1cf
 def show(family: Family, difficulty: str = "medium", number: int = 0) -> None:
     """Print one drawn program of `family` with its cases, for reading."""
     drawn = draft(family, difficulty, number)

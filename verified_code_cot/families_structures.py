@@ -26,7 +26,7 @@ def graph(rng, size):
     nodes = "abcdefgh"[: max(size, 2)]
     return {node: sorted(rng.sample(nodes, rng.randint(0, min(3, len(nodes) - 1)))) for node in nodes}
 
-
+# %% ../nbs/09e_families_structures.ipynb #01f9bffd
 def node(rng, size):
     """One of the letters that `graph` uses at this size."""
     return rng.choice("abcdefgh"[: max(size, 2)])
