@@ -81,6 +81,7 @@ def main(arguments=None):
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("file", nargs="?", help="programs: {id, code, call} or CRUXEval's lines; without it the curriculum")
     p.add_argument("--programs", type=int, help="only so many, the first ones")
+    p.add_argument("--every", type=int, default=1, help="only every n-th program")
     p.add_argument("--per-kind", type=int, default=200)
     p.add_argument("--texts", type=int, default=900, help="how many verified narrations are falsified (every n-th)")
     p.add_argument("--kinds", choices=["crude", "all"], default="all")
@@ -91,11 +92,12 @@ def main(arguments=None):
     p.add_argument("--out", type=Path)
     a = p.parse_args(arguments)
     programs = [r for _, r in read_programs(a.file) if isinstance(r, Program)] if a.file else curriculum_programs(a.seed)
+    programs = programs[:: a.every][: a.programs]
     began = time.perf_counter()
-    told = tell(programs[: a.programs], a.seed, a.workers)
+    told = tell(programs, a.seed, a.workers)
     texts = [t for t in told if t["status"] == "ok"]
     verified = [t["record"] for t in texts if t["verdict"] == "verified"]
-    print(f"{len(programs[: a.programs])} programs, {len(texts)} narrations, {len(verified)} verified, "
+    print(f"{len(programs)} programs, {len(texts)} narrations, {len(verified)} verified, "
           f"{dict(Counter(t['status'] for t in told if t['status'] != 'ok'))} not told, {time.perf_counter() - began:.0f} s")
     print(table([{"direction": d, "style": s, "narrations": len(c), "verified": sum(t["verdict"] == "verified" for t in c),
                   "concrete segments supported": sum(t["coverage"]["supported"] for t in c) / max(1, sum(t["coverage"]["concrete"] for t in c))}
