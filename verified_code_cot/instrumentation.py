@@ -46,10 +46,9 @@ def hook(name, *args):
 
 
 def at(node, place):
-    "Give the new nodes under `node` the position of `place`."
-    for inner in ast.walk(node):
-        if "lineno" in inner._attributes and not hasattr(inner, "lineno"):
-            ast.copy_location(inner, place)
+    "Give a new node the position of `place`; what is new inside it takes it over in the end."
+    node.lineno, node.col_offset = place.lineno, place.col_offset
+    node.end_lineno, node.end_col_offset = place.end_lineno, place.end_col_offset
     return node
 
 # %% ../nbs/01a_instrumentation.ipynb #82c26a27
@@ -304,7 +303,7 @@ class Statements(Expressions):
     def do_Return(self, node):
         mark = self.mark(node)
         value = ast.Constant(None) if node.value is None else self.visit(node.value)
-        return [mark, at(ast.copy_location(ast.Return(hook("return", value)), node), node)]
+        return [mark, at(ast.Return(hook("return", value)), node)]
 
     def do_If(self, node):
         node.test = at(hook("test", self.line(node), self.tested(node.test)), node.test)

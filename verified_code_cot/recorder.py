@@ -109,7 +109,7 @@ class Session:
 
     def spend(self, status):
         "A budget is used up: report what there is, at once."
-        self.ended = self.report(status, cut=True)
+        self.ended = self.ended or self.report(status, cut=True)
         self.finish(self.ended)
 
     def report(self, status, output=None, exception=None, cut=False):
