@@ -23,29 +23,77 @@ CRUXEVAL = Path(__file__).parent.parent.parent / "shared" / "data" / "cruxeval.j
 DIRECTIONS = ("forward", "backward")
 
 PROGRAMS = {
-    "stack": ("class Stack:\n    def __init__(self):\n        self.items = []\n    def push(self, x):\n        self.items.append(x)\n        return self\n    def pop(self):\n        return self.items.pop()\n", "Stack().push(7).push(52).pop()"),
+    "stack": (
+        "class Stack:\n    def __init__(self):\n        self.items = []\n    def push(self, x):\n        self.items.append(x)\n        return self\n    def pop(self):\n        return self.items.pop()\n",
+        "Stack().push(7).push(52).pop()",
+    ),
     "fact": ("def fact(n):\n    if n <= 1:\n        return 1\n    return n * fact(n - 1)\n", "fact(9)"),
     "fib": ("def fib(n):\n    if n < 2:\n        return n\n    a = fib(n - 1)\n    b = fib(n - 2)\n    return a + b\n", "fib(6)"),
-    "generator": ("def evens(limit):\n    for i in range(limit):\n        if i % 2 == 0:\n            yield i\ndef f(n):\n    total = 0\n    for e in evens(n):\n        total += e\n    return total\n", "f(9)"),
+    "generator": (
+        "def evens(limit):\n    for i in range(limit):\n        if i % 2 == 0:\n            yield i\ndef f(n):\n    total = 0\n    for e in evens(n):\n        total += e\n    return total\n",
+        "f(9)",
+    ),
     "outermost generator": ("def squares(n):\n    i = 0\n    while i < n:\n        yield i * i\n        i += 1\n", "list(squares(4))"),
-    "exceptions": ("def parse(xs):\n    good, bad = [], 0\n    for x in xs:\n        try:\n            good.append(int(x))\n        except ValueError:\n            bad += 1\n    return good, bad\n", "parse(['31', 'x', '100'])"),
-    "collatz": ("def f(n):\n    steps = 0\n    while n != 1:\n        if n % 2 == 0:\n            n = n // 2\n        else:\n            n = 3 * n + 1\n        steps += 1\n    return steps\n", "f(27)"),
-    "match": ("def f(cmd):\n    match cmd:\n        case ['add', a, b]:\n            return a + b\n        case ['neg', a] if a > 0:\n            return -a\n        case _:\n            raise ValueError('unknown')\n", "f(['neg', 42])"),
-    "matrix": ("def f(grid):\n    best = 0\n    for row in grid:\n        s = 0\n        for x in row:\n            s += x\n        if s > best:\n            best = s\n    return best\n", "f([[1, 2, 3], [4, 5, 6], [0, 1, 0]])"),
-    "helper": ("def helper(w):\n    return w[::-1].title()\ndef f(s, k=2):\n    words = s.split()\n    out = []\n    for w in words:\n        if len(w) > k:\n            out.append(helper(w))\n    return ' '.join(out)\n", "f('the quick of fox', k=2)"),
-    "object in a loop": ("class Account:\n    def __init__(self, owner, balance=0):\n        self.owner = owner\n        self.balance = balance\n        self.log = []\n    def deposit(self, amount):\n        if amount <= 0:\n            raise ValueError('bad amount')\n        self.balance += amount\n        self.log.append(('d', amount))\n        return self.balance\ndef run(amounts):\n    acc = Account('ann', 10)\n    for a in amounts:\n        acc.deposit(a)\n    return acc.balance, acc.log\n", "run([5, 20])"),
-    "search": ("def bs(xs, t):\n    lo, hi = 0, len(xs) - 1\n    while lo <= hi:\n        mid = (lo + hi) // 2\n        if xs[mid] == t:\n            return mid\n        elif xs[mid] < t:\n            lo = mid + 1\n        else:\n            hi = mid - 1\n    return -1\n", "bs([1, 3, 5, 7, 9, 11], 9)"),
-    "comprehension": ("def f(n, words):\n    d = {w: len(w) for w in words if w}\n    return [x * x for x in range(n) if x % 2], d, {c for w in words for c in w}\n", "f(6, ['ab', '', 'cde'])"),
+    "exceptions": (
+        "def parse(xs):\n    good, bad = [], 0\n    for x in xs:\n        try:\n            good.append(int(x))\n        except ValueError:\n            bad += 1\n    return good, bad\n",
+        "parse(['31', 'x', '100'])",
+    ),
+    "collatz": (
+        "def f(n):\n    steps = 0\n    while n != 1:\n        if n % 2 == 0:\n            n = n // 2\n        else:\n            n = 3 * n + 1\n        steps += 1\n    return steps\n",
+        "f(27)",
+    ),
+    "match": (
+        "def f(cmd):\n    match cmd:\n        case ['add', a, b]:\n            return a + b\n        case ['neg', a] if a > 0:\n            return -a\n        case _:\n            raise ValueError('unknown')\n",
+        "f(['neg', 42])",
+    ),
+    "matrix": (
+        "def f(grid):\n    best = 0\n    for row in grid:\n        s = 0\n        for x in row:\n            s += x\n        if s > best:\n            best = s\n    return best\n",
+        "f([[1, 2, 3], [4, 5, 6], [0, 1, 0]])",
+    ),
+    "helper": (
+        "def helper(w):\n    return w[::-1].title()\ndef f(s, k=2):\n    words = s.split()\n    out = []\n    for w in words:\n        if len(w) > k:\n            out.append(helper(w))\n    return ' '.join(out)\n",
+        "f('the quick of fox', k=2)",
+    ),
+    "object in a loop": (
+        "class Account:\n    def __init__(self, owner, balance=0):\n        self.owner = owner\n        self.balance = balance\n        self.log = []\n    def deposit(self, amount):\n        if amount <= 0:\n            raise ValueError('bad amount')\n        self.balance += amount\n        self.log.append(('d', amount))\n        return self.balance\ndef run(amounts):\n    acc = Account('ann', 10)\n    for a in amounts:\n        acc.deposit(a)\n    return acc.balance, acc.log\n",
+        "run([5, 20])",
+    ),
+    "search": (
+        "def bs(xs, t):\n    lo, hi = 0, len(xs) - 1\n    while lo <= hi:\n        mid = (lo + hi) // 2\n        if xs[mid] == t:\n            return mid\n        elif xs[mid] < t:\n            lo = mid + 1\n        else:\n            hi = mid - 1\n    return -1\n",
+        "bs([1, 3, 5, 7, 9, 11], 9)",
+    ),
+    "comprehension": (
+        "def f(n, words):\n    d = {w: len(w) for w in words if w}\n    return [x * x for x in range(n) if x % 2], d, {c for w in words for c in w}\n",
+        "f(6, ['ab', '', 'cde'])",
+    ),
     "raises": ("def f(x):\n    y = 10 // x\n    return y\n", "f(0)"),
-    "for else": ("def f(n):\n    primes = []\n    for c in range(2, n):\n        for p in primes:\n            if c % p == 0:\n                break\n        else:\n            primes.append(c)\n    return primes\n", "f(14)"),
-    "with and del": ("class Box:\n    def __enter__(self):\n        self.open = True\n        return self\n    def __exit__(self, *e):\n        self.open = False\ndef f(d, k):\n    with Box() as b:\n        assert k in d, 'missing'\n        del d[k]\n    return d, b.open\n", "f({'a': 10, 'b': 25}, 'a')"),
-    "swap and star": ("def f(a, b, *rest):\n    a, b = b, a\n    first, *others = rest\n    x = y = a if a > b else b\n    others[0], others[-1] = others[-1], others[0]\n    return a, b, first, others, x and y or None\n", "f(11, 22, 33, 44, 55)"),
-    "nested def": ("def outer(xs):\n    count = 0\n    def bump(x):\n        nonlocal count\n        count += x\n        return count\n    return [bump(x) for x in xs], sorted(xs, key=lambda v: -v)\n", "outer([4, 15, 6])"),
+    "for else": (
+        "def f(n):\n    primes = []\n    for c in range(2, n):\n        for p in primes:\n            if c % p == 0:\n                break\n        else:\n            primes.append(c)\n    return primes\n",
+        "f(14)",
+    ),
+    "with and del": (
+        "class Box:\n    def __enter__(self):\n        self.open = True\n        return self\n    def __exit__(self, *e):\n        self.open = False\ndef f(d, k):\n    with Box() as b:\n        assert k in d, 'missing'\n        del d[k]\n    return d, b.open\n",
+        "f({'a': 10, 'b': 25}, 'a')",
+    ),
+    "swap and star": (
+        "def f(a, b, *rest):\n    a, b = b, a\n    first, *others = rest\n    x = y = a if a > b else b\n    others[0], others[-1] = others[-1], others[0]\n    return a, b, first, others, x and y or None\n",
+        "f(11, 22, 33, 44, 55)",
+    ),
+    "nested def": (
+        "def outer(xs):\n    count = 0\n    def bump(x):\n        nonlocal count\n        count += x\n        return count\n    return [bump(x) for x in xs], sorted(xs, key=lambda v: -v)\n",
+        "outer([4, 15, 6])",
+    ),
     "globals": ("SEEN = []\ndef f(x):\n    SEEN.append(x)\n    if len(SEEN) < 3:\n        return f(x + 1)\n    return SEEN\n", "f(70)"),
     "negative powers": ("def f(x):\n    x -= 7\n    y = x ** 2\n    y *= -1\n    return y - x, f'{x}:{y}', not x, -x\n", "f(3)"),
     "backticks": ("def f(s):\n    t = s + '`'\n    return t * 2\n", "f('a`b')"),
-    "long": ("def f(n):\n    xs = []\n    for i in range(n):\n        if i % 7 == 3:\n            continue\n        xs.append(i * i)\n    return sum(xs)\n", "f(900)"),
-    "bottles": ("def f(xs):\n    while True:\n        x = xs.pop()\n        if not x:\n            break\n    print(len(xs))\n    return xs\n", "f([1, 2, 0, 3, 4])"),
+    "long": (
+        "def f(n):\n    xs = []\n    for i in range(n):\n        if i % 7 == 3:\n            continue\n        xs.append(i * i)\n    return sum(xs)\n",
+        "f(900)",
+    ),
+    "bottles": (
+        "def f(xs):\n    while True:\n        x = xs.pop()\n        if not x:\n            break\n    print(len(xs))\n    return xs\n",
+        "f([1, 2, 0, 3, 4])",
+    ),
 }
 
 
@@ -106,7 +154,11 @@ def untrue(story: Story, replay: Replay, facts: set) -> list[str]:
         seen = [text for first, last, text in watched[fact.expression] if moment is not None and first <= moment <= last]
         if fact.when == "during" and (not seen or seen[0].startswith("!")):
             continue  # an element of a comprehension, or a name that this very statement binds
-        if any("<" in text for text in seen) or story.moments.get(fact.step) and CALLS_WITH_EFFECTS.search(story.source.lines[fact_line(story, fact) - 1].decode()):
+        if (
+            any("<" in text for text in seen)
+            or story.moments.get(fact.step)
+            and CALLS_WITH_EFFECTS.search(story.source.lines[fact_line(story, fact) - 1].decode())
+        ):
             continue  # iterators are consumed by looking; within a statement with effects, "before" is not the moment of the probe
         if not any(same_text(text, fact.text) is not False for text in seen):
             wrong.append(f"{fact} but {seen}")
@@ -176,7 +228,15 @@ def test_nothing_stands_in_code_without_a_source(stories, name, direction):
         known = trace_texts | probe_texts | facts | {story.trace.call, story.trace.output, story.trace.exception}
         for span in code_spans(rationale.rationale):
             pair = re.fullmatch(r"(\w+) = (.+)", span)
-            fine = span in known or span in {e.function for e in story.trace.events} or span in story.trace.code or span in plain or (pair and pair[2] in known) or words_of_python(span) or call_of(story, span)
+            fine = (
+                span in known
+                or span in {e.function for e in story.trace.events}
+                or span in story.trace.code
+                or span in plain
+                or (pair and pair[2] in known)
+                or words_of_python(span)
+                or call_of(story, span)
+            )
             assert fine, (span, rationale.rationale)
 
 
@@ -208,8 +268,7 @@ def first_step_offset(text: str, story: Story) -> int:
 
 
 def backward_cases(box, stories):
-    for story in stories.values():
-        yield story
+    yield from stories.values()
     if CRUXEVAL.exists():
         for _, code, call in cruxeval(9):
             t = trace(code, call, sandbox=box, check_determinism=False)
@@ -252,14 +311,19 @@ def test_the_question_of_a_backward_rationale_does_not_hold_the_answer(stories):
 
 def test_free_choices_are_said_to_be_choices(box):
     lossy = {
-        "def f(s):\n    return len(s)\n": "f('abcde')", "def f(xs):\n    return sorted(xs)\n": "f([3, 1, 2])", "def f(s):\n    return s.upper()\n": "f('aBc')",
-        "def f(x):\n    return x % 10\n": "f(1234)", "def f(xs):\n    return xs[2]\n": "f([100, 200, 300])", "def f(x):\n    return x > 3\n": "f(1000)",
-        "def f(s):\n    return set(s)\n": "f([100, 100, 200])", "def f(s, unused):\n    return s + 1\n": "f(1, 77777)",
+        "def f(s):\n    return len(s)\n": "f('abcde')",
+        "def f(xs):\n    return sorted(xs)\n": "f([3, 1, 2])",
+        "def f(s):\n    return s.upper()\n": "f('aBc')",
+        "def f(x):\n    return x % 10\n": "f(1234)",
+        "def f(xs):\n    return xs[2]\n": "f([100, 200, 300])",
+        "def f(x):\n    return x > 3\n": "f(1000)",
+        "def f(s):\n    return set(s)\n": "f([100, 100, 200])",
+        "def f(s, unused):\n    return s + 1\n": "f(1, 77777)",
     }
     for code, call in lossy.items():
         t = trace(code, call, sandbox=box, check_determinism=False)
         text = narrate(t, "backward", "brief", replay=Replay(t, sandbox=box)).rationale
-        assert re.search(r"choose|choice|free|conditions|fits", text), text
+        assert re.search(r"choose|choice|free|conditions|fits|not used|no step", text), text
     sure = {"def f(s):\n    return s[::-1]\n": "f('abcde')", "def f(x):\n    return x + 3\n": "f(1234)"}
     for code, call in sure.items():
         t = trace(code, call, sandbox=box, check_determinism=False)
@@ -268,7 +332,7 @@ def test_free_choices_are_said_to_be_choices(box):
 
 
 def test_what_is_said_to_be_unused_can_be_changed(box):
-    "An argument of which it is said that no step used it may be left out of account: with another value of its type the result is the same."
+    "An argument of which it is said that no step used it: with another value of its type the result is the same, unless a step off the way fails."
     other = {"int": ["7", "0", "-3"], "str": ["'q'", "''", "'a b'"], "list": ["[]", "[1]"], "dict": ["{}", "{'k': 1}"]}
     tried = 0
     for _, code, call in cruxeval(2):
@@ -276,7 +340,7 @@ def test_what_is_said_to_be_unused_can_be_changed(box):
         replay = Replay(t, sandbox=box)
         story = story_of(t, replay)
         text = tell(story, "backward", "brief", 0, None)[0].rationale
-        names = re.findall(r"used `(\w+)`, so we may|`(\w+)` was not used on the way", text, re.IGNORECASE)
+        names = re.findall(r"used `(\w+)`, so|`(\w+)` was not used on the way", text, re.IGNORECASE)
         arguments = dict(zip([a.arg for a in story.roots[0].node.args.args], ast.parse(call, mode="eval").body.args, strict=False))
         for name in [a or b for a, b in names]:
             if name not in arguments:
@@ -285,7 +349,7 @@ def test_what_is_said_to_be_unused_can_be_changed(box):
             for value in other.get(kind(source), []):
                 changed = ", ".join(value if n == name else ast.unparse(a) for n, a in arguments.items())
                 tried += 1
-                assert replay.run(f"f({changed})").output == t.output, (code, call, changed)
+                assert replay.run(f"f({changed})").output in (t.output, None), (code, call, changed)
     assert tried > 10
 
 
@@ -310,7 +374,9 @@ def test_styles_differ_and_end_with_the_answer(stories):
                 assert answer == rationale.answer
             phases = texts["phases"].rationale
             assert phases.startswith("<think>") and phases.index("</think>") < phases.index("<answer>")
-            assert [phases.index(f"### {p}") for p in ("Understand", "Plan", "Execute", "Reflect")] == sorted(phases.index(f"### {p}") for p in ("Understand", "Plan", "Execute", "Reflect"))
+            assert [phases.index(f"### {p}") for p in ("Understand", "Plan", "Execute", "Reflect")] == sorted(
+                phases.index(f"### {p}") for p in ("Understand", "Plan", "Execute", "Reflect")
+            )
 
 
 @pytest.mark.parametrize("budget", [250, 400, 2000])
@@ -408,8 +474,12 @@ EXPRESSIONS = st.recursive(
 )
 STATEMENTS = st.recursive(
     st.one_of(
-        st.tuples(NAMES, EXPRESSIONS).map(lambda t: [f"{t[0]} = {t[1]}"]), st.tuples(NAMES, st.sampled_from(["+", "-", "*"]), EXPRESSIONS).map(lambda t: [f"{t[0]} {t[1]}= {t[2]}"]),
-        EXPRESSIONS.map(lambda e: [f"xs.append({e})"]), st.just(["a, b = b, a"]), st.just(["xs.sort()"]), st.just(["xs.reverse()"]),
+        st.tuples(NAMES, EXPRESSIONS).map(lambda t: [f"{t[0]} = {t[1]}"]),
+        st.tuples(NAMES, st.sampled_from(["+", "-", "*"]), EXPRESSIONS).map(lambda t: [f"{t[0]} {t[1]}= {t[2]}"]),
+        EXPRESSIONS.map(lambda e: [f"xs.append({e})"]),
+        st.just(["a, b = b, a"]),
+        st.just(["xs.sort()"]),
+        st.just(["xs.reverse()"]),
     ),
     lambda inner: st.one_of(
         st.tuples(inner, inner).map(lambda t: t[0] + t[1]),

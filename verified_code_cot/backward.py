@@ -29,37 +29,95 @@ _YES_NO = (False, "a yes or no leaves most of it open")
 _PADDED = (False, "the padding has to come off again, and how much of it was there before is open")
 _POSITION = (False, "a position tells nothing about the rest")
 UNDOING = {
-    ("str", "upper"): _CASE_LOST, ("str", "lower"): _CASE_LOST, ("str", "title"): _CASE_LOST, ("str", "capitalize"): _CASE_LOST, ("str", "casefold"): _CASE_LOST,
-    ("str", "swapcase"): (True, "since swapping the case again undoes it"), ("str", "strip"): _ENDS_LOST, ("str", "lstrip"): _ENDS_LOST, ("str", "rstrip"): _ENDS_LOST,
-    ("str", "replace"): (False, "which places were replaced cannot be seen afterwards"), ("str", "join"): (False, "where one piece ended and the next began is partly a choice"),
-    ("str", "split"): (False, "what exactly stood between the pieces is partly open"), ("str", "rsplit"): (False, "what exactly stood between the pieces is partly open"),
-    ("str", "splitlines"): (False, "how the lines were ended is open"), ("str", "partition"): (True, "since the three parts in a row give the text back"), ("str", "rpartition"): (True, "since the three parts in a row give the text back"),
-    ("str", "count"): (False, "a count does not say where they are"), ("str", "find"): _POSITION, ("str", "rfind"): _POSITION, ("str", "index"): _POSITION, ("str", "rindex"): _POSITION,
-    ("str", "startswith"): _YES_NO, ("str", "endswith"): _YES_NO, ("str", "zfill"): _PADDED, ("str", "ljust"): _PADDED, ("str", "rjust"): _PADDED, ("str", "center"): _PADDED,
-    ("str", "encode"): (True, "since decoding the bytes gives the text back"), ("str", "removeprefix"): (False, "whether a prefix was removed cannot be seen"), ("str", "removesuffix"): (False, "whether a suffix was removed cannot be seen"),
-    ("str", "translate"): (False, "several characters may be mapped to the same one"), ("str", "expandtabs"): (False, "whether there were tabs cannot be seen"), ("str", "format"): (False, "the pieces that were filled in have to be found in it"),
-    ("list", "copy"): (True, "since a copy equals its original"), ("list", "count"): (False, "a count does not say where they are"), ("list", "index"): _POSITION, ("list", "pop"): (False, "only the element that was taken out is known"),
-    ("dict", "get"): (False, "only what is stored under this key is known"), ("dict", "keys"): (False, "the values are open"), ("dict", "values"): (False, "the keys are open"), ("dict", "items"): (True, "since the pairs are all there is in a dictionary"),
-    ("dict", "copy"): (True, "since a copy equals its original"), ("dict", "pop"): (False, "only the value that was taken out is known"), ("dict", "setdefault"): (False, "only what is stored under this key is known"),
+    ("str", "upper"): _CASE_LOST,
+    ("str", "lower"): _CASE_LOST,
+    ("str", "title"): _CASE_LOST,
+    ("str", "capitalize"): _CASE_LOST,
+    ("str", "casefold"): _CASE_LOST,
+    ("str", "swapcase"): (True, "since swapping the case again undoes it"),
+    ("str", "strip"): _ENDS_LOST,
+    ("str", "lstrip"): _ENDS_LOST,
+    ("str", "rstrip"): _ENDS_LOST,
+    ("str", "replace"): (False, "which places were replaced cannot be seen afterwards"),
+    ("str", "join"): (False, "where one piece ended and the next began is partly a choice"),
+    ("str", "split"): (False, "what exactly stood between the pieces is partly open"),
+    ("str", "rsplit"): (False, "what exactly stood between the pieces is partly open"),
+    ("str", "splitlines"): (False, "how the lines were ended is open"),
+    ("str", "partition"): (True, "since the three parts in a row give the text back"),
+    ("str", "rpartition"): (True, "since the three parts in a row give the text back"),
+    ("str", "count"): (False, "a count does not say where they are"),
+    ("str", "find"): _POSITION,
+    ("str", "rfind"): _POSITION,
+    ("str", "index"): _POSITION,
+    ("str", "rindex"): _POSITION,
+    ("str", "startswith"): _YES_NO,
+    ("str", "endswith"): _YES_NO,
+    ("str", "zfill"): _PADDED,
+    ("str", "ljust"): _PADDED,
+    ("str", "rjust"): _PADDED,
+    ("str", "center"): _PADDED,
+    ("str", "encode"): (True, "since decoding the bytes gives the text back"),
+    ("str", "removeprefix"): (False, "whether a prefix was removed cannot be seen"),
+    ("str", "removesuffix"): (False, "whether a suffix was removed cannot be seen"),
+    ("str", "translate"): (False, "several characters may be mapped to the same one"),
+    ("str", "expandtabs"): (False, "whether there were tabs cannot be seen"),
+    ("str", "format"): (False, "the pieces that were filled in have to be found in it"),
+    ("list", "copy"): (True, "since a copy equals its original"),
+    ("list", "count"): (False, "a count does not say where they are"),
+    ("list", "index"): _POSITION,
+    ("list", "pop"): (False, "only the element that was taken out is known"),
+    ("dict", "get"): (False, "only what is stored under this key is known"),
+    ("dict", "keys"): (False, "the values are open"),
+    ("dict", "values"): (False, "the keys are open"),
+    ("dict", "items"): (True, "since the pairs are all there is in a dictionary"),
+    ("dict", "copy"): (True, "since a copy equals its original"),
+    ("dict", "pop"): (False, "only the value that was taken out is known"),
+    ("dict", "setdefault"): (False, "only what is stored under this key is known"),
     ("set", "copy"): (True, "since a copy equals its original"),
-    (None, "len"): (False, "a length says nothing about what is in it"), (None, "sum"): (False, "many numbers have the same sum"), (None, "min"): (False, "only the smallest is known"), (None, "max"): (False, "only the largest is known"),
-    (None, "sorted"): (False, "sorting forgets the order in which the elements came"), (None, "set"): (False, "a set forgets order and repetitions"), (None, "reversed"): (True, "since turning the order around again undoes it"),
-    (None, "list"): (True, "since the elements stay the same"), (None, "tuple"): (True, "since the elements stay the same"), (None, "str"): (True, "since the text spells the value out"), (None, "int"): (False, "more than one value is turned into this number"),
-    (None, "float"): (False, "more than one value is turned into this number"), (None, "abs"): (False, "the sign is lost"), (None, "bool"): _YES_NO, (None, "any"): _YES_NO, (None, "all"): _YES_NO, (None, "round"): (False, "rounding loses the digits behind"),
-    (None, "enumerate"): (True, "without the numbers"), (None, "zip"): (False, "what was longer than the other has been cut"), (None, "ord"): (True, "since each code point has one character"), (None, "chr"): (True, "since each character has one code point"),
-    (None, "dict"): (False, "a dictionary keeps the last value of each key only"), (None, "isinstance"): _YES_NO, (None, "bin"): (True, "since each binary text stands for one number"),
+    (None, "len"): (False, "a length says nothing about what is in it"),
+    (None, "sum"): (False, "many numbers have the same sum"),
+    (None, "min"): (False, "only the smallest is known"),
+    (None, "max"): (False, "only the largest is known"),
+    (None, "sorted"): (False, "sorting forgets the order in which the elements came"),
+    (None, "set"): (False, "a set forgets order and repetitions"),
+    (None, "reversed"): (True, "since turning the order around again undoes it"),
+    (None, "list"): (True, "since the elements stay the same"),
+    (None, "tuple"): (True, "since the elements stay the same"),
+    (None, "str"): (True, "since the text spells the value out"),
+    (None, "int"): (False, "more than one value is turned into this number"),
+    (None, "float"): (False, "more than one value is turned into this number"),
+    (None, "abs"): (False, "the sign is lost"),
+    (None, "bool"): _YES_NO,
+    (None, "any"): _YES_NO,
+    (None, "all"): _YES_NO,
+    (None, "round"): (False, "rounding loses the digits behind"),
+    (None, "enumerate"): (True, "without the numbers"),
+    (None, "zip"): (False, "what was longer than the other has been cut"),
+    (None, "ord"): (True, "since each code point has one character"),
+    (None, "chr"): (True, "since each character has one code point"),
+    (None, "dict"): (False, "a dictionary keeps the last value of each key only"),
+    (None, "isinstance"): _YES_NO,
+    (None, "bin"): (True, "since each binary text stands for one number"),
 }
 
 # %% ../nbs/03h_backward.ipynb #044ed910
 OPERATIONS = {
-    ast.Mod: "a remainder leaves many numbers possible", ast.FloorDiv: "the division drops the rest, so several numbers are possible", ast.BitAnd: "the bits that were masked out are open", ast.BitOr: "which side set a bit is open",
+    ast.Mod: "a remainder leaves many numbers possible",
+    ast.FloorDiv: "the division drops the rest, so several numbers are possible",
+    ast.BitAnd: "the bits that were masked out are open",
+    ast.BitOr: "which side set a bit is open",
     ast.Pow: "more than one pair of numbers may give this power",
 }
 OF_CONTAINERS = {
-    (ast.Mod, "str"): "what was filled in has to be found in the text", (ast.BitAnd, "set"): "what only one side had is open",
-    (ast.BitOr, "set"): "which side an element came from is open", (ast.BitOr, "dict"): "which side an entry came from is open",
+    (ast.Mod, "str"): "what was filled in has to be found in the text",
+    (ast.BitAnd, "set"): "what only one side had is open",
+    (ast.BitOr, "set"): "which side an element came from is open",
+    (ast.BitOr, "dict"): "which side an entry came from is open",
 }
-FREE = "there is a choice, and we take {x} to be {w} | we are free here and take {w} for {x} | {w} is one value of {x} that fits | one possibility is that {x} is {w}"
+FREE = (
+    "there is a choice, and we take {x} to be {w} | we are free here and take {w} for {x} | {w} is one value of {x} that fits | "
+    "one possibility is that {x} is {w}"
+)
 AGAIN = "here we choose {w} for {x} | again there is a choice, and {x} may be {w} | {x} may have been {w} | say {x} was {w}"
 SURE = "so {x} must be {w} | this gives {x} as {w} | hence {x} is {w} | therefore {x} has to be {w}"
 SINCE = "{x} must be {w} | {x} is {w} | {x} has to be {w}"
@@ -180,9 +238,22 @@ def reached(reasoner: Reasoner, moment: Moment, node: ast.Name, sure: bool) -> l
     reasoner.settle(moment, node.id)
     explain.value(moment, node)
     if sure and not reasoner.chosen:
-        return [explain.say("{n} is the argument itself, so it must be {v} | {n} is an argument, which therefore is {v} | {n} comes straight from the call, so {n} is {v}", n=name, v=explain.show(text))]
+        return [
+            explain.say(
+                "{n} is the argument itself, so it must be {v} | {n} is an argument, which therefore is {v} | {n} comes straight from the call, so {n} is {v}",
+                n=name,
+                v=explain.show(text),
+            )
+        ]
     if sure:
-        return [explain.say("{n} is an argument, so with the choices made {n} is {v} | {n} comes straight from the call, and following our choices {n} is {v} | {n} is what was passed in; on this way {n} is {v}", n=name, v=explain.show(text))]
+        return [
+            explain.say(
+                "{n} is an argument, so with the choices made {n} is {v} | {n} comes straight from the call, and following our choices {n} is {v} | "
+                "{n} is what was passed in; on this way {n} is {v}",
+                n=name,
+                v=explain.show(text),
+            )
+        ]
     return [explain.say("for the argument {n} we choose {v}, which fits | the argument {n} may then be {v}", n=name, v=explain.show(text))]
 
 
@@ -207,7 +278,7 @@ def follow(reasoner: Reasoner, moment: Moment, node: ast.AST, sure: bool, depth:
     reason = reasoner.loses(why)
     return [f"{reason}; {explain.say(FREE, **slots)}" if reason else explain.say(AGAIN, **slots), *undo(reasoner, moment, node, depth + 1)]
 
-
+# %% ../nbs/03h_backward.ipynb #640aa93a
 def kept_in_mind(reasoner: Reasoner, moment: Moment, name: str, why: str, whole: ast.AST | None) -> list[str]:
     "An expression tells something about a hidden argument, but not its value: a condition, to be met in the end."
     explain = reasoner.explain
@@ -271,17 +342,28 @@ def undo_operator(reasoner: Reasoner, moment: Moment, node: ast.BinOp, depth: in
         other = right if isinstance(left, ast.Constant) else left
         constant = left if isinstance(left, ast.Constant) else right
         text = kind(value_of(reasoner.story, moment, node))
-        back = {(ast.Add, False): "taking {c} away again", (ast.Add, True): "taking {c} away again", (ast.Sub, False): "adding {c} back", (ast.Mult, False): "dividing by {c}", (ast.Mult, True): "dividing by {c}"}
+        back = {
+            (ast.Add, False): "taking {c} away again",
+            (ast.Add, True): "taking {c} away again",
+            (ast.Sub, False): "adding {c} back",
+            (ast.Mult, False): "dividing by {c}",
+            (ast.Mult, True): "dividing by {c}",
+        }
         why = back.get((type(op), constant is left), "with {c} taken into account").format(c=explain.source(constant))
         why = f"without {explain.source(constant)} at the {'front' if constant is left else 'end'}" if text == "str" else why
         if value_of(reasoner.story, moment, constant) == "0" and isinstance(op, ast.Mult):
             return follow(reasoner, moment, other, False, depth, "anything times `0` is `0`", node)
         return follow(reasoner, moment, other, True, depth, why)
-    what = {ast.Add: "there are several ways to split this up", ast.Sub: "many pairs have this difference", ast.Mult: "there may be several ways to make this by multiplying", ast.Div: "many pairs have this quotient"}
+    what = {
+        ast.Add: "there are several ways to split this up",
+        ast.Sub: "many pairs have this difference",
+        ast.Mult: "there may be several ways to make this by multiplying",
+        ast.Div: "many pairs have this quotient",
+    }
     why = what.get(type(op), "more than one pair of operands gives this")
     return follow(reasoner, moment, left, False, depth, why, node) + follow(reasoner, moment, right, False, depth, why, node)
 
-
+# %% ../nbs/03h_backward.ipynb #4103f41b
 def undo_test(reasoner: Reasoner, moment: Moment, node: ast.AST) -> list[str]:
     "A comparison or another yes-or-no expression: only its truth is known."
     explain = reasoner.explain
@@ -289,19 +371,27 @@ def undo_test(reasoner: Reasoner, moment: Moment, node: ast.AST) -> list[str]:
     if reasoner.hides(moment, node):
         reasoner.require(moment, node, f"{explain.source(node)} is {explain.show(text)}")
         reasoner.chosen = True
-        return [explain.say("all that is asked of the arguments here is that {s} is {v} | so {s} has to come out as {v}, which leaves much open", s=explain.source(node), v=explain.show(text))]
+        return [
+            explain.say(
+                "all that is asked of the arguments here is that {s} is {v} | so {s} has to come out as {v}, which leaves much open",
+                s=explain.source(node),
+                v=explain.show(text),
+            )
+        ]
     clause, _ = condition(explain, moment, node)
     reasoner.chosen = True
     return [f"{clause}, one of many ways to get this"] if clause else []
 
-
+# %% ../nbs/03h_backward.ipynb #d9a2d07b
 def undo_choice(reasoner: Reasoner, moment: Moment, node: ast.IfExp, depth: int) -> list[str]:
     "`a if c else b`: the side that was taken."
     taken = value_of(reasoner.story, moment, node.test)
     truth = truthy(taken)
     side = node.body if truth else node.orelse
     explain = reasoner.explain
-    clauses = [explain.say("the value comes from {s}, for which {t} must be {o}", s=explain.source(side), t=explain.source(node.test), o="true" if truth else "false")]
+    clauses = [
+        explain.say("the value comes from {s}, for which {t} must be {o}", s=explain.source(side), t=explain.source(node.test), o="true" if truth else "false")
+    ]
     if reasoner.hides(moment, node.test):
         reasoner.require(moment, node.test, f"{explain.source(node.test)} is {'true' if truth else 'false'}")
     else:
@@ -309,7 +399,7 @@ def undo_choice(reasoner: Reasoner, moment: Moment, node: ast.IfExp, depth: int)
         clauses += [clause] if clause else []
     return clauses + undo(reasoner, moment, side, depth + 1)
 
-# %% ../nbs/03h_backward.ipynb #4103f41b
+# %% ../nbs/03h_backward.ipynb #a5a45ea8
 def undo_comprehension(reasoner: Reasoner, moment: Moment, node: ast.AST, depth: int) -> list[str]:
     "A comprehension: each element of the result came from an element of what it goes over."
     explain, part = reasoner.explain, node.generators[0]
@@ -324,18 +414,23 @@ def undo_comprehension(reasoner: Reasoner, moment: Moment, node: ast.AST, depth:
             clauses.append(reasoner.loses("elements that the filter drops leave no trace") or "some may have been dropped")
     over = part.iter
     if values:
-        clauses.append(explain.say("in order, {t} ran through {e} | {t} must have been {e}, one after the other", t=explain.source(part.target), e=elements(explain, values)))
+        clauses.append(
+            explain.say(
+                "in order, {t} ran through {e} | {t} must have been {e}, one after the other", t=explain.source(part.target), e=elements(explain, values)
+            )
+        )
     return clauses + follow(reasoner, moment, over, not part.ifs and not reasoner.chosen, depth, "the rest is open" if part.ifs else "", node)
 
 
 def undo_subscript(reasoner: Reasoner, moment: Moment, node: ast.Subscript, depth: int) -> list[str]:
     "An element or a slice: only that part is known."
-    explain = reasoner.explain
     if isinstance(node.slice, ast.Slice):
         whole = node.slice.lower is None and node.slice.upper is None
         step = value_of(reasoner.story, moment, node.slice.step) if node.slice.step is not None else None
         if whole and step in (None, "-1"):
-            return follow(reasoner, moment, node.value, True, depth, "reading it backwards once more undoes this" if step else "since a copy equals its original")
+            return follow(
+                reasoner, moment, node.value, True, depth, "since reading it backwards once more undoes this" if step else "since a copy equals its original"
+            )
         clauses = follow(reasoner, moment, node.value, False, depth, "what lies outside of the slice is open", node)
         bounds = [b for b in (node.slice.lower, node.slice.upper) if b is not None and not isinstance(b, ast.Constant)]
         return clauses + [c for b in bounds for c in undo(reasoner, moment, b, depth + 1)]
@@ -426,7 +521,11 @@ def undo_raising(reasoner: Reasoner, moment: Moment) -> list[str]:
     "A statement that raised: what it tried to compute is a condition for the arguments."
     explain, node = reasoner.explain, moment.node
     text = reasoner.story.source.text(node) if not hasattr(node, "body") else f"line {moment.event.line}"
-    head = [f"{code(moment.exception)} is raised by {code(text)} {where(reasoner, moment)}"] if not hasattr(node, "body") else [f"{code(moment.exception)} is raised in line {moment.event.line}"]
+    head = (
+        [f"{code(moment.exception)} is raised by {code(text)} {where(reasoner, moment)}"]
+        if not hasattr(node, "body")
+        else [f"{code(moment.exception)} is raised in line {moment.event.line}"]
+    )
     if reasoner.hides(moment, node) and not hasattr(node, "body") and not isinstance(node, ast.Raise):
         reasoner.require(moment, node, f"{code(text)} raises {code(moment.exception)}")
     names = [n for n in sorted(names_in(node) - explain.hidden) if before(reasoner.story, moment, n) is not None] if not hasattr(node, "body") else []
@@ -463,12 +562,21 @@ def undo_return(reasoner: Reasoner, moment: Moment) -> list[str]:
         return []
     source = explain.source(node.value)
     if isinstance(node.value, ast.Constant):
-        return [explain.say("{f} returns {s} in line {l} | the value comes from `return` in line {l}, where {f} returns {s}", f=name, s=source, l=str(moment.event.line))]
+        return [
+            explain.say(
+                "{f} returns {s} in line {l} | the value comes from `return` in line {l}, where {f} returns {s}", f=name, s=source, l=str(moment.event.line)
+            )
+        ]
     if isinstance(node.value, ast.Name) and node.value.id in explain.hidden:
         return [explain.say("{f} returns {s} itself | what {f} returns is {s}", f=name, s=source), *reached(reasoner, moment, node.value, True)]
     explain.value(moment, node.value)
     reasoner.note(moment, node.value, text)
-    head = explain.say("{f} ends by returning {s}, so {s} is {v} there | the last step is to return {s}, so {s} is {v} | what {f} returns is {s}, so this is {v}", f=name, s=source, v=explain.show(text))
+    head = explain.say(
+        "{f} ends by returning {s}, so {s} is {v} there | the last step is to return {s}, so {s} is {v} | what {f} returns is {s}, so this is {v}",
+        f=name,
+        s=source,
+        v=explain.show(text),
+    )
     return [head, *undo(reasoner, moment, node.value)]
 
 
@@ -478,7 +586,11 @@ def undo_assign(reasoner: Reasoner, moment: Moment) -> list[str]:
     target = node.targets[0] if isinstance(node, ast.Assign) else node.target
     values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
     if all(is_initial(v) for v in values) and isinstance(target, (ast.Name, ast.Tuple)):
-        return [] if not reasoner.detail.patient or isinstance(target, ast.Tuple) else [explain.say("{n} starts from {v} {w} | {n} was set to {v} {w}", n=code(target.id), v=explain.source(node.value), w=where(reasoner, moment))]
+        return (
+            []
+            if not reasoner.detail.patient or isinstance(target, ast.Tuple)
+            else [explain.say("{n} starts from {v} {w} | {n} was set to {v} {w}", n=code(target.id), v=explain.source(node.value), w=where(reasoner, moment))]
+        )
     names = [n.id for n in ast.walk(target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     if not names:
         return undo_store(reasoner, moment, target)
@@ -489,11 +601,19 @@ def undo_assign(reasoner: Reasoner, moment: Moment) -> list[str]:
     known = all((moment.frame, n, after(reasoner.story, moment, n)) in reasoner.told for n in names)
     if known:
         some = joined([code(n) for n in names])
-        head = explain.say("{t} came from {s} {w} | {t} {b} computed as {s} {w} | it was {s} that gave {t} this value {w}", t=some, s=source, w=where(reasoner, moment), b="was" if len(names) == 1 else "were")
+        head = explain.say(
+            "{t} came from {s} {w} | {t} {b} computed as {s} {w} | it was {s} that gave {t} this value {w}",
+            t=some,
+            s=source,
+            w=where(reasoner, moment),
+            b="was" if len(names) == 1 else "were",
+        )
         return [head, *undo(reasoner, moment, node.value)]
     if isinstance(node.value, ast.Name) and node.value.id in explain.hidden:
         return [f"{joined(told)}, copied from {source} {where(reasoner, moment)}", *reached(reasoner, moment, node.value, True)]
-    head = explain.say("{t}, and this came from {s} {w} | {t}, which was computed as {s} {w} | {t}, the value of {s} {w}", t=joined(told), s=source, w=where(reasoner, moment))
+    head = explain.say(
+        "{t}, and this came from {s} {w} | {t}, which was computed as {s} {w} | {t}, the value of {s} {w}", t=joined(told), s=source, w=where(reasoner, moment)
+    )
     return [head, *undo(reasoner, moment, node.value)]
 
 
@@ -551,7 +671,11 @@ def undo_augmented(reasoner: Reasoner, moment: Moment) -> list[str]:
     if old == new:
         head = f"with {slots['a']}, {slots['n']} stayed {slots['v']}"
     elif isinstance(node.op, ast.Add):
-        head = explain.say("{n} became {v} by adding {a}; before that it was {o} | without {a}, which was added to it, {n} was {o} instead of {v} | {n} is {v} after {a} was added, so it was {o} before", **slots)
+        head = explain.say(
+            "{n} became {v} by adding {a}; before that it was {o} | without {a}, which was added to it, {n} was {o} instead of {v} | "
+            "{n} is {v} after {a} was added, so it was {o} before",
+            **slots,
+        )
     else:
         head = explain.say("{n} went from {o} to {v} with {a} | before this step {n} was {o}; with {a} it became {v}", **slots)
     return [head, *undo(reasoner, moment, node.value)]
@@ -569,9 +693,20 @@ def settle_now(reasoner: Reasoner, moment: Moment, name: str) -> list[str]:
 
 # %% ../nbs/03h_backward.ipynb #9bc2f873
 MUTATION_LOST = {
-    "sort": "sorting forgets the order that was there before", "pop": "what was taken out can be anything that fits", "remove": "where the removed element stood is open", "clear": "what was in it before is open",
-    "popitem": "what was taken out can be anything that fits", "discard": "whether it was there before is open", "add": "it may have been there already", "update": "what was overwritten is open", "insert": "", "append": "", "extend": "", "reverse": "",
+    "sort": "sorting forgets the order that was there before",
+    "pop": "what was taken out can be anything that fits",
+    "remove": "where the removed element stood is open",
+    "clear": "what was in it before is open",
+    "popitem": "what was taken out can be anything that fits",
+    "discard": "whether it was there before is open",
+    "add": "it may have been there already",
+    "update": "what was overwritten is open",
+    "insert": "",
+    "append": "",
+    "extend": "",
+    "reverse": "",
 }
+
 
 def undo_effect(reasoner: Reasoner, moment: Moment) -> list[str]:
     "A method that changed its object: what the object was before, and what was put in."
@@ -594,7 +729,9 @@ def undo_effect(reasoner: Reasoner, moment: Moment) -> list[str]:
     if base in explain.hidden:
         if base != "self":
             explain.state(moment, base)
-        clauses.append(explain.say("{s} made {n} into {v} {w} | {n} became {v} through {s} {w}", s=source, n=code(base), v=explain.show(new), w=where(reasoner, moment)))
+        clauses.append(
+            explain.say("{s} made {n} into {v} {w} | {n} became {v} through {s} {w}", s=source, n=code(base), v=explain.show(new), w=where(reasoner, moment))
+        )
         lost = MUTATION_LOST.get(method, "")
         if lost:
             clauses.append(reasoner.loses(lost) or "again there is a choice")
@@ -606,7 +743,16 @@ def undo_effect(reasoner: Reasoner, moment: Moment) -> list[str]:
         explain.state(moment, base)
         explain.state(moment, base, "before")
         reasoner.note(moment, base, old)
-        clauses.append((f"{lost}; " if lost else "") + explain.say("{n} became {v} through {s}; before it was {o} | {s} left {n} as {v}; without it {n} was {o} | before {s}, {n} was {o}, and after it {v}", s=source, n=code(base), v=explain.show(new), o=explain.show(old)))
+        clauses.append(
+            (f"{lost}; " if lost else "")
+            + explain.say(
+                "{n} became {v} through {s}; before it was {o} | {s} left {n} as {v}; without it {n} was {o} | before {s}, {n} was {o}, and after it {v}",
+                s=source,
+                n=code(base),
+                v=explain.show(new),
+                o=explain.show(old),
+            )
+        )
     if put_in is not None and not reasoner.hides(moment, put_in):
         text = value_of(reasoner.story, moment, put_in)
         if text is not None and not isinstance(put_in, ast.Constant):
@@ -627,7 +773,17 @@ def undo_guard(reasoner: Reasoner, moment: Moment, test: ast.AST) -> list[str]:
         known = any(text + reasoner.given(moment, test) in reasoner.conditions[moment.frame, n] for n in names_in(test) & explain.hidden)
         reasoner.require(moment, test, text)
         reasoner.chosen = True
-        return [] if known else [explain.say("to come this way, {s} had to be {w} | this way is only taken if {s} is {w} | on the way here {s} must have been {w}", s=explain.source(test), w=word)]
+        return (
+            []
+            if known
+            else [
+                explain.say(
+                    "to come this way, {s} had to be {w} | this way is only taken if {s} is {w} | on the way here {s} must have been {w}",
+                    s=explain.source(test),
+                    w=word,
+                )
+            ]
+        )
     clause, _ = condition(explain, moment, test, outcome)
     return [explain.say("{c}, as it must be to come this way | {c}, which is what leads here | the way led here because {c}", c=clause)] if clause else []
 
@@ -643,7 +799,12 @@ def undo_loop(page: Page, reasoner: Reasoner, loop: Loop) -> None:
     if loop.last is not None and isinstance(loop.node, ast.While):
         reasoner.focus(loop.last)
         ended = undo_guard(reasoner, loop.last, loop.node.test)
-        page.add([Clause(f"the loop ended because {explain.source(loop.node.test)} was false") if reasoner.hides(loop.last, loop.node.test) else Clause(c) for c in ended[:1]])
+        page.add(
+            [
+                Clause(f"the loop ended because {explain.source(loop.node.test)} was false") if reasoner.hides(loop.last, loop.node.test) else Clause(c)
+                for c in ended[:1]
+            ]
+        )
     if not count:
         page.add([Clause(c) for c in over_nothing(reasoner, loop)])
         return
@@ -658,8 +819,14 @@ def undo_loop(page: Page, reasoner: Reasoner, loop: Loop) -> None:
         text = undone_turn(reasoner, loop.turns[index], page.detail)
         lines.append(f"- {sentence(f'Iteration {index + 1}: {text}')}")
         previous = index
-    opening = explain.say("The loop in line {l} ran {t}; we undo it from its last iteration. | Now back through the loop in line {l}, which ran {t}, the last iteration first. | We go through the {t2} of the loop in line {l} in reverse.",
-                          l=str(loop.node.lineno), t=times(count), t2=number(count, "iteration"))
+    opening = explain.say(
+        "The loop in line {l} ran {t}; we undo it from its last iteration. | "
+        "Now back through the loop in line {l}, which ran {t}, the last iteration first. | "
+        "We go through the {t2} of the loop in line {l} in reverse.",
+        l=str(loop.node.lineno),
+        t=times(count),
+        t2=number(count, "iteration"),
+    )
     page.block(opening + "\n" + "\n".join(lines))
     page.add([Clause(c) for c in over_what(reasoner, loop)])
 
@@ -677,9 +844,19 @@ def undone_turn(reasoner: Reasoner, turn: Turn, detail: Detail) -> str:
     names = [n for n in target_names(turn.loop.node)]
     texts = [(n, reasoner.explain.state(turn.header, n)) for n in names]
     text = "; ".join(clauses)
-    told = [f"{code(n)} was {reasoner.explain.show(t)}" for n, t in texts if t is not None and not any(f"{code(n)} {w} {reasoner.explain.show(t)}" in text for w in ("is", "was"))]
+    told = [
+        f"{code(n)} was {reasoner.explain.show(t)}"
+        for n, t in texts
+        if t is not None and not any(f"{code(n)} {w} {reasoner.explain.show(t)}" in text for w in ("is", "was"))
+    ]
     if told:
-        text = f"{text}; {reasoner.explain.say('in this iteration | so here')} {joined(told)}" if text else reasoner.explain.say("it leaves no mark on the result; {t} | nothing of it has to be undone; here {t} | it has no part in the result, and {t}", t=joined(told))
+        text = (
+            f"{text}; {reasoner.explain.say('in this iteration | so here')} {joined(told)}"
+            if text
+            else reasoner.explain.say(
+                "it leaves no mark on the result; {t} | nothing of it has to be undone; here {t} | it has no part in the result, and {t}", t=joined(told)
+            )
+        )
     return text or "there is nothing to undo"
 
 
@@ -740,7 +917,11 @@ def undone_gap(reasoner: Reasoner, loop: Loop, start: int, stop: int) -> str:
     explain, turns = reasoner.explain, loop.turns[start:stop]
     names = target_names(loop.node)
     span = f"Iterations {turns[-1].number} down to {turns[0].number}" if len(turns) > 1 else f"Iteration {turns[0].number}"
-    text = f"{span} {explain.say('are undone in the same way | go the same way')}" if len(turns) > 1 else f"{span} {explain.say('is undone in the same way | goes the same way')}"
+    text = (
+        f"{span} {explain.say('are undone in the same way | go the same way')}"
+        if len(turns) > 1
+        else f"{span} {explain.say('is undone in the same way | goes the same way')}"
+    )
     if len(names) == 1:
         values = [explain.state(t.header, names[0]) for t in reversed(turns)]
         if all(v is not None and len(v) <= 24 for v in values):
@@ -849,10 +1030,31 @@ def choose_the_rest(page: Page, reasoner: Reasoner) -> None:
         activation = frames[frame]
         explain.facts.append(Fact(activation.event.step, frame, name, text, "after"))
         if not used:
-            page.add([Clause(explain.say("no step on this way used {n}, so we may choose it freely, say {v} | {n} was not used on the way to this result; we choose freely, say {v}", n=n, v=v))])
+            page.add(
+                [
+                    Clause(
+                        explain.say(
+                            "no step on this way used {n}, so {v} will do for it | {n} was not used on the way to this result, so we simply take {v}", n=n, v=v
+                        )
+                    )
+                ]
+            )
         elif conditions:
             needs = "; ".join(conditions[:6]) + (f"; and {number(len(conditions) - 6, 'more condition')} of this kind" if len(conditions) > 6 else "")
-            page.add([Clause(explain.say("what is left is {n}, with these conditions: {c}. A value that meets them is {v} | now for {n}. What we know of it: {c}. We choose {v}, which fits | it remains to choose {n}. The conditions on it are: {c}. They are met by {v}", n=n, c=needs, v=v))])
+            page.add(
+                [
+                    Clause(
+                        explain.say(
+                            "what is left is {n}, with these conditions: {c}. A value that meets them is {v} | "
+                            "now for {n}. What we know of it: {c}. We choose {v}, which fits | "
+                            "it remains to choose {n}. The conditions on it are: {c}. They are met by {v}",
+                            n=n,
+                            c=needs,
+                            v=v,
+                        )
+                    )
+                ]
+            )
         else:
             page.add([Clause(explain.say("for {n}, a value that leads along this way is {v} | {n} is still open; {v} fits everything above", n=n, v=v))])
 

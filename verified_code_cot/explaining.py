@@ -30,6 +30,7 @@ class Fact:
 OPERATORS = (ast.BinOp, ast.UnaryOp, ast.Compare)
 ATOMS = (ast.Name, ast.Constant)
 
+
 def leaves(node: ast.AST) -> list[ast.AST]:
     "The operands of an operator expression, from left to right; any other expression is its own leaf."
     if isinstance(node, ast.BinOp):
@@ -205,7 +206,9 @@ def argument_of(explain: Explainer, moment: Moment, node: ast.AST) -> str:
 # %% ../nbs/03d_explaining.ipynb #42d62567
 def called(explain: Explainer, moment: Moment, node: ast.Call) -> str | None:
     "What a call of a builtin function or method does, in words; None when the vocabulary does not have it."
-    if node.keywords and not (isinstance(node.func, ast.Attribute) and node.func.attr == "sort" or isinstance(node.func, ast.Name) and node.func.id == "sorted"):
+    if node.keywords and not (
+        isinstance(node.func, ast.Attribute) and node.func.attr == "sort" or isinstance(node.func, ast.Name) and node.func.id == "sorted"
+    ):
         return None
     if any(isinstance(a, ast.Starred) for a in node.args):
         return None
@@ -303,11 +306,10 @@ def comprehended(explain: Explainer, moment: Moment, node: ast.AST) -> str | Non
         return None
     part = node.generators[0]
     over = receiver_of(explain, moment, part.iter)
-    if isinstance(node, ast.DictComp):
-        made = f"the entry {explain.source(node.key)}: {explain.source(node.value)}"
-    else:
-        made = explain.source(node.elt)
-    what = {"ListComp": "the list comprehension", "SetComp": "the set comprehension", "DictComp": "the dictionary comprehension"}.get(type(node).__name__, "the generator expression")
+    made = f"the entry {explain.source(node.key)}: {explain.source(node.value)}" if isinstance(node, ast.DictComp) else explain.source(node.elt)
+    what = {"ListComp": "the list comprehension", "SetComp": "the set comprehension", "DictComp": "the dictionary comprehension"}.get(
+        type(node).__name__, "the generator expression"
+    )
     variable = explain.source(part.target)
     plain = not isinstance(node, ast.DictComp) and ast.unparse(node.elt) == ast.unparse(part.target)
     clause = f"{what} goes over {over}" + ("" if plain else f" and computes {made} for each {variable}")
@@ -347,7 +349,7 @@ def condition(
     node: ast.AST,  # the test
     truth: bool | None = None,  # how it came out, where the event says so
 ) -> tuple[str, bool | None]:
-    "A clause that says how a test came out and why, and the outcome; (\"\", None) when it was not evaluated."
+    'A clause that says how a test came out and why, and the outcome; ("", None) when it was not evaluated.'
     text = value_of(explain.story, moment, node)
     if truth is None:
         truth = truthy(text)
@@ -377,11 +379,19 @@ def compared(explain: Explainer, moment: Moment, node: ast.Compare, truth: bool)
     "A comparison with the values that were compared."
     source, plug = explain.source(node), explain.plug(moment, node)
     if plug is not None:
-        return explain.say("{s} is {p}, which is {t} | {s} here means {p}, which is {t} | {s} comes down to {p}, which is {t}", s=source, p=plug, t=verdict(truth))
+        return explain.say(
+            "{s} is {p}, which is {t} | {s} here means {p}, which is {t} | {s} comes down to {p}, which is {t}", s=source, p=plug, t=verdict(truth)
+        )
     sides = []
     for side in (node.left, *node.comparators):
         text = value_of(explain.story, moment, side)
-        if not isinstance(side, (ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict)) and text is not None and not names_in(side) & explain.hidden and len(text) <= explain.limit and not text.startswith("<"):
+        if (
+            not isinstance(side, (ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict))
+            and text is not None
+            and not names_in(side) & explain.hidden
+            and len(text) <= explain.limit
+            and not text.startswith("<")
+        ):
             explain.value(moment, side)
             sides.append(f"{explain.source(side)} is {code(text)}")
     if sides:
@@ -393,9 +403,21 @@ def asked(explain: Explainer, moment: Moment, node: ast.AST, source: str, truth:
     "A test that is a call or a name."
     subject = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
     text = value_of(explain.story, moment, subject) if subject is not None else None
-    if text is not None and len(text) <= 24 and isinstance(subject, (ast.Name, ast.Subscript)) and read(text) is not UNREAD and not names_in(subject) & explain.hidden:
+    if (
+        text is not None
+        and len(text) <= 24
+        and isinstance(subject, (ast.Name, ast.Subscript))
+        and read(text) is not UNREAD
+        and not names_in(subject) & explain.hidden
+    ):
         explain.value(moment, subject)
-        return explain.say("{s} is {t}, since {x} is {v} | with {x} being {v}, {s} is {t} | {x} is {v}, which makes {s} {t}", s=source, t=verdict(truth), x=explain.source(subject), v=code(text))
+        return explain.say(
+            "{s} is {t}, since {x} is {v} | with {x} being {v}, {s} is {t} | {x} is {v}, which makes {s} {t}",
+            s=source,
+            t=verdict(truth),
+            x=explain.source(subject),
+            v=code(text),
+        )
     return f"{source} is {verdict(truth)}"
 
 
@@ -414,6 +436,7 @@ def combined(explain: Explainer, moment: Moment, node: ast.BoolOp, truth: bool) 
 # %% ../nbs/03d_explaining.ipynb #1b80bfa7
 WORTH_TELLING = (ast.Call, ast.Subscript, ast.ListComp, ast.SetComp, ast.DictComp, ast.IfExp)
 
+
 def inner_calls(node: ast.AST) -> list[ast.AST]:
     "The calls, subscripts and comprehensions inside an expression in the order of evaluation, without what is inside a comprehension or a lambda."
     found = []
@@ -430,10 +453,18 @@ def inner_calls(node: ast.AST) -> list[ast.AST]:
 
 def steps_inside(explain: Explainer, moment: Moment, node: ast.AST, most: int) -> list[str]:
     "Clauses for the calls inside an expression, in the order of evaluation; at most `most`, the last ones."
-    clauses = []
+    clauses, values = [], {}
+    for inner in inner_calls(node):
+        values.setdefault(explain.story.source.text(inner), set()).add(value_of(explain.story, moment, inner))
     for inner in inner_calls(node)[-most:] if most else []:
         text = value_of(explain.story, moment, inner)
-        trivial = isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id in ("range", "enumerate", "zip", "reversed", "map", "filter", "iter")
+        if len(values[explain.story.source.text(inner)]) > 1:
+            continue  # the same words with two values, as in `xs.pop() + xs.pop()`, would only confuse
+        trivial = (
+            isinstance(inner, ast.Call)
+            and isinstance(inner.func, ast.Name)
+            and inner.func.id in ("range", "enumerate", "zip", "reversed", "map", "filter", "iter")
+        )
         if text is None or trivial or names_in(inner) & explain.hidden or read(text) is UNREAD and (text.startswith("<") or len(text) > explain.limit):
             continue
         explain.value(moment, inner)

@@ -69,6 +69,7 @@ def linked(clauses: list[Clause]) -> list[str]:
 
 STARTS = {True: ["", "", "", "Then ", "", "Next, ", "", "After that, "], False: ["", "", "", "Then ", ""]}
 
+
 def paragraph(explain: Explainer, clauses: list[Clause], starts: bool = True) -> str:
     "Clauses as the sentences of a paragraph; with `starts`, some begin with a word that carries the reader on."
     sentences = []
@@ -106,6 +107,7 @@ def call_text(activation: Activation, limit: int = 40) -> str:
 # %% ../nbs/03f_forward.ipynb #cf59a044
 EMPTY = {"[]": "an empty list", "{}": "an empty dictionary", "''": "an empty string", "set()": "an empty set", "()": "an empty tuple"}
 
+
 def tell_assign(explain: Explainer, moment: Moment, detail: Detail) -> list[Clause]:
     "An assignment."
     node = moment.node
@@ -139,7 +141,13 @@ def tell_binding(explain: Explainer, moment: Moment, name: str, value: ast.AST) 
         return [Clause(explain.say("{n} is a small function for later | {n} now stands for a small function", n=n))]
     if is_constant(value) or text in EMPTY and not isinstance(value, ast.Name) and len(explain.story.source.text(value)) < 8:
         if old is None and text in EMPTY:
-            return [Clause(explain.say("{n} starts as {v}, {e} | {n} starts out empty, as {v} | {n} is {v} to begin with | {n} begins as {e}, {v}", n=n, v=v, e=EMPTY[text]))]
+            return [
+                Clause(
+                    explain.say(
+                        "{n} starts as {v}, {e} | {n} starts out empty, as {v} | {n} is {v} to begin with | {n} begins as {e}, {v}", n=n, v=v, e=EMPTY[text]
+                    )
+                )
+            ]
         if old is None:
             return [Clause(explain.say("{n} starts as {v} | {n} starts out as {v} | {n} begins as {v} | {n} is {v} to begin with", n=n, v=v))]
         if old == text:
@@ -163,11 +171,19 @@ def resulting(explain: Explainer, why: str | None, name: str, v: str, value: ast
     if why is None and len(explain.story.source.text(value)) > 60:
         return f"{name} becomes {v}"
     if why is None:
-        return explain.say("{s} gives {v}, which becomes {n} | {n} becomes {s}, that is {v} | {n} becomes {v}, the value of {s}", n=name, v=v, s=explain.source(value))
+        return explain.say(
+            "{s} gives {v}, which becomes {n} | {n} becomes {s}, that is {v} | {n} becomes {v}, the value of {s}", n=name, v=v, s=explain.source(value)
+        )
     if same:
         return f"{why}, so {name} stays {v}"
     if not explain.patient and not isinstance(value, (ast.BinOp, ast.IfExp, ast.Compare)):
-        return explain.say("{w}, so {n} becomes {v} | {n} becomes {v}, the value of {s} | {w}; {n} is now {v} | {s} gives {v}, and that is {n} now", w=why, n=name, v=v, s=explain.source(value))
+        return explain.say(
+            "{w}, so {n} becomes {v} | {n} becomes {v}, the value of {s} | {w}; {n} is now {v} | {s} gives {v}, and that is {n} now",
+            w=why,
+            n=name,
+            v=v,
+            s=explain.source(value),
+        )
     return explain.say("{w}, so {n} becomes {v} | {w}; this makes {n} {v} | {w}, and {n} is now {v} | {w}, so {n} is {v}", w=why, n=name, v=v)
 
 # %% ../nbs/03f_forward.ipynb #d46ee930
@@ -177,7 +193,11 @@ def tell_unpacking(explain: Explainer, moment: Moment, target: ast.AST, value: a
     others = [t for t in target.elts if not isinstance(t, (ast.Name, ast.Starred, ast.Tuple, ast.List))]
     texts = [(n, explain.state(moment, n)) for n in names]
     pairs = [f"{code(n)} becomes {explain.show(t)}" for n, t in texts if t is not None]
-    swap = isinstance(value, ast.Tuple) and sorted(map(ast.unparse, value.elts)) == sorted(map(ast.unparse, target.elts)) and ast.unparse(value) != ast.unparse(target)
+    swap = (
+        isinstance(value, ast.Tuple)
+        and sorted(map(ast.unparse, value.elts)) == sorted(map(ast.unparse, target.elts))
+        and ast.unparse(value) != ast.unparse(target)
+    )
     if swap and others:
         base = base_name(others[0])
         text = explain.state(moment, base) if base else None
@@ -215,7 +235,9 @@ def attribute(text: str | None, name: str) -> str | None:
         return None
     for word in call.keywords:
         if word.arg == name:
-            return text.encode("utf-8")[word.value.col_offset : word.value.end_col_offset].decode("utf-8") if word.value.lineno == word.value.end_lineno else None
+            return (
+                text.encode("utf-8")[word.value.col_offset : word.value.end_col_offset].decode("utf-8") if word.value.lineno == word.value.end_lineno else None
+            )
     return None
 
 
@@ -271,16 +293,44 @@ def tell_store(explain: Explainer, moment: Moment, target: ast.AST, value: ast.A
         if place_text is None or len(place_text) > 40:
             head = f"{explain.source(target)} is set to {v}"
         elif owner == "list":
-            head = explain.say("index {k} of {o} gets the value {v} | {v} is stored at index {k} of {o} | the element of {o} at index {k} becomes {v}", k=code(place_text), o=explain.source(target.value), v=v)
+            head = explain.say(
+                "index {k} of {o} gets the value {v} | {v} is stored at index {k} of {o} | the element of {o} at index {k} becomes {v}",
+                k=code(place_text),
+                o=explain.source(target.value),
+                v=v,
+            )
         else:
-            head = explain.say("the key {k} of {o} gets the value {v} | {v} is stored in {o} under the key {k}", k=code(place_text), o=explain.source(target.value), v=v)
+            head = explain.say(
+                "the key {k} of {o} gets the value {v} | {v} is stored in {o} under the key {k}", k=code(place_text), o=explain.source(target.value), v=v
+            )
     why = reason(explain, moment, value) if isinstance(value, (ast.BinOp, ast.IfExp)) else None
     clauses = [Clause(f"{why}")] if why else []
     return [*clauses, Clause(head + (f"; {now}" if now else ""))]
 
 # %% ../nbs/03f_forward.ipynb #c18a417f
-VERBS = {ast.Sub: "goes down by", ast.Mult: "is multiplied by", ast.Div: "is divided by", ast.FloorDiv: "is divided, in whole numbers, by", ast.Mod: "is replaced by its remainder modulo", ast.Pow: "is raised to the power"}
-SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^", ast.LShift: "<<", ast.RShift: ">>"}
+VERBS = {
+    ast.Sub: "goes down by",
+    ast.Mult: "is multiplied by",
+    ast.Div: "is divided by",
+    ast.FloorDiv: "is divided, in whole numbers, by",
+    ast.Mod: "is replaced by its remainder modulo",
+    ast.Pow: "is raised to the power",
+}
+SIGNS = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.FloorDiv: "//",
+    ast.Mod: "%",
+    ast.Pow: "**",
+    ast.BitAnd: "&",
+    ast.BitOr: "|",
+    ast.BitXor: "^",
+    ast.LShift: "<<",
+    ast.RShift: ">>",
+}
+
 
 def tell_augmented(explain: Explainer, moment: Moment, detail: Detail) -> list[Clause]:
     "`x += e` and its relatives."
@@ -295,7 +345,9 @@ def tell_augmented(explain: Explainer, moment: Moment, detail: Detail) -> list[C
         return inner
     if not isinstance(node.target, ast.Name):
         now = new_state(explain, moment, node.target)
-        head = f"{explain.source(node.target)} {'goes up by' if isinstance(node.op, ast.Add) and kind(amount) in ('int', 'float') else VERBS.get(type(node.op), 'is combined with') if not isinstance(node.op, ast.Add) else 'is extended by'} {explain.show(amount)}"
+        adding = "goes up by" if kind(amount) in ("int", "float") else "is extended by"
+        verb = adding if isinstance(node.op, ast.Add) else VERBS.get(type(node.op), "is combined with")
+        head = f"{explain.source(node.target)} {verb} {explain.show(amount)}"
         return [*inner, Clause(head + (f", so {now}" if now else ""))]
     name = node.target.id
     old, new = explain.state(moment, name, "before"), explain.state(moment, name)
@@ -303,7 +355,7 @@ def tell_augmented(explain: Explainer, moment: Moment, detail: Detail) -> list[C
         return [*inner, Clause(f"{code(name)} becomes {explain.show(new)}")] if new is not None else inner
     return [*inner, Clause(change(explain, moment, node, name, old, amount, new))]
 
-
+# %% ../nbs/03f_forward.ipynb #d7aac689
 def change(explain: Explainer, moment: Moment, node: ast.AugAssign, name: str, old: str, amount: str, new: str) -> str:
     "The clause for `name op= amount`."
     slots = {"n": code(name), "a": explain.show(amount), "o": explain.show(old), "v": explain.show(new)}
@@ -322,8 +374,16 @@ def change(explain: Explainer, moment: Moment, node: ast.AugAssign, name: str, o
         left = f"({old})" if old.startswith("-") and sign == "**" else old
         slots["s"] = explain.closed(moment, f"{left} {sign} {right}", new)
         if isinstance(node.op, ast.Add) and not amount.startswith("-"):
-            return explain.say("{n} goes up by {a}, from {o} to {v} | adding {a} to {n} gives {s}, so {n} is now {v} | {n} becomes {s}, that is {v} | {n} rises from {o} to {v}", **slots)
-        return explain.say("{n} {w} {a}, which takes it from {o} to {v} | {n} becomes {s}, that is {v}", w=VERBS.get(type(node.op), "is combined with") if not isinstance(node.op, ast.Add) else "changes by", **slots)
+            return explain.say(
+                "{n} goes up by {a}, from {o} to {v} | adding {a} to {n} gives {s}, so {n} is now {v} | "
+                "{n} becomes {s}, that is {v} | {n} rises from {o} to {v}",
+                **slots,
+            )
+        return explain.say(
+            "{n} {w} {a}, which takes it from {o} to {v} | {n} becomes {s}, that is {v}",
+            w=VERBS.get(type(node.op), "is combined with") if not isinstance(node.op, ast.Add) else "changes by",
+            **slots,
+        )
     return explain.say("{n} changes from {o} to {v} | {n} was {o} and becomes {v}", **slots)
 
 # %% ../nbs/03f_forward.ipynb #e1d33299
@@ -359,9 +419,15 @@ PASSIVE = {
     ("list", "append"): "{0} is appended to {r} | {0} is added at the end of {r}",
     ("list", "extend"): "the elements of {0} are added to {r} | {r} is extended by {0}",
     ("list", "insert"): "{1} is inserted into {r} at index {0}",
-    ("list", "sort"): "{r} is sorted in place", ("list", "reverse"): "{r} is reversed in place", ("list", "clear"): "{r} is emptied", ("dict", "clear"): "{r} is emptied",
-    ("set", "add"): "{0} is put into {r} | {r} takes in {0}", ("list", "remove"): "the first {0} is removed from {r}", ("dict", "update"): "the entries of {0} are copied into {r}",
+    ("list", "sort"): "{r} is sorted in place",
+    ("list", "reverse"): "{r} is reversed in place",
+    ("list", "clear"): "{r} is emptied",
+    ("dict", "clear"): "{r} is emptied",
+    ("set", "add"): "{0} is put into {r} | {r} takes in {0}",
+    ("list", "remove"): "the first {0} is removed from {r}",
+    ("dict", "update"): "the entries of {0} are copied into {r}",
 }
+
 
 def tell_effect(explain: Explainer, moment: Moment, value: ast.Call) -> Clause:
     "A method called for its effect, and the state of its object afterwards."
@@ -413,9 +479,17 @@ def tell_if(explain: Explainer, moment: Moment, detail: Detail) -> list[Clause]:
         return [*inner, Clause(text)]
     if node.orelse:
         return [*inner, Clause(explain.say("{c}, so the `else` part runs | {c}, which leads to the `else` part | {c}, and we go to the `else` part", c=text))]
-    return [*inner, Clause(explain.say("{c}, so this part is skipped | {c}, and nothing is done here | {c}, so the body of the `if` is skipped | {c}, so the branch is not taken", c=text))]
+    return [
+        *inner,
+        Clause(
+            explain.say(
+                "{c}, so this part is skipped | {c}, and nothing is done here | {c}, so the body of the `if` is skipped | {c}, so the branch is not taken",
+                c=text,
+            )
+        ),
+    ]
 
-
+# %% ../nbs/03f_forward.ipynb #ceffe03b
 def returning(activation: Activation) -> str:
     "What is said to return: the call with its arguments in a recursion, where the name alone would be ambiguous; else the name."
     caller = activation.caller
@@ -437,7 +511,17 @@ def tell_return(explain: Explainer, moment: Moment, detail: Detail) -> list[Clau
     if is_constant(node.value):
         return [*inner, Clause(explain.say("{f} returns {v} | {v} is returned", f=name, v=v))]
     if isinstance(node.value, ast.Name):
-        return [*inner, Clause(explain.say("{f} returns {s}, which is {v} | {s} is returned, that is {v} | the result is {s}, and so {f} returns {v}", f=name, s=explain.source(node.value), v=v))]
+        return [
+            *inner,
+            Clause(
+                explain.say(
+                    "{f} returns {s}, which is {v} | {s} is returned, that is {v} | the result is {s}, and so {f} returns {v}",
+                    f=name,
+                    s=explain.source(node.value),
+                    v=v,
+                )
+            ),
+        ]
     why = reason(explain, moment, node.value)
     if why is None:
         if len(explain.story.source.text(node.value)) > 70:
@@ -458,7 +542,9 @@ def tell_other(explain: Explainer, moment: Moment, detail: Detail) -> list[Claus
         return [Clause(f"{text}, so the assertion {'passes' if moment.event.outcome else 'fails'}")] if text else []
     if isinstance(node, ast.Delete):
         now = joined([c for c in (new_state(explain, moment, t) for t in node.targets if not isinstance(t, ast.Name)) if c])
-        return [Clause(f"{joined([explain.source(t) for t in node.targets])} {'is' if len(node.targets) == 1 else 'are'} deleted" + (f", so {now}" if now else ""))]
+        return [
+            Clause(f"{joined([explain.source(t) for t in node.targets])} {'is' if len(node.targets) == 1 else 'are'} deleted" + (f", so {now}" if now else ""))
+        ]
     if isinstance(node, ast.Try):
         return [Clause("the `try` block begins")] if detail.patient else []
     if isinstance(node, ast.ExceptHandler):
@@ -498,8 +584,14 @@ def tell_header(explain: Explainer, moment: Moment) -> list[Clause]:
 
 # %% ../nbs/03f_forward.ipynb #9a1c9bad
 TELLERS = {
-    ast.Assign: tell_assign, ast.AnnAssign: tell_assign, ast.AugAssign: tell_augmented, ast.Expr: tell_expression, ast.If: tell_if, ast.Return: tell_return,
+    ast.Assign: tell_assign,
+    ast.AnnAssign: tell_assign,
+    ast.AugAssign: tell_augmented,
+    ast.Expr: tell_expression,
+    ast.If: tell_if,
+    ast.Return: tell_return,
 }
+
 
 def tell_moment(explain: Explainer, moment: Moment, detail: Detail) -> list[Clause]:
     "The clauses for one statement; what it raised, where it raised."
@@ -528,9 +620,11 @@ def first_met(explain: Explainer, moment: Moment) -> str | None:
 
 def side_effects(explain: Explainer, moment: Moment) -> list[Clause]:
     "The variables that a statement changed without storing into them: `x = xs.pop()` changes `xs` too."
-    if not isinstance(moment.node, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If, ast.Assert)):
-        return []
     told = stored(moment.node)
+    if isinstance(moment.node, ast.Expr) and isinstance(moment.node.value, ast.Call) and isinstance(moment.node.value.func, ast.Attribute):
+        told.add(base_name(moment.node.value.func) or "")
+    elif not isinstance(moment.node, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If, ast.Assert)):
+        return []
     names = [n for n, t in moment.event.changed.items() if n not in told and t != "<deleted>" and len(t) <= 2000]
     return [Clause(f"at the same time {stands(explain, moment, code(n), explain.state(moment, n))}") for n in names[:2]]
 

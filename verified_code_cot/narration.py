@@ -110,8 +110,14 @@ def outer_call(explain: Explainer, activation: Activation, first: bool) -> str:
     if activation.event.resumed:
         return f"{code(activation.function)} is asked for its next value."
     if activation.function.endswith("__init__"):
-        return explain.say("First {n} makes an object. | The call begins with {n}, which makes an object.", n=name) if first else f"Then {name} makes an object."
-    return explain.say("First comes {n}. | The first call is {n}.", n=name) if first else explain.say("Next comes {n}. | Now {n} is called. | Then {n} is called.", n=name)
+        return (
+            explain.say("First {n} makes an object. | The call begins with {n}, which makes an object.", n=name) if first else f"Then {name} makes an object."
+        )
+    return (
+        explain.say("First comes {n}. | The first call is {n}.", n=name)
+        if first
+        else explain.say("Next comes {n}. | Now {n} is called. | Then {n} is called.", n=name)
+    )
 
 # %% ../nbs/04_narration.ipynb #6b3c1a2a
 def conclusion(explain: Explainer, story: Story) -> str:
@@ -139,8 +145,22 @@ STYLES = ("brief", "teacher", "phases")
 BUDGET = {"brief": 700, "teacher": 1400, "phases": 1600}
 LEVELS = {
     "brief": [Detail(2, 1, 1, 100, 2, 2), Detail(2, 1, 0, 80, 1, 1), Detail(1, 0, 0, 60, 0, 0), Detail(1, 0, 0, 24, 0, 0), Detail(0, 0, 0, 24, 0, 0)],
-    "teacher": [Detail(3, 2, 3, 120, 3, 4, True), Detail(2, 2, 2, 100, 2, 3, True), Detail(2, 1, 1, 80, 1, 2, True), Detail(1, 0, 0, 50, 0, 0), Detail(1, 0, 0, 24, 0, 0), Detail(0, 0, 0, 24, 0, 0)],
-    "phases": [Detail(3, 2, 2, 120, 3, 4), Detail(2, 1, 1, 90, 2, 3), Detail(2, 1, 1, 60, 1, 1), Detail(1, 0, 0, 40, 0, 0), Detail(1, 0, 0, 24, 0, 0), Detail(0, 0, 0, 24, 0, 0)],
+    "teacher": [
+        Detail(3, 2, 3, 120, 3, 4, True),
+        Detail(2, 2, 2, 100, 2, 3, True),
+        Detail(2, 1, 1, 80, 1, 2, True),
+        Detail(1, 0, 0, 50, 0, 0),
+        Detail(1, 0, 0, 24, 0, 0),
+        Detail(0, 0, 0, 24, 0, 0),
+    ],
+    "phases": [
+        Detail(3, 2, 2, 120, 3, 4),
+        Detail(2, 1, 1, 90, 2, 3),
+        Detail(2, 1, 1, 60, 1, 1),
+        Detail(1, 0, 0, 40, 0, 0),
+        Detail(1, 0, 0, 24, 0, 0),
+        Detail(0, 0, 0, 24, 0, 0),
+    ],
 }
 
 # %% ../nbs/04_narration.ipynb #650956b6
@@ -155,7 +175,9 @@ def forward_text(story: Story, style: str, voice: Voice, detail: Detail) -> tupl
     if style == "brief":
         blocks = [f"{aim} {given}".strip(), *events, end, answer]
     elif style == "teacher":
-        opening = voice.say("Let us follow the call step by step. | Let us see what happens here, one step at a time. | We read the code first, and then follow it.")
+        opening = voice.say(
+            "Let us follow the call step by step. | Let us see what happens here, one step at a time. | We read the code first, and then follow it."
+        )
         blocks = [f"{opening} {aim}".strip(), given, *events, end, answer]
     else:
         blocks = phases_forward(story, explain, aim, given, events, end, answer)
@@ -166,8 +188,15 @@ def phases_forward(story: Story, explain: Explainer, aim: str, given: str, event
     "The four phases of a forward rationale."
     steps = numbered(plan_of(story, explain.voice))
     return [
-        "<think>", f"### Understand\n{aim} {given}".strip().replace("\n ", "\n"), f"### Plan\n{explain.say('To find the result, I follow the code in this order: | My plan is to go through the code as it runs:')}\n{steps}",
-        "### Execute", *events, f"### Reflect\n{' '.join(reflections(explain, story))}", "</think>", end, answer,
+        "<think>",
+        f"### Understand\n{aim} {given}".strip().replace("\n ", "\n"),
+        f"### Plan\n{explain.say('To find the result, I follow the code in this order: | My plan is to go through the code as it runs:')}\n{steps}",
+        "### Execute",
+        *events,
+        f"### Reflect\n{' '.join(reflections(explain, story))}",
+        "</think>",
+        end,
+        answer,
     ]
 
 
@@ -196,11 +225,30 @@ def backward_text(story: Story, style: str, voice: Voice, detail: Detail) -> tup
     if style == "brief":
         return "\n\n".join(b for b in [f"{goal} {aim}".strip(), *blocks, end, answer] if b), explain
     if style == "teacher":
-        opening = explain.say("We know what comes out and look for what went in. | The question runs against the direction of the code, so we start at its end.")
+        opening = explain.say(
+            "We know what comes out and look for what went in. | The question runs against the direction of the code, so we start at its end."
+        )
         check = check_text(explain, story)
         return "\n\n".join(b for b in [f"{opening} {goal}", aim, *blocks, end, check, answer] if b), explain
-    steps = numbered(["Start from the value that is returned", "Undo the statements that it depends on, the last one first", "Keep what they demand of the arguments", "Choose the arguments and write down the call"])
-    parts = ["<think>", f"### Understand\n{aim} {goal}".replace("\n ", "\n"), f"### Plan\n{steps}", "### Execute", *blocks, f"### Reflect\n{check_text(explain, story)}", "</think>", end, answer]
+    steps = numbered(
+        [
+            "Start from the value that is returned",
+            "Undo the statements that it depends on, the last one first",
+            "Keep what they demand of the arguments",
+            "Choose the arguments and write down the call",
+        ]
+    )
+    parts = [
+        "<think>",
+        f"### Understand\n{aim} {goal}".replace("\n ", "\n"),
+        f"### Plan\n{steps}",
+        "### Execute",
+        *blocks,
+        f"### Reflect\n{check_text(explain, story)}",
+        "</think>",
+        end,
+        answer,
+    ]
     return "\n\n".join(b for b in parts if b), explain
 
 
@@ -235,7 +283,7 @@ def reflections(explain: Explainer, story: Story) -> list[str]:
     found += never_run(explain, story)
     return found
 
-
+# %% ../nbs/04_narration.ipynb #3500ed6a
 def tallies(explain: Explainer, story: Story) -> list[str]:
     "How often the loops of the outermost function ran and their branches were taken, and how many calls a recursion made."
     found = []
@@ -253,7 +301,7 @@ def tallies(explain: Explainer, story: Story) -> list[str]:
         found.append(f"Counting the first call, {code(story.roots[0].function)} was called {times(len(calls) + 1)}.")
     return found
 
-
+# %% ../nbs/04_narration.ipynb #15ed88dd
 def untouched(explain: Explainer, story: Story) -> list[str]:
     "Whether a list, dict or set that was passed in is different afterwards."
     found, last = [], story.trace.events[-1].step
@@ -268,31 +316,49 @@ def untouched(explain: Explainer, story: Story) -> list[str]:
         if now == text:
             found.append(explain.say("The argument {n} is left as it was. | Nothing in the call changed {n}.", n=code(name)))
         elif now is not None:
-            found.append(explain.say("Note that the call changed its argument: {n} is {v} at the end. | The argument itself was changed: {n} ends as {v}.", n=code(name), v=explain.show(now)))
+            found.append(
+                explain.say(
+                    "Note that the call changed its argument: {n} is {v} at the end. | The argument itself was changed: {n} ends as {v}.",
+                    n=code(name),
+                    v=explain.show(now),
+                )
+            )
     return found[:2]
 
-
+# %% ../nbs/04_narration.ipynb #7c7f27a3
 def never_run(explain: Explainer, story: Story) -> list[str]:
     "A branch that was never entered."
     ran = {m.node for m in story.moments.values()}
     for activation in story.roots[:1]:
         for node in ast.walk(activation.node) if activation.node is not None else []:
             if isinstance(node, ast.If) and node in ran and node.body[0] not in ran and not isinstance(node.body[0], FUNCTIONS):
-                return [explain.say("The branch {t} was never entered. | With this input the body of {t} is not reached at all.", t=code(f"if {story.source.text(node.test)}"))]
+                return [
+                    explain.say(
+                        "The branch {t} was never entered. | With this input the body of {t} is not reached at all.",
+                        t=code(f"if {story.source.text(node.test)}"),
+                    )
+                ]
     return []
 
 # %% ../nbs/04_narration.ipynb #e5f49cda
 QUESTIONS = {
     "forward": [
-        "What does {call} return?", "What is the result of {call}?", "Follow the code and say what {call} returns.", "Which value does {call} give back?",
-        "Work out the value of {call}.", "If this code runs {call}, what comes out?",
+        "What does {call} return?",
+        "What is the result of {call}?",
+        "Follow the code and say what {call} returns.",
+        "Which value does {call} give back?",
+        "Work out the value of {call}.",
+        "If this code runs {call}, what comes out?",
     ],
     "raising": ["What happens when {call} runs?", "How does {call} end?"],
     "backward": [
-        "Find a call of {name} that returns {value}.", "For which input does {name} return {value}? Give one call.", "Which call of {name} could have produced {value}?",
+        "Find a call of {name} that returns {value}.",
+        "For which input does {name} return {value}? Give one call.",
+        "Which call of {name} could have produced {value}?",
         "The code returned {value}. Give a call of {name} that leads to this result.",
     ],
 }
+
 
 def question_of(story: Story, direction: str, voice: Voice) -> str:
     "The code and a natural question about it."
@@ -338,8 +404,16 @@ def tell(story: Story, direction: str, style: str, seed: int, max_tokens: int | 
     question = question_of(story, direction, Voice(f"question/{key}"))
     answer = answer_of(trace) if direction == "forward" else trace.call
     return Rationale(
-        id=f"{trace.id or 'case'}-{direction}-{style}", program=trace.program, code=trace.code, call=trace.call, output=trace.output, direction=direction, style=style,
-        question=question, rationale=text, answer=answer,
+        id=f"{trace.id or 'case'}-{direction}-{style}",
+        program=trace.program,
+        code=trace.code,
+        call=trace.call,
+        output=trace.output,
+        direction=direction,
+        style=style,
+        question=question,
+        rationale=text,
+        answer=answer,
     ), explain
 
 # %% ../nbs/04_narration.ipynb #69b807a8
@@ -407,6 +481,8 @@ def run(
             else:
                 yield result
 
-    results = map_partitions(narrate_partition, traces, run_dir=run_dir, name="narration", arguments=arguments, workers=workers, scheduler=scheduler, label="narrating")
+    results = map_partitions(
+        narrate_partition, traces, run_dir=run_dir, name="narration", arguments=arguments, workers=workers, scheduler=scheduler, label="narrating"
+    )
     count = write_jsonl(Path(run_dir) / "data" / "rationales.jsonl", kept(results))
     return {"read": len(traces), "accepted": count, "rejected": dict(sorted(rejected.items()))}

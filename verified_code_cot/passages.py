@@ -60,7 +60,11 @@ def label(explain: Explainer, turn: Turn) -> str:
     "The values of the loop variables in a turn: `` `i = 0`, `x = 'a'` ``; empty for `while`."
     names = target_names(turn.loop.node)
     texts = [(n, explain.state(turn.header, n)) for n in names]
-    return ", ".join(f"`{n} = {t}`" if "`" not in t and len(t) <= explain.limit and ("…" not in t or read(t) is not UNREAD) else f"{code(n)} is {explain.show(t)}" for n, t in texts if t is not None)
+    return ", ".join(
+        f"`{n} = {t}`" if "`" not in t and len(t) <= explain.limit and ("…" not in t or read(t) is not UNREAD) else f"{code(n)} is {explain.show(t)}"
+        for n, t in texts
+        if t is not None
+    )
 
 # %% ../nbs/03g_passages.ipynb #ed658274
 def times(count: int) -> str:
@@ -76,15 +80,22 @@ def introduction(explain: Explainer, loop: Loop) -> str:
     over, text = explain.source(node.iter), value_of(explain.story, loop.first, node.iter)
     if count == 0:
         if text is not None and read(text) is not UNREAD:
-            return explain.say("There is nothing in {o} ({v}), so the loop over it does not run at all. | The loop goes over {o}, which is empty ({v}), so its body never runs.", o=over, v=explain.show(text))
-        return explain.say("The loop over {o} has nothing to go over, so its body never runs. | {o} yields nothing, so the body of the loop never runs.", o=over)
+            return explain.say(
+                "There is nothing in {o} ({v}), so the loop over it does not run at all. | "
+                "The loop goes over {o}, which is empty ({v}), so its body never runs.",
+                o=over,
+                v=explain.show(text),
+            )
+        return explain.say(
+            "The loop over {o} has nothing to go over, so its body never runs. | {o} yields nothing, so the body of the loop never runs.", o=over
+        )
     end = outcome_of(loop, explain.story)
     what = counted(explain, loop, over, text)
     if end != "exhausted":
         return f"{what}; {explain.say('it does not get to the end | it is left early')}."
     return explain.say("{w}, so it runs {t}. | {w}: it runs {t}. | {w}, which makes {n}.", w=what, t=times(count), n=number(count, "iteration"))
 
-
+# %% ../nbs/03g_passages.ipynb #ee8b8843
 def counted(explain: Explainer, loop: Loop, over: str, text: str | None) -> str:
     "What a `for` loop goes over, in words."
     node = loop.node
@@ -106,10 +117,12 @@ def counted(explain: Explainer, loop: Loop, over: str, text: str | None) -> str:
     if kind(text) == "dict":
         return explain.say("the loop goes through the keys of {o} | the loop takes the keys of {o} one by one", o=over)
     if kind(text) in ("list", "tuple"):
-        return explain.say("the loop goes through the elements of {o} | the loop takes the elements of {o} one by one | the loop visits the elements of {o} in order", o=over)
+        return explain.say(
+            "the loop goes through the elements of {o} | the loop takes the elements of {o} one by one | the loop visits the elements of {o} in order", o=over
+        )
     return f"the loop goes over {over}"
 
-
+# %% ../nbs/03g_passages.ipynb #d16b6c53
 def while_introduction(explain: Explainer, loop: Loop) -> str:
     "The opening of a `while` loop; when its test fails at once, that is all."
     test = explain.source(loop.node.test)
@@ -117,7 +130,9 @@ def while_introduction(explain: Explainer, loop: Loop) -> str:
         clause, _ = condition(explain, loop.first, loop.node.test, False)
         return f"Before the first iteration, {clause}; the `while` loop does not run at all." if clause else "The `while` loop does not run at all."
     if isinstance(loop.node.test, ast.Constant):
-        return explain.say("The `while` loop has no end of its own; something inside it must stop it. | This `while` loop would go on for ever if nothing in it ended it.")
+        return explain.say(
+            "The `while` loop has no end of its own; something inside it must stop it. | This `while` loop would go on for ever if nothing in it ended it."
+        )
     return explain.say("The `while` loop goes on as long as {t} holds. | The body of the `while` loop is repeated as long as {t} is true.", t=test)
 
 # %% ../nbs/03g_passages.ipynb #4d752b2d
@@ -225,7 +240,11 @@ def gap(explain: Explainer, loop: Loop, start: int, stop: int) -> str:
         values = [explain.state(t.header, names[0]) for t in turns]
         if all(v is not None and len(v) <= 24 for v in values):
             shown_values = ", ".join(code(v) for v in values) if len(values) <= 8 else f"{code(values[0])}, {code(values[1])}, …, {code(values[-1])}"
-            span += f" (with {code(names[0])} being {shown_values})" if len(values) <= 8 else f" (with {code(names[0])} going from {code(values[0])} to {code(values[-1])})"
+            span += (
+                f" (with {code(names[0])} being {shown_values})"
+                if len(values) <= 8
+                else f" (with {code(names[0])} going from {code(values[0])} to {code(values[-1])})"
+            )
     same = {course(t) for t in turns}
     model = next((t for t in loop.turns[:start] if {course(t)} == same), None)
     if model is not None:
@@ -316,7 +335,9 @@ def loop_clauses(explain: Explainer, loop: Loop, detail: Detail, called: str = "
             clauses = tell_inline(explain, turn.items, inner)
             told = inline(clauses)
             if told:
-                turns.append(Clause(f"{explain.say('with | for') if values else explain.say('in its iteration | in inner iteration')} {values or turn.number}, {told}"))
+                turns.append(
+                    Clause(f"{explain.say('with | for') if values else explain.say('in its iteration | in inner iteration')} {values or turn.number}, {told}")
+                )
         return turns
     names = target_names(loop.node)
     span = ""
@@ -359,9 +380,19 @@ def call_clauses(explain: Explainer, moment: Moment, detail: Detail, most: int =
         return [*told[:2], Clause(f"and so on, through {len(calls)} calls in all, until {told[2].text}")]
     clauses = []
     for activation in calls:
-        short = detail.inner and detail.depth > 1 and len(activation.items) <= 4 and all(isinstance(i, Moment) and not own_calls(i) for i in activation.items) and activation.items
+        short = (
+            detail.inner
+            and detail.depth > 1
+            and len(activation.items) <= 4
+            and all(isinstance(i, Moment) and not own_calls(i) for i in activation.items)
+            and activation.items
+        )
         if activation.generator and detail.patient and detail.inner and activation.items:
-            clauses += [Clause(f"inside {code(activation.function)}, {inline(told)}")] if (told := tell_inline(explain, activation.items, replace(detail, inner=0, depth=0))) else []
+            clauses += (
+                [Clause(f"inside {code(activation.function)}, {inline(told)}")]
+                if (told := tell_inline(explain, activation.items, replace(detail, inner=0, depth=0)))
+                else []
+            )
             if not activation.end.yielded:
                 clauses.append(Clause(returned(explain, activation)))
         elif short and not activation.generator:
@@ -377,7 +408,11 @@ def tell_call(page: Page, activation: Activation, depth: int) -> None:
     explain = page.explain
     name = code(call_text(activation))
     if activation.generator:
-        page.add([*tell_inline(explain, activation.items, replace(page.detail, inner=0)), Clause(returned(explain, activation))] if not activation.end.yielded else tell_inline(explain, activation.items, replace(page.detail, inner=0)))
+        page.add(
+            [*tell_inline(explain, activation.items, replace(page.detail, inner=0)), Clause(returned(explain, activation))]
+            if not activation.end.yielded
+            else tell_inline(explain, activation.items, replace(page.detail, inner=0))
+        )
         return
     page.open(explain.say("This needs {c}, so we look inside. | Now {c} has to be worked out. | We step into {c}.", c=name) + arguments_of(explain, activation))
     tell_items(page, activation.items, depth + 1)

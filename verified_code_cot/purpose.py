@@ -16,6 +16,7 @@ from .words import Voice, code, joined
 # %% ../nbs/03e_purpose.ipynb #26076fb7
 Step = tuple[str, str]
 
+
 def third(verb: str) -> str:
     "The third person of a verb: `go` → `goes`, `try` → `tries`, `collect` → `collects`."
     if verb.endswith(("s", "sh", "ch", "x", "o")):
@@ -32,6 +33,7 @@ def says(step: Step) -> str:
 # %% ../nbs/03e_purpose.ipynb #09abde94
 CHANGING = {"append": "collect", "add": "collect", "appendleft": "collect", "extend": "collect", "push": "collect"}
 IN_PLACE = {"sort": "sort", "reverse": "reverse", "clear": "empty"}
+
 
 def steps_of_block(source: Source, body: list[ast.stmt], where: str = "") -> list[Step]:
     "The steps of a list of statements; `where` is the condition that they stand under, as words."
@@ -133,7 +135,11 @@ def assigned(source: Source, node: ast.Assign, where: str) -> list[Step]:
         return []
     if isinstance(target, ast.Subscript):
         return [("store", f"{code(source.text(node.value))} in {code(source.text(target))}{where}")]
-    if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple) and sorted(map(ast.unparse, target.elts)) == sorted(map(ast.unparse, node.value.elts)):
+    if (
+        isinstance(target, ast.Tuple)
+        and isinstance(node.value, ast.Tuple)
+        and sorted(map(ast.unparse, target.elts)) == sorted(map(ast.unparse, node.value.elts))
+    ):
         return [("swap", f"{joined([code(source.text(e)) for e in target.elts])}{where}")]
     return [("set", f"{code(source.text(target))} to {code(source.text(node.value))}{where}")]
 
@@ -178,7 +184,9 @@ def purpose(source: Source, function: ast.AST, voice: Voice) -> str:
     name, steps = code(function.name), steps_of_block(source, body_of(function))
     extra = ""
     if is_recursive(function):
-        extra += " " + voice.say("{n} calls itself, so the work is done by recursion. | It is recursive: {n} calls itself. | Since {n} calls itself, this is a recursion.", n=name)
+        extra += " " + voice.say(
+            "{n} calls itself, so the work is done by recursion. | It is recursive: {n} calls itself. | Since {n} calls itself, this is a recursion.", n=name
+        )
     if is_generator(function):
         extra += " " + voice.say("Being a generator, it hands out its values one at a time. | It is a generator, and works only as far as it is asked to.")
     if not steps:

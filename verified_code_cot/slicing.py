@@ -84,6 +84,7 @@ def defined(moment: Moment) -> set[str]:
 # %% ../nbs/03b_slicing.ipynb #ba127d85
 JUMPS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 
+
 class Dependence:
     "The definitions of a story, by frame and name, and the tests that decide over other moments."
 

@@ -102,6 +102,7 @@ TESTED = (ast.If, ast.While, ast.For, ast.AsyncFor, ast.Assert, ast.match_case)
 LOOPS = (ast.For, ast.While, ast.AsyncFor)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
+
 def place(node: ast.AST) -> tuple[int, int, int, int]:
     "Where an expression stands: line, column, last line, last column (from the syntax tree; columns in UTF-8 bytes)."
     return node.lineno, node.col_offset, node.end_lineno, node.end_col_offset
@@ -257,7 +258,7 @@ class _Frame:
 
 # %% ../nbs/03a_story.ipynb #5460c919
 class Story:
-    "An execution as a person sees it. `roots`: the outermost activations, in order; `moments`: all moments by step; `history`: what each variable was, by frame."
+    "An execution as a person sees it. `roots`: the outermost activations; `moments`: all moments by step; `history`: what each variable was, by frame."
 
     def __init__(self, trace: Trace):
         self.trace = trace

@@ -22,6 +22,7 @@ class _Unread:
 
 UNREAD = _Unread()
 
+
 @functools.lru_cache(maxsize=8192)
 def read(text: str) -> object:
     "The value that a canonical text stands for, or `UNREAD` when it is not a literal (do not change what you get)."
@@ -67,7 +68,16 @@ def joined(parts: list[str], last: str = "and") -> str:
 
 # %% ../nbs/03c_words.ipynb #5108c77f
 SIZED = {"list": "element", "tuple": "element", "set": "element", "frozenset": "element", "dict": "entry", "str": "character", "bytes": "byte"}
-ARTICLE = {"list": "a list", "tuple": "a tuple", "set": "a set", "frozenset": "a frozen set", "dict": "a dictionary", "str": "a string", "bytes": "a bytes object"}
+ARTICLE = {
+    "list": "a list",
+    "tuple": "a tuple",
+    "set": "a set",
+    "frozenset": "a frozen set",
+    "dict": "a dictionary",
+    "str": "a string",
+    "bytes": "a bytes object",
+}
+
 
 def described(text: str, ends: bool = False) -> str:
     "A long value in words: its type and how much it holds, as far as its text tells; with `ends`, also how it begins and ends."
@@ -133,88 +143,172 @@ class Voice:
 # %% ../nbs/03c_words.ipynb #fc22bc2f
 _PIECE = re.compile(r"[A-Za-z]{1,8}|[0-9]{1,3}|[^\sA-Za-z0-9]{1,2}|\n")
 
+
 def tokens(text: str) -> int:
     "About how many tokens a language model sees in a text."
     return sum(1 for _ in _PIECE.finditer(text))
 
 # %% ../nbs/03c_words.ipynb #f2a08fb8
 _CASE = {
-    "upper": "turns {r} into upper case", "lower": "turns {r} into lower case", "casefold": "folds the case of {r}, much as `lower` does",
-    "swapcase": "swaps upper and lower case in {r}", "title": "starts every word of {r} with a capital and makes the rest lower case",
+    "upper": "turns {r} into upper case",
+    "lower": "turns {r} into lower case",
+    "casefold": "folds the case of {r}, much as `lower` does",
+    "swapcase": "swaps upper and lower case in {r}",
+    "title": "starts every word of {r} with a capital and makes the rest lower case",
     "capitalize": "makes the first character of {r} upper case and the rest lower case",
 }
 _ASK = {
-    "isdigit": "consists of digits only", "isdecimal": "consists of decimal digits only", "isnumeric": "consists of numeric characters only",
-    "isalpha": "consists of letters only", "isalnum": "consists of letters and digits only", "isupper": "has cased letters, all of them upper case",
-    "islower": "has cased letters, all of them lower case", "isspace": "consists of whitespace only", "istitle": "is written like a title",
-    "isascii": "holds nothing but ASCII characters", "isidentifier": "is a valid Python identifier", "isprintable": "is printable throughout",
+    "isdigit": "consists of digits only",
+    "isdecimal": "consists of decimal digits only",
+    "isnumeric": "consists of numeric characters only",
+    "isalpha": "consists of letters only",
+    "isalnum": "consists of letters and digits only",
+    "isupper": "has cased letters, all of them upper case",
+    "islower": "has cased letters, all of them lower case",
+    "isspace": "consists of whitespace only",
+    "istitle": "is written like a title",
+    "isascii": "holds nothing but ASCII characters",
+    "isidentifier": "is a valid Python identifier",
+    "isprintable": "is printable throughout",
 }
 _STR = {
-    "strip": ("removes the whitespace at both ends of {r} | strips {r} of whitespace at both ends", "strips from both ends of {r} every character that is in {0}"),
+    "strip": (
+        "removes the whitespace at both ends of {r} | strips {r} of whitespace at both ends",
+        "strips from both ends of {r} every character that is in {0}",
+    ),
     "lstrip": ("removes the whitespace at the start of {r}", "strips from the start of {r} every character that is in {0}"),
     "rstrip": ("removes the whitespace at the end of {r}", "strips from the end of {r} every character that is in {0}"),
-    "split": ("splits {r} at whitespace | cuts {r} into its words", "cuts {r} at every {0} | splits {r} wherever {0} stands", "cuts {r} at {0}, at most {1} times"),
+    "split": (
+        "splits {r} at whitespace | cuts {r} into its words",
+        "cuts {r} at every {0} | splits {r} wherever {0} stands",
+        "cuts {r} at {0}, at most {1} times",
+    ),
     "rsplit": ("splits {r} at whitespace", "cuts {r} at every {0}", "cuts {r} at {0}, at most {1} times and from the right"),
     "splitlines": ("cuts {r} into lines", "cuts {r} into lines"),
-    "partition": (None, "cuts {r} in three around the first {0}"), "rpartition": (None, "cuts {r} in three around the last {0}"),
+    "partition": (None, "cuts {r} in three around the first {0}"),
+    "rpartition": (None, "cuts {r} in three around the last {0}"),
     "join": (None, "joins the strings in {0} with {r} between them | puts the strings in {0} together with {r} between them"),
     "replace": (None, None, "replaces every {0} in {r} by {1} | puts {1} in place of every {0} in {r}", "replaces {0} in {r} by {1}, at most {2} times"),
-    "find": (None, "looks for the first {0} in {r} (`-1` would mean that there is none)", "looks for the first {0} in {r} from index {1} on", "looks for {0} in {r} between the indices {1} and {2}"),
-    "rfind": (None, "looks for the last {0} in {r} (`-1` would mean that there is none)", "looks for the last {0} in {r} from index {1} on", "looks for the last {0} in {r} between the indices {1} and {2}"),
+    "find": (
+        None,
+        "looks for the first {0} in {r} (`-1` would mean that there is none)",
+        "looks for the first {0} in {r} from index {1} on",
+        "looks for {0} in {r} between the indices {1} and {2}",
+    ),
+    "rfind": (
+        None,
+        "looks for the last {0} in {r} (`-1` would mean that there is none)",
+        "looks for the last {0} in {r} from index {1} on",
+        "looks for the last {0} in {r} between the indices {1} and {2}",
+    ),
     "index": (None, "finds where {0} first stands in {r}", "finds where {0} first stands in {r} from index {1} on"),
     "rindex": (None, "finds where {0} last stands in {r}", "finds where {0} last stands in {r} from index {1} on"),
     "count": (None, "counts how often {0} occurs in {r} | counts the occurrences of {0} in {r}"),
-    "startswith": (None, "asks whether {r} starts with {0}"), "endswith": (None, "asks whether {r} ends with {0}"),
-    "removeprefix": (None, "takes {0} off the front of {r}, if it is there"), "removesuffix": (None, "takes {0} off the end of {r}, if it is there"),
+    "startswith": (None, "asks whether {r} starts with {0}"),
+    "endswith": (None, "asks whether {r} ends with {0}"),
+    "removeprefix": (None, "takes {0} off the front of {r}, if it is there"),
+    "removesuffix": (None, "takes {0} off the end of {r}, if it is there"),
     "zfill": (None, "puts zeros in front of {r} until it is {0} characters wide"),
     "ljust": (None, "fills {r} up with spaces on the right to a width of {0}", "fills {r} up with {1} on the right to a width of {0}"),
     "rjust": (None, "fills {r} up with spaces on the left to a width of {0}", "fills {r} up with {1} on the left to a width of {0}"),
     "center": (None, "fills {r} up with spaces on both sides to a width of {0}", "fills {r} up with {1} on both sides to a width of {0}"),
-    "encode": ("turns {r} into bytes", "encodes {r} as {0}"), "expandtabs": ("replaces the tabs in {r} by spaces", "replaces the tabs in {r} by spaces, for a tab width of {0}"),
-    "translate": (None, "exchanges the characters of {r} according to the table {0}"), "format": ("fills in the placeholders of {r}",) * 5,
+    "encode": ("turns {r} into bytes", "encodes {r} as {0}"),
+    "expandtabs": ("replaces the tabs in {r} by spaces", "replaces the tabs in {r} by spaces, for a tab width of {0}"),
+    "translate": (None, "exchanges the characters of {r} according to the table {0}"),
+    "format": ("fills in the placeholders of {r}",) * 5,
 }
 _LIST = {
-    "append": (None, "adds {0} at the end of {r} | appends {0} to {r}"), "extend": (None, "adds the elements of {0} at the end of {r} | extends {r} by the elements of {0}"),
+    "append": (None, "adds {0} at the end of {r} | appends {0} to {r}"),
+    "extend": (None, "adds the elements of {0} at the end of {r} | extends {r} by the elements of {0}"),
     "insert": (None, None, "puts {1} into {r} at index {0} | inserts {1} into {r} at index {0}"),
-    "pop": ("takes the last element off {r}", "takes the element at index {0} out of {r}"), "remove": (None, "removes the first {0} from {r}"),
-    "clear": ("empties {r}",), "copy": ("makes a copy of {r}",), "reverse": ("turns the order of {r} around, in place | reverses {r} in place",),
-    "sort": ("sorts {r} in place", ), "index": (None, "finds the index of the first {0} in {r}", "finds the index of the first {0} in {r} from index {1} on"),
+    "pop": ("takes the last element off {r}", "takes the element at index {0} out of {r}"),
+    "remove": (None, "removes the first {0} from {r}"),
+    "clear": ("empties {r}",),
+    "copy": ("makes a copy of {r}",),
+    "reverse": ("turns the order of {r} around, in place | reverses {r} in place",),
+    "sort": ("sorts {r} in place",),
+    "index": (None, "finds the index of the first {0} in {r}", "finds the index of the first {0} in {r} from index {1} on"),
     "count": (None, "counts how often {0} occurs in {r} | counts the occurrences of {0} in {r}"),
 }
 _DICT = {
-    "get": (None, "looks up the key {0} in {r}", "looks up the key {0} in {r}, with {1} to fall back on"), "items": ("lists the pairs of key and value in {r}",),
-    "keys": ("lists the keys of {r}",), "values": ("lists the values of {r}",), "clear": ("empties {r}",), "copy": ("makes a copy of {r}",),
-    "pop": (None, "takes the key {0} out of {r}", "takes the key {0} out of {r}, with {1} to fall back on"), "popitem": ("takes the last entry out of {r}",),
-    "setdefault": (None, "looks up the key {0} in {r}, adding it first if it is missing", "looks up the key {0} in {r}, storing {1} there first if it is missing"),
-    "update": (None, "copies the entries of {0} into {r}"), "fromkeys": (None, "makes a dictionary with the keys in {0}", "makes a dictionary with the keys in {0}, each with the value {1}"),
+    "get": (None, "looks up the key {0} in {r}", "looks up the key {0} in {r}, with {1} to fall back on"),
+    "items": ("lists the pairs of key and value in {r}",),
+    "keys": ("lists the keys of {r}",),
+    "values": ("lists the values of {r}",),
+    "clear": ("empties {r}",),
+    "copy": ("makes a copy of {r}",),
+    "pop": (None, "takes the key {0} out of {r}", "takes the key {0} out of {r}, with {1} to fall back on"),
+    "popitem": ("takes the last entry out of {r}",),
+    "setdefault": (
+        None,
+        "looks up the key {0} in {r}, adding it first if it is missing",
+        "looks up the key {0} in {r}, storing {1} there first if it is missing",
+    ),
+    "update": (None, "copies the entries of {0} into {r}"),
+    "fromkeys": (None, "makes a dictionary with the keys in {0}", "makes a dictionary with the keys in {0}, each with the value {1}"),
 }
 _SET = {
-    "add": (None, "puts {0} into {r}"), "discard": (None, "removes {0} from {r} if it is there"), "remove": (None, "removes {0} from {r}"), "clear": ("empties {r}",),
-    "copy": ("makes a copy of {r}",), "union": (None, "unites {r} with {0}"), "intersection": (None, "keeps what {r} and {0} have in common"),
-    "difference": (None, "keeps what is in {r} but not in {0}"), "symmetric_difference": (None, "keeps what is in just one of {r} and {0}"), "update": (None, "puts everything in {0} into {r}"),
-    "issubset": (None, "asks whether everything in {r} is in {0} too"), "issuperset": (None, "asks whether everything in {0} is in {r} too"), "isdisjoint": (None, "asks whether {r} and {0} have nothing in common"),
+    "add": (None, "puts {0} into {r}"),
+    "discard": (None, "removes {0} from {r} if it is there"),
+    "remove": (None, "removes {0} from {r}"),
+    "clear": ("empties {r}",),
+    "copy": ("makes a copy of {r}",),
+    "union": (None, "unites {r} with {0}"),
+    "intersection": (None, "keeps what {r} and {0} have in common"),
+    "difference": (None, "keeps what is in {r} but not in {0}"),
+    "symmetric_difference": (None, "keeps what is in just one of {r} and {0}"),
+    "update": (None, "puts everything in {0} into {r}"),
+    "issubset": (None, "asks whether everything in {r} is in {0} too"),
+    "issuperset": (None, "asks whether everything in {0} is in {r} too"),
+    "isdisjoint": (None, "asks whether {r} and {0} have nothing in common"),
 }
 METHODS = {
     "str": {**{m: (p,) for m, p in _CASE.items()}, **{m: (f"asks whether {{r}} {p}",) for m, p in _ASK.items()}, **_STR},
-    "list": _LIST, "dict": _DICT, "set": _SET, "tuple": {"index": _LIST["index"], "count": _LIST["count"]}, "frozenset": _SET,
+    "list": _LIST,
+    "dict": _DICT,
+    "set": _SET,
+    "tuple": {"index": _LIST["index"], "count": _LIST["count"]},
+    "frozenset": _SET,
 }
 
 # %% ../nbs/03c_words.ipynb #aa866788
 FUNCTIONS_OF_PYTHON = {
-    "len": (None, "counts what is in {0} | is the length of {0}"), "sum": (None, "adds up {0}", "adds up {0}, starting from {1}"), "sorted": (None, "puts the elements of {0} in order"),
+    "len": (None, "counts what is in {0} | is the length of {0}"),
+    "sum": (None, "adds up {0}", "adds up {0}, starting from {1}"),
+    "sorted": (None, "puts the elements of {0} in order"),
     "min": (None, "is the smallest element of {0}", "is the smaller of {0} and {1}", "is the smallest of {0}, {1} and {2}"),
     "max": (None, "is the largest element of {0}", "is the larger of {0} and {1}", "is the largest of {0}, {1} and {2}"),
-    "abs": (None, "drops the sign of {0}"), "round": (None, "rounds {0} to a whole number", "rounds {0} to {1} decimals"), "int": (None, "makes {0} a whole number", "reads {0} as a number in base {1}"),
-    "float": (None, "makes {0} a float"), "str": (None, "writes {0} as a string"), "bool": (None, "asks whether {0} counts as true"), "list": ("makes an empty list", "makes a list of what is in {0}"),
-    "tuple": ("makes an empty tuple", "makes a tuple of what is in {0}"), "set": ("makes an empty set", "makes a set of what is in {0}, so that nothing is in it twice"),
-    "dict": ("makes an empty dictionary", "makes a dictionary from {0}"), "reversed": (None, "goes through {0} backwards"), "enumerate": (None, "numbers the elements of {0} from 0", "numbers the elements of {0} from {1}"),
-    "zip": (None, None, "pairs up {0} and {1}", "lines up {0}, {1} and {2}"), "range": (None, "counts from 0 up to, not including, {0}", "counts from {0} up to, not including, {1}"),
-    "any": (None, "asks whether at least one is true in {0}"), "all": (None, "asks whether all are true in {0}"), "map": (None, None, "applies {0} to everything in {1}"),
-    "filter": (None, None, "keeps what {0} accepts of {1}"), "ord": (None, "is the code point of {0}"), "chr": (None, "is the character with the code point {0}"),
-    "isinstance": (None, None, "asks whether {0} is of the type {1}"), "type": (None, "is the type of {0}"), "divmod": (None, None, "divides {0} by {1} and gives quotient and remainder"),
-    "pow": (None, None, "raises {0} to the power {1}", "raises {0} to the power {1}, modulo {2}"), "next": (None, "takes the next value from {0}", "takes the next value from {0}, or {1} when there is none"),
-    "bin": (None, "writes {0} in binary"), "hex": (None, "writes {0} in hexadecimal"), "iter": (None, "makes an iterator over {0}"), "id": (None, "is the identity of {0}"),
+    "abs": (None, "drops the sign of {0}"),
+    "round": (None, "rounds {0} to a whole number", "rounds {0} to {1} decimals"),
+    "int": (None, "makes {0} a whole number", "reads {0} as a number in base {1}"),
+    "float": (None, "makes {0} a float"),
+    "str": (None, "writes {0} as a string"),
+    "bool": (None, "asks whether {0} counts as true"),
+    "list": ("makes an empty list", "makes a list of what is in {0}"),
+    "tuple": ("makes an empty tuple", "makes a tuple of what is in {0}"),
+    "set": ("makes an empty set", "makes a set of what is in {0}, so that nothing is in it twice"),
+    "dict": ("makes an empty dictionary", "makes a dictionary from {0}"),
+    "reversed": (None, "goes through {0} backwards"),
+    "enumerate": (None, "numbers the elements of {0} from 0", "numbers the elements of {0} from {1}"),
+    "zip": (None, None, "pairs up {0} and {1}", "lines up {0}, {1} and {2}"),
+    "range": (None, "counts from 0 up to, not including, {0}", "counts from {0} up to, not including, {1}"),
+    "any": (None, "asks whether at least one is true in {0}"),
+    "all": (None, "asks whether all are true in {0}"),
+    "map": (None, None, "applies {0} to everything in {1}"),
+    "filter": (None, None, "keeps what {0} accepts of {1}"),
+    "ord": (None, "is the code point of {0}"),
+    "chr": (None, "is the character with the code point {0}"),
+    "isinstance": (None, None, "asks whether {0} is of the type {1}"),
+    "type": (None, "is the type of {0}"),
+    "divmod": (None, None, "divides {0} by {1} and gives quotient and remainder"),
+    "pow": (None, None, "raises {0} to the power {1}", "raises {0} to the power {1}, modulo {2}"),
+    "next": (None, "takes the next value from {0}", "takes the next value from {0}, or {1} when there is none"),
+    "bin": (None, "writes {0} in binary"),
+    "hex": (None, "writes {0} in hexadecimal"),
+    "iter": (None, "makes an iterator over {0}"),
+    "id": (None, "is the identity of {0}"),
 }
+
 
 def verb_phrase(
     receiver: str | None,  # the type of what the method is called on; None for a function
@@ -228,14 +322,32 @@ def verb_phrase(
 
 # %% ../nbs/03c_words.ipynb #5842e1b8
 REMARKS = {
-    ("list", "sort"): "`sort` rearranges the list itself and returns nothing", ("list", "reverse"): "`reverse` works on the list itself and returns nothing",
-    ("list", "append"): "`append` changes the list itself, so no assignment is needed", ("list", "extend"): "`extend` takes over the elements one by one, where `append` would add the whole list as one element",
-    ("list", "pop"): "`pop` both removes an element and gives it back", ("list", "insert"): "`insert` moves everything from that index on one place to the right", ("list", "remove"): "`remove` takes out the first match only",
-    ("list", "copy"): "changes to the copy leave the original alone", ("str", "join"): "`join` is called on the separator, not on the list", ("str", "strip"): "`strip` leaves the inside of the string alone",
-    ("str", "replace"): "strings cannot be changed, so `replace` makes a new one", ("str", "upper"): "strings cannot be changed, so this is a new one", ("str", "lower"): "strings cannot be changed, so this is a new one",
-    ("str", "find"): "`find` gives `-1` when there is no match, where `index` would raise an exception", ("str", "split"): "`split` returns a list of strings", ("str", "isdigit"): "for an empty string `isdigit` would be `False`",
-    ("str", "isalpha"): "for an empty string `isalpha` would be `False`", ("dict", "get"): "`get` does not raise an exception for a missing key", ("dict", "items"): "`items` gives pairs of key and value, in the order of insertion",
-    ("dict", "setdefault"): "`setdefault` never overwrites a key that is there", ("dict", "popitem"): "`popitem` takes the entry that was inserted last", ("dict", "update"): "for a key that both have, `update` takes the new value",
-    ("set", "add"): "adding something that a set holds already changes nothing", (None, "range"): "`range` stops before its end", (None, "sorted"): "`sorted` makes a new list and leaves its argument alone",
-    (None, "enumerate"): "`enumerate` counts from 0 unless it is told otherwise", (None, "zip"): "`zip` stops with the shortest of its arguments", (None, "set"): "a set has no order and keeps each element once",
+    ("list", "sort"): "`sort` rearranges the list itself and returns nothing",
+    ("list", "reverse"): "`reverse` works on the list itself and returns nothing",
+    ("list", "append"): "`append` changes the list itself, so no assignment is needed",
+    ("list", "extend"): "`extend` takes over the elements one by one, where `append` would add the whole list as one element",
+    ("list", "pop"): "`pop` both removes an element and gives it back",
+    ("list", "insert"): "`insert` moves everything from that index on one place to the right",
+    ("list", "remove"): "`remove` takes out the first match only",
+    ("list", "copy"): "changes to the copy leave the original alone",
+    ("str", "join"): "`join` is called on the separator, not on the list",
+    ("str", "strip"): "`strip` leaves the inside of the string alone",
+    ("str", "replace"): "strings cannot be changed, so `replace` makes a new one",
+    ("str", "upper"): "strings cannot be changed, so this is a new one",
+    ("str", "lower"): "strings cannot be changed, so this is a new one",
+    ("str", "find"): "`find` gives `-1` when there is no match, where `index` would raise an exception",
+    ("str", "split"): "`split` returns a list of strings",
+    ("str", "isdigit"): "for an empty string `isdigit` would be `False`",
+    ("str", "isalpha"): "for an empty string `isalpha` would be `False`",
+    ("dict", "get"): "`get` does not raise an exception for a missing key",
+    ("dict", "items"): "`items` gives pairs of key and value, in the order of insertion",
+    ("dict", "setdefault"): "`setdefault` never overwrites a key that is there",
+    ("dict", "popitem"): "`popitem` takes the entry that was inserted last",
+    ("dict", "update"): "for a key that both have, `update` takes the new value",
+    ("set", "add"): "adding something that a set holds already changes nothing",
+    (None, "range"): "`range` stops before its end",
+    (None, "sorted"): "`sorted` makes a new list and leaves its argument alone",
+    (None, "enumerate"): "`enumerate` counts from 0 unless it is told otherwise",
+    (None, "zip"): "`zip` stops with the shortest of its arguments",
+    (None, "set"): "a set has no order and keeps each element once",
 }
