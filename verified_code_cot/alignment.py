@@ -6,8 +6,8 @@
 __all__ = ['NEAREST', 'WEIGHT', 'Window', 'Costs', 'Placed', 'Leaf', 'Station', 'tree_of', 'leaves_under', 'in_window', 'chosen',
            'whole_run', 'steady', 'laps_within', 'value_fits', 'ordinal_fits', 'candidates', 'laps_meant',
            'call_windows', 'State', 'better', 'Search', 'lay_leaf', 'overtaken', 'reachable', 'timeless', 'unchecked',
-           'against', 'shown', 'refuted', 'lay_station', 'lay_each', 'exists_first', 'existence', 'never', 'left_early',
-           'pin_text', 'align']
+           'against', 'shown', 'refuted', 'lay_station', 'lay_each', 'exists_first', 'existence', 'never',
+           'told_in_vain', 'left_early', 'pin_text', 'align']
 
 # %% ../nbs/06b_alignment.ipynb #09b73659
 from bisect import bisect_right
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .claims import Claim, Pin
-from .forms import Grounding, targets_at
+from .forms import Grounding
 from .grounding import Execution, Fact, Lap, agrees, literal, value_at
 from .rendering import canonical
 
@@ -96,7 +96,7 @@ def leaves_under(nodes: Iterable[Any]) -> list[Leaf]:
 # %% ../nbs/06b_alignment.ipynb #699f3729
 def in_window(facts: Sequence[Fact], window: Window) -> list[Fact]:
     "The facts that overlap a window, clipped to it."
-    return [replace(f, first=max(f.first, window.first), last=min(f.last, window.last), written=f.written and f.first >= window.first)
+    return [f._replace(first=max(f.first, window.first), last=min(f.last, window.last), written=f.written and f.first >= window.first)
             for f in facts if f.first <= window.last and f.last >= window.first]
 
 def chosen(grounding: Grounding, window: Window) -> list[Fact]:
@@ -131,14 +131,14 @@ def whole_run(facts: list[Fact], moment: str, window: Window) -> list[Fact]:
 def steady(facts: list[Fact], window: Window) -> list[Fact]:
     "For \"remains\": within a lap, the last value, which must have been there when the lap began."
     if window.lap is None:
-        return [f if f.holds is not None else replace(f, holds=True if f.last > f.first else None) for f in facts]
+        return [f if f.holds is not None else f._replace(holds=True if f.last > f.first else None) for f in facts]
     last_of = {f.frame: f for f in facts}
     found = []
     for fact in last_of.values():
         unchanged = not fact.written or fact.first <= window.first or fact.order is not None  # an evaluation writes nothing
         holds = unchanged if fact.holds is None else fact.holds and unchanged
         value = fact.value if unchanged or fact.holds is False else f"{fact.value}, just written"
-        found.append(replace(fact, holds=holds, value=value if fact.holds is not None else ("unchanged" if unchanged else f"changed to {fact.value}")))
+        found.append(fact._replace(holds=holds, value=value if fact.holds is not None else ("unchanged" if unchanged else f"changed to {fact.value}")))
     return found
 
 # %% ../nbs/06b_alignment.ipynb #3ba1db9e
@@ -152,7 +152,7 @@ def value_fits(execution: Execution, lap: Lap, pin: Pin) -> bool | None:
     text = canonical(pin.value) if pin.value else None
     if text is None:
         return None
-    targets = targets_at(execution, lap)
+    targets = execution.targets[lap]
     if pin.name and pin.name in targets:
         return bool(agrees("==", targets[pin.name], text))
     if pin.name and pin.name in execution.timelines:
@@ -198,6 +198,9 @@ def candidates(
 
 def laps_meant(execution: Execution, pin: Pin, window: Window) -> list[Lap]:
     "The laps of the loop that a heading speaks of: the one that binds its name, else a `while` whose state it tells, else the outermost."
+    known = execution.laps_by.get((pin.name or "", canonical(pin.value) or "")) if pin.name and pin.value else None
+    if known and len(execution.laps) > 256:  # of many laps, the index knows the few that fit
+        return [lap for lap in known if window.first <= lap.first and lap.last <= window.last]
     inside = laps_within(execution, window)
     binding = [lap for lap in inside if pin.name in execution.loops[lap.line].targets]
     if binding or any(pin.name in loop.targets for loop in execution.loops.values()):
@@ -228,7 +231,7 @@ class State:
     lap: tuple[int, int] | None = None  # (line, first moment) of the last heading's lap
     choices: Any = None  # linked list: (previous choices, leaf index, Placed)
 
-def better(states: Iterable[State], width: int = 24) -> list[State]:
+def better(states: Iterable[State], width: int = 16) -> list[State]:
     "The states that are not worse in both cost and moment than another one."
     kept: list[State] = []
     for state in sorted(states, key=lambda s: (round(s.cost, 6), s.moment)):
@@ -378,7 +381,7 @@ def lay_station(search: Search, station: Station, window: Window, states: list[S
     costs, options = search.costs, candidates(search.execution, station.pin, window)
     if station.pin.kind != "iteration" or not search.execution.laps:
         return [final for w, _ in options[:NEAREST] or [(window, 0.0)] for final in search.nodes(station.children, w, states)]
-    found = []
+    found, ghosts = [], never(search, station, window, states[0].moment)
     for state in states:
         ahead = [o for o in options if o[0].first >= state.moment or o[0].last >= state.moment][:NEAREST]
         behind = [o for o in options if o not in ahead][-NEAREST:]
@@ -395,7 +398,7 @@ def lay_station(search: Search, station: Station, window: Window, states: list[S
             start = replace(state, cost=state.cost + costs.no_heading)
             found.extend(search.nodes(exists_first(station, False), window, [start]))
         else:
-            found.append(never(search, station, window, state))
+            found.append(told_in_vain(state, search.costs, ghosts))
     return found
 
 def lay_each(search: Search, station: Station, window: Window, states: list[State]) -> list[State]:
@@ -426,21 +429,28 @@ def existence(grounding: Grounding, fits: bool) -> Grounding:
     return replace(grounding, facts=(Fact(0, 0, observed, holds=fits),), timeless=True)
 
 # %% ../nbs/06b_alignment.ipynb #eed8a9c8
-def never(search: Search, station: Station, window: Window, state: State) -> State:
-    "The station on no lap: what stands under it is told of an iteration that never happened."
-    cost, choices = state.cost + search.costs.never, state.choices
-    observed = f"no iteration with {pin_text(station.pin)}"
+def never(search: Search, station: Station, window: Window, moment: int) -> list[tuple[int, Placed, bool]]:
+    "What stands under a heading that fits no lap, as (claim, verdict, whether it costs): it is told of what never happened."
+    observed, early, found = f"no iteration with {pin_text(station.pin)}", left_early(search.execution, station.pin), []
     for leaf in leaves_under(station.children):
         settled = timeless(leaf)
         usable = [g for g in leaf.groundings if g.note is None]
-        if settled is None and any(g.moment == "exists" for g in usable) and left_early(search.execution, station.pin):
-            settled = Placed("unverifiable", replace(usable[0], note="the loop is left before that iteration"), reason="cannot_check")
-        if settled is None and usable:
-            wrong = against(leaf, [(g, chosen(g, window)) for g in usable], window, state.moment)
+        if settled is not None or not usable:
+            found.append((leaf.index, settled or unchecked(leaf) or Placed("unverifiable", reason="cannot_check"), False))
+        elif early and any(g.moment == "exists" for g in usable):
+            note = replace(usable[0], note="the loop is left before that iteration")
+            found.append((leaf.index, Placed("unverifiable", note, reason="cannot_check"), False))
+        else:
+            wrong = against(leaf, [(g, chosen(g, window)) for g in usable], window, moment)
             seen = wrong.observed if wrong and wrong.reason == "false" else observed
-            settled = Placed("contradicted", usable[0], wrong.fact if wrong else None, seen, "never_happened")
-            cost += 1.0
-        choices = (choices, leaf.index, settled or unchecked(leaf) or Placed("unverifiable", reason="cannot_check"))
+            found.append((leaf.index, Placed("contradicted", usable[0], wrong.fact if wrong else None, seen, "never_happened"), True))
+    return found
+
+def told_in_vain(state: State, costs: Costs, ghosts: list[tuple[int, Placed, bool]]) -> State:
+    "A state after a heading that fits no lap."
+    cost, choices = state.cost + costs.never, state.choices
+    for index, placed, costly in ghosts:
+        choices, cost = (choices, index, placed), cost + costly
     return replace(state, cost=cost, choices=choices)
 
 def left_early(execution: Execution, pin: Pin) -> bool:

@@ -5,21 +5,22 @@
 # %% auto #0
 __all__ = ['BUILTINS', 'GROUNDERS', 'Grounding', 'Asked', 'once', 'unsayable', 'variables_of', 'definitions_of', 'filled',
            'substituted', 'without_lap', 'open_names', 'unknown_names', 'evaluations_of', 'instances_of', 'compared',
-           'side_by_side', 'ground_value', 'supposed', 'stored_into', 'is_stored', 'told_directly', 'of_other_kind',
-           'ground_relation', 'just_written', 'ground_unknown', 'is_closed', 'parts_of', 'operands', 'operand_at',
-           'filled_in', 'with_values', 'ground_closed', 'ground_operands', 'truths', 'ground_outcome',
+           'near', 'side_by_side', 'ground_value', 'supposed', 'stored_into', 'is_stored', 'told_directly',
+           'of_other_kind', 'ground_relation', 'just_written', 'ground_unknown', 'is_closed', 'parts_of', 'operands',
+           'operand_at', 'filled_in', 'with_values', 'ground_closed', 'ground_operands', 'truths', 'ground_outcome',
            'ground_next_test', 'is_for', 'branches_of', 'lines_meant', 'ground_branch', 'Run', 'runs_of',
-           'ground_skipped_loop', 'ground_end', 'runs_meant', 'ground_count', 'ground_comprehension_count',
-           'targets_at', 'visited', 'ground_visits', 'ground_over', 'visits_hold', 'changes_of', 'occurrences',
-           'grew_at_end', 'number', 'effect_holds', 'ground_effect', 'support_only', 'effects', 'item_of', 'element_at',
-           'ground_unchanged', 'ground_return', 'ground_produced', 'of_one_kind', 'is_meant', 'ground_mention',
-           'ground_maps', 'entries', 'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of',
-           'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple',
-           'ground_necessity', 'ground_exists', 'ground']
+           'ground_skipped_loop', 'ground_end', 'runs_meant', 'ground_count', 'ground_comprehension_count', 'visited',
+           'ground_visits', 'ground_over', 'visits_hold', 'changes_of', 'occurrences', 'grew_at_end', 'number',
+           'effect_holds', 'ground_effect', 'support_only', 'effects', 'item_of', 'element_at', 'ground_unchanged',
+           'ground_return', 'ground_produced', 'of_one_kind', 'is_meant', 'ground_mention', 'ground_maps', 'entries',
+           'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer',
+           'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity',
+           'ground_exists', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
 import builtins
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -137,8 +138,8 @@ def without_lap(asked: Asked) -> dict[str, str]:
     execution, found = asked.execution, {}
     for pin in asked.claim.pins:
         if pin.kind == "iteration" and pin.name and pin.value is not None and (text := canonical(pin.value)) is not None:
-            seen = execution.timelines.get(pin.name, [])
-            if seen and not any(agrees("==", fact.value, text) for fact in seen):
+            seen = execution.values_of(pin.name)
+            if seen and text not in seen and not any(agrees("==", value, text) for value in (seen if len(seen) < 64 else ())):
                 found[pin.name] = pin.value
     return found
 
@@ -157,11 +158,13 @@ def unknown_names(asked: Asked, source: str) -> frozenset[str]:
 def evaluations_of(execution: Execution, source: str) -> list[Fact]:
     "All evaluations of an expression that stands in the program's source, in order; none where it does not stand there."
     spelling = normal(source)
+    if spelling in execution.evaluated:
+        return execution.evaluated[spelling]
     sites = [p.site for p in execution.places.values() if p.source == spelling and p.kind != "target"]
-    if not sites:
-        return instances_of(execution, source)
     facts = [fact for site in sites for fact in execution.evaluations.get(site, [])]
-    return sorted(facts, key=lambda fact: fact.order or 0)
+    found = sorted(facts, key=lambda fact: fact.order or 0) if sites else instances_of(execution, source)
+    execution.evaluated[spelling] = found
+    return found
 
 def instances_of(execution: Execution, source: str) -> list[Fact]:
     "The evaluations of the source's `res[i]` in which it was the `res[-4]` that a claim speaks of."
@@ -180,7 +183,19 @@ def instances_of(execution: Execution, source: str) -> list[Fact]:
 
 def compared(facts: list[Fact], relation: str, claimed: str) -> tuple[Fact, ...]:
     "The facts, each with whether `fact RELATION claimed`."
-    return tuple(replace(fact, holds=agrees(relation, fact.value, claimed)) for fact in facts)
+    return tuple(fact._replace(holds=agrees(relation, fact.value, claimed)) for fact in facts)
+
+def near(asked: Asked, facts: list[Fact], most: int = 256) -> list[Fact]:
+    "Of many facts, those within the laps that the claim's headings name by value or ordinal: the others cannot be meant."
+    keys = [(pin.name or "", canonical(pin.value) or "") if pin.value else ("", str(pin.ordinal)) for pin in asked.claim.pins if pin.kind == "iteration"]
+    laps = [lap for key in keys for lap in asked.execution.laps_by.get(key, [])]
+    if len(facts) <= most or not laps or len(laps) > 32:
+        return facts
+    found = {}
+    for lap in laps:
+        at, until = (bisect_right(facts, moment, key=lambda fact: fact.first) for moment in (lap.first, lap.last))
+        found.update((fact, None) for fact in facts[max(at - 8, 0):until] if fact.last >= lap.first)
+    return sorted(found, key=lambda fact: (fact.first, fact.order or 0))
 
 # %% ../nbs/06a_forms.ipynb #41e626de
 def side_by_side(
@@ -196,7 +211,7 @@ def side_by_side(
         for other in by_frame[one.frame]:
             first, last = max(one.first, other.first), min(one.last, other.last)
             if first <= last:
-                found.append(replace(one, first=first, last=last, holds=agrees(relation, one.value, other.value),
+                found.append(one._replace(first=first, last=last, holds=agrees(relation, one.value, other.value),
                                      claimed=other.value, written=one.written and first == one.first))
             elif other.first > one.last:
                 break
@@ -223,10 +238,10 @@ def ground_value(asked: Asked) -> Grounding:
                                    if not subject.isidentifier() else [], lambda: watch(asked.execution, subject))
     if claimed is None or claimed.startswith("!"):
         return unsayable(value, "the claimed value cannot be evaluated")
-    now, later = (own, state) if own else (state, [])
+    now, later = (near(asked, own), near(asked, state)) if own else (near(asked, state), [])
     if own and (isinstance(parsed(subject), ast.Attribute) or is_stored(asked.execution.trace.code, subject)):
         # `items[1]` may be what the program reads, or what it has just put there
-        now, later = sorted(own + state, key=lambda f: f.first), []
+        now, later = sorted(now + later, key=lambda f: f.first), []
     if now and not told_directly(asked, subject) and all(of_other_kind(claimed, fact.value) for fact in now):
         return unsayable(claimed, f"{subject} never is a value of that kind, so the sentence is likely to speak of something else")
     facts = compared(now, reading.relation, claimed)
@@ -279,7 +294,7 @@ def just_written(facts: tuple[Fact, ...], left: list[Fact], right: list[Fact], r
     for one in left:
         before = value_at(right, one.first - 1, one.frame) if one.first else None
         if before is not None and agrees(relation, one.value, before.value):
-            found.append(replace(one, holds=True, claimed=before.value))
+            found.append(one._replace(holds=True, claimed=before.value))
     return tuple(found)
 
 def ground_unknown(asked: Asked, subject: str, name: str, value: str) -> Grounding:
@@ -372,7 +387,7 @@ def filled_in(
             agree = [agrees("==", seen, said) for seen, said in zip(there, claimed, strict=True)]
             holds = None if None in agree else all(agree)
             shown = with_values(place.node, [p for p, _ in pairs], there)
-            found.append(replace(whole, value=shown, holds=holds))
+            found.append(whole._replace(value=shown, holds=holds))
     return sorted(found, key=lambda fact: fact.order)
 
 def with_values(node: ast.expr, places: list[ast.expr], texts: list[str]) -> str:
@@ -425,7 +440,7 @@ def ground_operands(asked: Asked) -> Grounding:
 # %% ../nbs/06a_forms.ipynb #726f0141
 def truths(facts: list[Fact], wanted: bool) -> tuple[Fact, ...]:
     "The facts as truth values, each with whether it is the one that was claimed."
-    return tuple(replace(f, value=str(truth(f.value)), holds=truth(f.value) == wanted) for f in facts)
+    return tuple(f._replace(value=str(truth(f.value)), holds=truth(f.value) == wanted) for f in facts)
 
 def ground_outcome(asked: Asked) -> Grounding:
     "The truth of a test."
@@ -443,7 +458,7 @@ def ground_outcome(asked: Asked) -> Grounding:
     if unknown := unknown_names(asked, subject):
         return ground_unknown(asked, subject, sorted(unknown)[0], str(wanted))
     own, state = together(lambda: evaluations_of(asked.execution, subject), lambda: watch(asked.execution, subject))
-    now, later = (own, state) if own else (state, [])
+    now, later = (near(asked, own), near(asked, state)) if own else (near(asked, state), [])
     facts = truths(now, wanted)
     if supposed(asked, facts):
         return once(str(wanted), facts[0].value, facts[0].holds, subject=subject)
@@ -574,23 +589,15 @@ def ground_comprehension_count(asked: Asked, claimed: str) -> Grounding:
         if place.kind == "target":
             for fact in asked.execution.evaluations.get(place.site, []):
                 steps[place.site, fact.first].append(fact)
-    facts = [replace(some[0], value=str(len(some))) for some in steps.values()]
+    facts = [some[0]._replace(value=str(len(some))) for some in steps.values()]
     if not facts:
         return unsayable(claimed, "the program has no loop that was reached")
     return Grounding(claimed, compared(facts, asked.reading.relation, claimed), subject="number of rounds", moment="end")
 
 # %% ../nbs/06a_forms.ipynb #6d85889b
-def targets_at(execution: Execution, lap: Lap) -> dict[str, str]:
-    "The loop variables of one lap with their values at its start."
-    found = {}
-    for name in execution.loops[lap.line].targets if lap.line in execution.loops else ():
-        if seen := value_at(execution.timelines.get(name, []), lap.first, lap.frame):
-            found[name] = seen.value
-    return found
-
 def visited(execution: Execution, run: Run) -> str:
     "What the laps of a run visited, as the text of a list (of the only target, or of tuples of all)."
-    rows = [tuple(targets_at(execution, lap).values()) for lap in run.laps]
+    rows = [tuple(execution.targets[lap].values()) for lap in run.laps]
     return "[" + ", ".join(row[0] if len(row) == 1 else f"({', '.join(row)})" for row in rows) + "]"
 
 def ground_visits(asked: Asked) -> Grounding:
@@ -798,7 +805,7 @@ def element_at(item: Any, moment: int, frame: int) -> Any:
 # %% ../nbs/06a_forms.ipynb #94faa6db
 def ground_unchanged(asked: Asked, names: list[str]) -> Grounding:
     "Something stays as it is: true of every stretch in which it is not written."
-    facts = tuple(replace(f, holds=None) for name in names for f in asked.execution.timelines.get(name, []))
+    facts = tuple(f._replace(holds=None) for name in names for f in asked.execution.timelines.get(name, []))
     if not facts:
         return unsayable("unchanged", "it is not said what stays unchanged")
     return Grounding("unchanged", facts, subject=" and ".join(names[:1]) or "state", moment="unchanged-since")
@@ -832,7 +839,7 @@ def ground_return(asked: Asked) -> Grounding:
 
 def _until_end(facts: list[Fact], execution: Execution) -> list[Fact]:
     "Evaluations stretched to the end of their statement's effects, so that a return event finds the value returned."
-    return [replace(fact, last=min(fact.first + 1, execution.end)) for fact in facts]
+    return [fact._replace(last=min(fact.first + 1, execution.end)) for fact in facts]
 
 # %% ../nbs/06a_forms.ipynb #49ea3930
 def ground_produced(asked: Asked) -> Grounding:
@@ -897,7 +904,7 @@ def ground_maps(asked: Asked) -> Grounding:
         inputs += [place.node.func.value] if isinstance(place.node, ast.Call) and isinstance(place.node.func, ast.Attribute) else []
         for whole in asked.execution.evaluations.get(place.site, []):
             if any(agrees("==", seen, source) for seen in (operand_at(asked.execution, node, whole) for node in inputs) if seen is not None):
-                facts.append(replace(whole, holds=agrees("==", whole.value, claimed)))
+                facts.append(whole._replace(holds=agrees("==", whole.value, claimed)))
     facts += transitions(asked, source, claimed) + entries(asked, source, claimed)
     kind = type(literal(claimed))
     facts = [f for f in facts if f.holds or type(literal(source)) is kind is type(literal(f.value))]
@@ -914,7 +921,7 @@ def entries(asked: Asked, source: str, claimed: str) -> list[Fact]:
         for fact in facts:
             held = literal(plain(fact.value))
             if isinstance(held, dict) and key in held and held[key] == literal(claimed):
-                found.append(replace(fact, value=repr(held[key]), holds=True))
+                found.append(fact._replace(value=repr(held[key]), holds=True))
     return found
 
 def transitions(asked: Asked, source: str, claimed: str) -> list[Fact]:

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['NOTHING', 'WRAPPERS', 'ORDER', 'FALSY', 'LONGEST', 'DELETED', 'MOST', 'MISSING', 'literal', 'plain', 'equal_in_prose',
            'agrees', 'truth', 'parsed', 'normal', 'bound_inside', 'names_in', 'Fact', 'Lap', 'frame_ends', 'Loop',
-           'loops_of', 'laps_of', 'timelines_of', 'Place', 'places_of', 'NotYet', 'Execution', 'watch', 'value_at',
-           'Inquiry', 'together', 'settle_execution', 'facts_of', 'settle', 'answer_all']
+           'loops_of', 'laps_of', 'timelines_of', 'Place', 'places_of', 'value_at', 'targets_of', 'NotYet', 'Execution',
+           'watch', 'Inquiry', 'together', 'settle_execution', 'facts_of', 'settle', 'answer_all']
 
 # %% ../nbs/06_grounding.ipynb #5638b123
 import ast
@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from .records import Event
 from .rendering import canonical, same_text
@@ -150,8 +150,7 @@ def names_in(source: str | None) -> frozenset[str]:
     return frozenset(n.id for n in ast.walk(tree) if isinstance(n, ast.Name)) - bound_inside(tree)
 
 # %% ../nbs/06_grounding.ipynb #cd765f56
-@dataclass(frozen=True)
-class Fact:
+class Fact(NamedTuple):
     "From moment `first` to moment `last`, seen from frame `frame`, the thing asked about was `value`."
 
     first: int
@@ -286,6 +285,25 @@ def places_of(
     return found
 
 # %% ../nbs/06_grounding.ipynb #4dbde7cb
+def value_at(
+    facts: list[Fact],  # in order of time
+    moment: int,
+    frame: int | None = None,  # None: whichever frame saw it last
+) -> Fact | None:
+    "What was seen at one moment."
+    at = bisect_right(facts, moment, key=lambda fact: fact.first)
+    for fact in reversed(facts[max(at - 64, 0):at]):
+        if fact.first <= moment <= fact.last and frame in (None, fact.frame):
+            return fact
+    return None
+
+def targets_of(execution: "Execution", lap: Lap) -> dict[str, str]:
+    "The loop variables of one lap with their values at its start."
+    names = execution.loops[lap.line].targets if lap.line in execution.loops else ()
+    seen = {name: value_at(execution.timelines.get(name, []), lap.first, lap.frame) for name in names}
+    return {name: fact.value for name, fact in seen.items() if fact is not None}
+
+# %% ../nbs/06_grounding.ipynb #00c67e2b
 class NotYet(Exception):
     "The answer needs the sandbox: the question has been noted, ask again after `Inquiry.settle`."
 
@@ -297,15 +315,37 @@ class Execution:
         self.watched: dict[str, list[Fact]] = {}  # answers by normal spelling
         self.wanted: dict[str, None] = {}  # questions, in order
         self.probed: list[Any] | None = None
+        self.evaluated: dict[str | None, list[Fact]] = {}  # evaluations by normal spelling, once they have been gathered
+        self.seen: dict[str, frozenset[str]] = {}
         self.end = max(len(self.events) - 1, 0)  # the last moment
 
     @cached_property
     def timelines(self) -> dict[str, list[Fact]]:
         return timelines_of(self.events)
 
+    def values_of(self, name: str) -> frozenset[str]:
+        "The texts of all values that a variable ever had."
+        if name not in self.seen:
+            self.seen[name] = frozenset(fact.value for fact in self.timelines.get(name, []))
+        return self.seen[name]
+
     @cached_property
     def laps(self) -> list[Lap]:
         return laps_of(self.events, self.loops)
+
+    @cached_property
+    def targets(self) -> dict[Lap, dict[str, str]]:
+        "The loop variables of every lap, with their values at its start."
+        return {lap: targets_of(self, lap) for lap in self.laps}
+
+    @cached_property
+    def laps_by(self) -> dict[tuple[str, str], list[Lap]]:
+        "The laps by (loop variable, value), and by ("", ordinal)."
+        found: dict[tuple[str, str], list[Lap]] = defaultdict(list)
+        for lap, values in self.targets.items():
+            for key in (*values.items(), ("", str(lap.index))):
+                found[key].append(lap)
+        return found
 
     @cached_property
     def ends(self) -> list[int]:
@@ -346,19 +386,6 @@ def watch(
         execution.wanted[spelling] = None
         raise NotYet
     return execution.watched[spelling]
-
-# %% ../nbs/06_grounding.ipynb #0f711195
-def value_at(
-    facts: list[Fact],  # in order of time
-    moment: int,
-    frame: int | None = None,  # None: whichever frame saw it last
-) -> Fact | None:
-    "What was seen at one moment."
-    at = bisect_right([fact.first for fact in facts], moment) if len(facts) > 64 else len(facts)
-    for fact in reversed(facts[:at]):
-        if fact.first <= moment <= fact.last and frame in (None, fact.frame):
-            return fact
-    return None
 
 # %% ../nbs/06_grounding.ipynb #f1268140
 MOST = 600  # questions of one kind that one rationale may ask
