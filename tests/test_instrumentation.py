@@ -58,7 +58,7 @@ def test_probes_and_watches_leave_the_trace_as_it_is(name, code, call):
 def test_looking_at_fewer_names_finds_the_same_changes(name, code, call, monkeypatch):
     """`Effects` says which names a statement can change; a recorder that looks at all of them must agree."""
     digest = observe(code, call)["digest"]
-    monkeypatch.setattr("verified_code_cot.instrumentation.is_plain", lambda tree: False)
+    monkeypatch.setattr("verified_code_cot.instrumentation.is_plain", lambda nodes: False)
     assert observe(code, call)["digest"] == digest
 
 
@@ -120,7 +120,7 @@ def test_the_executed_statements_are_those_that_settrace_sees():
 def test_looking_at_fewer_names_finds_the_same_changes_in_800_programs(monkeypatch):
     rows = [json.loads(line) for line in CRUXEVAL.read_text().splitlines()]
     digests = [observe(row["code"], f"f({row['input']})")["digest"] for row in rows]
-    monkeypatch.setattr("verified_code_cot.instrumentation.is_plain", lambda tree: False)
+    monkeypatch.setattr("verified_code_cot.instrumentation.is_plain", lambda nodes: False)
     assert digests == [observe(row["code"], f"f({row['input']})")["digest"] for row in rows]
 
 

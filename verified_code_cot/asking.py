@@ -94,7 +94,7 @@ def careful(text):
     return ast.fix_missing_locations(Careful().visit(ast.parse(text.strip(), "<expression>", mode="eval")))
 
 # %% ../nbs/01c_asking.ipynb #481596a6
-SOFT, HARD, TICKS = 0.2, 0.8, 4  # seconds of processor time for one expression; seconds by the clock beyond them; parts of SOFT
+SOFT, HARD, TICKS = 0.2, 0.8, 4  # seconds of processor time for one expression; as many more, and the process ends; parts of SOFT
 
 
 class TooLong(BaseException):
@@ -103,15 +103,15 @@ class TooLong(BaseException):
 
 @contextlib.contextmanager
 def timers(on_tick, tick, hard):
-    "Call `on_tick` each `tick` seconds of processor time; end the process after `hard` seconds by the clock (0: never)."
+    "Call `on_tick` each `tick` seconds of processor time; end the process after `hard` seconds of it (0: never)."
     before = signal.signal(signal.SIGVTALRM, lambda number, frame: on_tick())
     signal.setitimer(signal.ITIMER_VIRTUAL, tick, tick)
-    signal.setitimer(signal.ITIMER_REAL, hard)
+    signal.setitimer(signal.ITIMER_PROF, hard)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGVTALRM, before)
 
 
