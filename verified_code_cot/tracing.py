@@ -8,6 +8,7 @@ __all__ = ['kept_box', 'box_for', 'trace_of', 'job_of', 'agreed', 'traces', 'oth
 
 # %% ../nbs/02_tracing.ipynb #d40935d8
 import ast
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -59,14 +60,13 @@ def traces(
 ) -> Iterator[list[Trace]]:  # for each program, the trace of each call
     """Trace many programs, one child each, their calls one after the other."""
     programs = [(code, list(calls)) for code, calls in programs]
-    first = box.run([job_of(code, *({"op": "trace", "call": call} for call in calls)) for code, calls in programs])
-    again = [[None] * len(calls) for _, calls in programs]
-    if other is not None:
-        jobs = [job_of(code, *({"op": "trace", "call": call, "events": False} for call in calls)) for code, calls in programs]
-        again = (result["cases"] for result in other.run(jobs))
-    for (code, calls), result, repeated in zip(programs, first, again, strict=False):
-        found = [trace_of(code, call, case, box.isolation) for call, case in zip(calls, result["cases"], strict=True)]
-        yield [one if second is None else agreed(one, second) for one, second in zip(found, repeated, strict=True)]
+    jobs = [job_of(code, *({"op": "trace", "call": call} for call in calls)) for code, calls in programs]
+    repeats = [{**job, "cases": [{**case, "events": False} for case in job["cases"]]} for job in jobs]
+    nothing = ({"cases": [None] * len(job["cases"])} for job in jobs)
+    with contextlib.closing(box.run(jobs)) as first, contextlib.closing(other.run(repeats) if other else nothing) as second:
+        for (code, calls), result, repeated in zip(programs, first, second, strict=True):
+            found = [trace_of(code, call, case, box.isolation) for call, case in zip(calls, result["cases"], strict=True)]
+            yield [one if again is None else agreed(one, again) for one, again in zip(found, repeated["cases"], strict=True)]
 
 
 def other_seed(box: Sandbox) -> int:
