@@ -579,7 +579,7 @@ def undo_return(reasoner: Reasoner, moment: Moment) -> list[str]:
     )
     return [head, *undo(reasoner, moment, node.value)]
 
-
+# %% ../nbs/03h_backward.ipynb #d411e07b
 def undo_assign(reasoner: Reasoner, moment: Moment) -> list[str]:
     "An assignment: its right side gave the value that is now known."
     explain, node = reasoner.explain, moment.node
@@ -616,7 +616,7 @@ def undo_assign(reasoner: Reasoner, moment: Moment) -> list[str]:
     )
     return [head, *undo(reasoner, moment, node.value)]
 
-
+# %% ../nbs/03h_backward.ipynb #d22b9bd6
 def undo_store(reasoner: Reasoner, moment: Moment, target: ast.AST) -> list[str]:
     "`d[k] = v`: the entry is there because of this; before, it was not, or it was another."
     explain, node = reasoner.explain, moment.node
@@ -707,7 +707,7 @@ MUTATION_LOST = {
     "reverse": "",
 }
 
-
+# %% ../nbs/03h_backward.ipynb #1692c7c4
 def undo_effect(reasoner: Reasoner, moment: Moment) -> list[str]:
     "A method that changed its object: what the object was before, and what was put in."
     explain, call = reasoner.explain, moment.node.value
@@ -761,7 +761,7 @@ def undo_effect(reasoner: Reasoner, moment: Moment) -> list[str]:
             clauses.append(explain.say("so {x} was {w} | which means that {x} was {w}", x=explain.source(put_in), w=explain.show(text)))
     return clauses + ([c for a in call.args for c in undo(reasoner, moment, a)])
 
-
+# %% ../nbs/03h_backward.ipynb #a1dd3b80
 def undo_guard(reasoner: Reasoner, moment: Moment, test: ast.AST) -> list[str]:
     "A test that the way to the result went through."
     explain, outcome = reasoner.explain, moment.event.outcome
@@ -830,7 +830,7 @@ def undo_loop(page: Page, reasoner: Reasoner, loop: Loop) -> None:
     page.block(opening + "\n" + "\n".join(lines))
     page.add([Clause(c) for c in over_what(reasoner, loop)])
 
-
+# %% ../nbs/03h_backward.ipynb #9ffba72a
 def undone_turn(reasoner: Reasoner, turn: Turn, detail: Detail) -> str:
     "One turn, undone on one line."
     clauses = undo_inline(reasoner, turn.items, detail)
@@ -870,7 +870,7 @@ def undo_inline(reasoner: Reasoner, items: list, detail: Detail) -> list[str]:
             clauses += undo_inner_loop(reasoner, item, detail)
     return clauses
 
-
+# %% ../nbs/03h_backward.ipynb #526521d1
 def undo_in_turn(reasoner: Reasoner, moment: Moment, detail: Detail) -> list[str]:
     "One statement of a turn; a short call of the program's own is undone from inside."
     calls = [a for a in own_calls(moment) if in_slice(reasoner, a.items)]
@@ -895,7 +895,7 @@ class Line(Page):
         "Keep the texts of clauses."
         self.clauses.extend(c.text for c in clauses)
 
-
+# %% ../nbs/03h_backward.ipynb #31e52694
 def undo_inner_loop(reasoner: Reasoner, loop: Loop, detail: Detail, called: str = "the inner loop") -> list[str]:
     "A loop inside a turn: what it changed, from what to what."
     explain, count = reasoner.explain, len(loop.turns)
@@ -911,7 +911,7 @@ def undo_inner_loop(reasoner: Reasoner, loop: Loop, detail: Detail, called: str 
         return [f"{called} did not run"]
     return [f"{called} ran {times(count)}" + (f" and took {joined(told)}" if told else "")]
 
-# %% ../nbs/03h_backward.ipynb #9ffba72a
+# %% ../nbs/03h_backward.ipynb #134817b0
 def undone_gap(reasoner: Reasoner, loop: Loop, start: int, stop: int) -> str:
     "The turns from index `start` to `stop` (not included), which are undone in the same way."
     explain, turns = reasoner.explain, loop.turns[start:stop]
@@ -937,7 +937,7 @@ def undone_gap(reasoner: Reasoner, loop: Loop, start: int, stop: int) -> str:
             states.append(f"{code(name)} was {explain.show(old)}")
     return sentence(text + (f"; before them {joined(states[:2])}" if states else ""))
 
-
+# %% ../nbs/03h_backward.ipynb #dd81f1d9
 def over_what(reasoner: Reasoner, loop: Loop) -> list[str]:
     "What a `for` loop went over, from the values of its variable."
     node, explain = loop.node, reasoner.explain

@@ -130,7 +130,7 @@ def is_constant(node: ast.AST) -> bool:
     "Whether an expression is a literal number, string or the like; `-1` is one for people."
     return isinstance(node, ast.Constant) or isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant)
 
-
+# %% ../nbs/03f_forward.ipynb #bc4cd685
 def tell_binding(explain: Explainer, moment: Moment, name: str, value: ast.AST) -> list[Clause]:
     "`name = value`."
     text, old = explain.state(moment, name), before(explain.story, moment, name)
