@@ -121,10 +121,10 @@ def verify_command(args: argparse.Namespace) -> int:
     from verified_code_cot.records import InputError
 
     out = Path(args.out)
+    total = line_count(args.input)
     if args.out != "-" and out.exists() and os.path.samefile(args.input, args.out):
         raise InputError(f"{args.out}: the result would overwrite what is to be verified")
     source = method_source(args.method)
-    total = line_count(args.input)
     told = Told()
     with result_file(args.out) as file:
         counts = write_verdicts(verdicts(args, total, source, told), file)
