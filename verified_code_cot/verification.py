@@ -6,9 +6,9 @@
 __all__ = ['REASONS', 'STATUS_REASONS', 'THRESHOLDS', 'COSTS', 'JUDGED', 'GOING_BACK', 'BARE', 'Thresholds', 'Judgement',
            'refusal', 'as_call', 'answer_correct', 'known_names', 'stored_names', 'own_answer', 'entry_name', 'Job',
            'calls_meant', 'grounded', 'grounded_in', 'supposed_call', 'leaves_of', 'placed_claims', 'plainly',
-           'doubted', 'explanation', 'claim_record', 'coverage_of', 'score_of', 'judge', 'verify', 'unusable',
-           'verify_record', 'bad_program', 'reward', 'completion_text', 'reward_of', 'verify_partition', 'verify_pair',
-           'run']
+           'doubted', 'explanation', 'claim_record', 'coverage_of', 'is_step', 'score_of', 'judge', 'verify',
+           'unusable', 'verify_record', 'bad_program', 'reward', 'completion_text', 'reward_of', 'verify_partition',
+           'verify_pair', 'run']
 
 # %% ../nbs/07_verification.ipynb #35160bb0
 import ast
@@ -214,10 +214,11 @@ def grounded_in(job: Job, claim: Any, call: str | None) -> list[Grounding]:
     if execution is None:
         return [unsayable(None, "the call that it speaks of cannot be executed")]
     claim = replace(claim, proposal=call) if call != claim.proposal else claim
+    before = job.text[max(claim.start - 40, 0):claim.start].rpartition("\n")[2]
 
     def passes() -> bool | None:
         return job.right(job.own if job.own is not None else job.final())
-    return together(*[lambda one=one: ground(Asked(claim, one, execution, job.inquiry, passes)) for one in claim.readings])
+    return together(*[lambda one=one: ground(Asked(claim, one, execution, job.inquiry, before, passes)) for one in claim.readings])
 
 # %% ../nbs/07_verification.ipynb #2e04043e
 def supposed_call(job: Job, claim: Any) -> str | None:
@@ -263,7 +264,7 @@ def placed_claims(job: Job, costs: Costs) -> list[tuple[str | None, Placed]]:
 def plainly(claim: Any) -> bool:
     "Whether the words are no more than a name and its value: \"`n` was `3`\"."
     words = claim.text.replace("`", "").strip()
-    return len(claim.readings) == 1 and claim.readings[0].form == "value" and words.startswith(claim.readings[0].subject or "\0")
+    return len(claim.readings) == 1 and claim.readings[0].form in ("value", "outcome") and words.startswith(claim.readings[0].subject or "\0")
 
 def doubted(claim: Any, placed: Placed) -> Placed:
     "What is told vaguely may be supported where it holds, but is never held against the text."
@@ -311,7 +312,11 @@ def coverage_of(job: Job, claims: list[Claim]) -> Coverage:
         counts["contradicted" if "contradicted" in verdicts else "supported" if "supported" in verdicts else "unverifiable"] += 1
     return Coverage(segments=max(len(reading.segments(job.text)), len(segments)), concrete=len(segments), **counts)
 
-BARE = ("answer", "meta", "input", "goal", "proposal", "return")  # kinds of claims that restate the task or the answer
+BARE = ("answer", "meta", "input", "goal", "proposal", "return", "mention", "arguments")  # forms that restate the task or the answer
+
+def is_step(claim: Any) -> bool:
+    "Whether a claim tells a step of the execution, and not only what the task or the answer says."
+    return any(r.form not in BARE and r.subject not in ("__output__", "__return__") for r in claim.readings) and claim.kind not in BARE
 
 def score_of(verdict: str, coverage: Coverage, claims: list[Claim]) -> float:
     "A number from 0 to 1 that sorts rationales: wrong answers below false steps below little support below verified ones."
@@ -325,7 +330,7 @@ def score_of(verdict: str, coverage: Coverage, claims: list[Claim]) -> float:
 def judge(job: Job, claims: list[Claim], coverage: Coverage, correct: bool | None, answered: bool, thresholds: Thresholds) -> tuple[str, str, str, str]:
     "The verdict, its reason code, its reason, and the class for the score."
     false = [c for c in claims if c.verdict == "contradicted"]
-    steps = sum(c.verdict == "supported" and c.kind not in BARE for c in claims)
+    steps = sum(c.verdict == "supported" and is_step(told) for told, c in zip(job.claims, claims, strict=True))
     share = coverage.supported / coverage.concrete if coverage.concrete else 0.0
     if correct is False:
         given, output = (job.final() or ("",))[0], job.inquiry.real.trace.output
@@ -358,7 +363,7 @@ def verify(
             return verify(text, trace, direction, answer, own, thresholds, costs, id)
     try:
         return _verify(text, trace, direction, answer, sandbox, thresholds, costs, id)
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, RuntimeError, TypeError, ValueError, OSError, MemoryError) as error:
+    except Exception as error:  # the boundary of the verifier: an error of its own is a verdict, never a pass and never a crash
         return refusal("internal", f"{type(error).__name__}: {error}", id=id)
 
 def unusable(text: Any, trace: Any, direction: str, thresholds: Thresholds) -> tuple[str, str] | None:
@@ -411,8 +416,8 @@ def verify_record(
         return refusal(*refused, id=id)
     try:
         trace = trace_call(parsed_record.code, parsed_record.call, sandbox=sandbox)
-    except (OSError, RuntimeError, ValueError) as error:
-        return refusal("internal", str(error), id=id)
+    except Exception as error:  # a sandbox that cannot be used, say
+        return refusal("internal", f"{type(error).__name__}: {error}", id=id)
     if trace.status == "exception" and not trace.events:
         return refusal("bad_call", trace.exception or "", id=id)
     stated = canonical(parsed_record.output) if parsed_record.output is not None else None
@@ -463,7 +468,7 @@ def reward_of(verdict: Verdict) -> float:
     "The reward of one verdict: nothing for errors and wrong answers, else more the more of it is true."
     if verdict.verdict == "error" or verdict.answer.correct is not True:
         return 0.0
-    distinct = {(c.text, c.claimed, c.step) for c in verdict.claims if c.verdict == "supported" and c.kind not in BARE}
+    distinct = {(c.text, c.claimed, c.step) for c in verdict.claims if c.verdict == "supported" and c.kind not in BARE and c.step is not None}
     said = min(len(distinct) / 4, 1.0)  # one true sentence is not an explanation
     return round(verdict.score * (0.4 + 0.6 * said), 4)
 
