@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['MAX_SOURCE', 'MAX_DEPTH', 'parse', 'free_names', 'is_literal', 'CodeFacts', 'normal', 'code_facts', 'entry_of',
-           'Token', 'kind_of', 'fill_hole', 'Lexer', 'code_tokens', 'split_equals', 'tokens']
+           'Token', 'kind_of', 'fill_hole', 'Quotes', 'Words', 'Operands', 'Tokens', 'Spans', 'Lexer', 'code_tokens',
+           'split_equals', 'tokens']
 
 # %% ../nbs/04b_expressions.ipynb #15de07dd
 import ast
@@ -199,13 +200,8 @@ def fill_hole(source: str, facts: CodeFacts) -> str:
     return _HOLE.sub(lambda m: "__output__" if m.group(1) in facts.functions else m.group(), source)
 
 # %% ../nbs/04b_expressions.ipynb #92aca064
-class Lexer:
-    "Cuts one sentence (or the inside of one code span) into tokens. One pass; every bracket is matched once."
-
-    def __init__(self, text: str, facts: CodeFacts, offset: int = 0, code: bool = False):
-        self.text, self.facts, self.offset, self.code = text, facts, offset, code
-        self.tokens: list[Token] = []
-        self.close = self._brackets()
+class Quotes:
+    "Strings and brackets in prose, apostrophes told from quotes."
 
     def _brackets(self) -> dict[int, int]:
         "Offsets of opening brackets and of the brackets that close them, strings and code spans stepped over."
@@ -247,7 +243,41 @@ class Lexer:
             k -= 1
         return k + 1 < at and (k < 0 or not (t[k].isalnum() or t[k] in "_'\""))
 
-    # -- expressions ---------------------------------------------------------------------------------------------
+# %% ../nbs/04b_expressions.ipynb #ee2223e4
+class Words:
+    "Which words and brackets of a sentence are code."
+
+    def _display(self, inner: str, opener: str) -> bool:
+        "Is this bracketed text a display, a tuple or a bracketed expression over names we know?"
+        tree = parse(inner)
+        if tree is None:
+            return False
+        if opener != "(" or self.code:
+            return self.code or kind_of(inner, self.facts) in ("literal", "closed", "open")
+        if isinstance(tree.body, ast.Tuple):
+            return kind_of(inner, self.facts) in ("literal", "closed") or (kind_of(inner, self.facts) == "open" and len(tree.body.elts) > 1)
+        if isinstance(tree.body, ast.BoolOp) and all(isinstance(v, ast.Constant) for v in tree.body.values):
+            return False
+        return isinstance(tree.body, (ast.BinOp, ast.BoolOp, ast.Compare)) and kind_of(inner, self.facts) != "unknown"
+
+    def _name(self, name: str, end: int, at: int) -> bool:
+        "May this word stand for a name of the program here?"
+        t = self.text
+        after = t[end] if end < len(t) else ""
+        if name in ("True", "False", "None"):
+            return True
+        if name in _KEYWORDS or (at and t[at - 1] in ".@\\" and not self.code):
+            return False
+        if after == "(" or (after == "[" and (name in self.facts.names or self.code)):
+            return end in self.close and (self.code or parse("x" + t[end:self.close[end] + 1]) is not None)
+        if after == "." and end + 1 < len(t) and _IDENT.match(t, end + 1) and name in self.facts.names | _BUILTINS:
+            return True
+        return name in self.facts.names
+
+# %% ../nbs/04b_expressions.ipynb #e4a83abc
+class Operands:
+    "Literals, names that the program knows, displays, and what follows them without a space."
+
     def operand(self, at: int) -> int | None:
         "End of the operand (literal, name with trailers, bracketed display) that starts at `at`, or None."
         t = self.text
@@ -277,33 +307,6 @@ class Lexer:
         m = _NUMBER.match(self.text, at)
         return m.end() if m else None
 
-    def _display(self, inner: str, opener: str) -> bool:
-        "Is this bracketed text a display, a tuple or a bracketed expression over names we know?"
-        tree = parse(inner)
-        if tree is None:
-            return False
-        if opener != "(" or self.code:
-            return self.code or kind_of(inner, self.facts) in ("literal", "closed", "open")
-        if isinstance(tree.body, ast.Tuple):
-            return kind_of(inner, self.facts) in ("literal", "closed") or (kind_of(inner, self.facts) == "open" and len(tree.body.elts) > 1)
-        if isinstance(tree.body, ast.BoolOp) and all(isinstance(v, ast.Constant) for v in tree.body.values):
-            return False
-        return isinstance(tree.body, (ast.BinOp, ast.BoolOp, ast.Compare)) and kind_of(inner, self.facts) != "unknown"
-
-    def _name(self, name: str, end: int, at: int) -> bool:
-        "May this word stand for a name of the program here?"
-        t = self.text
-        after = t[end] if end < len(t) else ""
-        if name in ("True", "False", "None"):
-            return True
-        if name in _KEYWORDS or (at and t[at - 1] in ".@\\" and not self.code):
-            return False
-        if after == "(" or (after == "[" and (name in self.facts.names or self.code)):
-            return end in self.close and (self.code or parse("x" + t[end:self.close[end] + 1]) is not None)
-        if after == "." and end + 1 < len(t) and _IDENT.match(t, end + 1) and name in self.facts.names | _BUILTINS:
-            return True
-        return name in self.facts.names
-
     def trailers(self, end: int) -> int:
         "Step over `.name`, `(…)`, `[…]` that follow without a space."
         t = self.text
@@ -319,6 +322,10 @@ class Lexer:
                 break
         return end
 
+# %% ../nbs/04b_expressions.ipynb #7ca85f75
+class Tokens:
+    "One token at a time."
+
     def expression(self, at: int) -> int | None:
         "End of the longest arithmetic expression that starts at `at`."
         end = self.operand(at)
@@ -333,20 +340,8 @@ class Lexer:
                 return end
             end = nxt
 
-    # -- tokens --------------------------------------------------------------------------------------------------
     def add(self, kind: str, start: int, end: int, **more) -> None:
         self.tokens.append(Token(kind, self.offset + start, self.offset + end, more.pop("text", self.text[start:end]), code=self.code, **more))
-
-    def run(self) -> list[Token]:
-        "All tokens of the text."
-        at, t = 0, self.text
-        while at < len(t):
-            m = _SPACE.match(t, at)
-            if m:
-                at = m.end()
-                continue
-            at = self._step(at)
-        return self.tokens
 
     def _step(self, at: int) -> int:
         "Read one token at `at`; return where it ends."
@@ -378,6 +373,10 @@ class Lexer:
         self.add("punct", at, at + 1)
         return at + 1
 
+# %% ../nbs/04b_expressions.ipynb #b70453f4
+class Spans:
+    "Fragments and code spans."
+
     def _fragment(self, at: int) -> int | None:
         "`.strip(x)` without the object before it."
         m = _IDENT.match(self.text, at + 1)
@@ -398,6 +397,26 @@ class Lexer:
         inner = t[at + n:close]
         self.tokens += code_tokens(inner, self.facts, self.offset + at + n, self.offset + at, self.offset + close + n)
         return close + n
+
+# %% ../nbs/04b_expressions.ipynb #0192dffa
+class Lexer(Quotes, Words, Operands, Tokens, Spans):
+    "Cuts one sentence (or the inside of one code span) into tokens. One pass; every bracket is matched once."
+
+    def __init__(self, text: str, facts: CodeFacts, offset: int = 0, code: bool = False):
+        self.text, self.facts, self.offset, self.code = text, facts, offset, code
+        self.tokens: list[Token] = []
+        self.close = self._brackets()
+
+    def run(self) -> list[Token]:
+        "All tokens of the text."
+        at, t = 0, self.text
+        while at < len(t):
+            m = _SPACE.match(t, at)
+            if m:
+                at = m.end()
+                continue
+            at = self._step(at)
+        return self.tokens
 
 # %% ../nbs/04b_expressions.ipynb #9a371831
 _KEYWORDS = frozenset("and or not in is if else elif for while return break continue pass def class lambda import from as with try except finally raise del global assert yield".split())

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['CARDINALS', 'ORDINALS', 'TIMES', 'DETERMINERS', 'QUANTIFIERS', 'ADJECTIVES', 'TYPES', 'NOUNS', 'RESULTS', 'PRONOUNS',
-           'STOPWORDS', 'ADVERBS', 'NEGATIONS', 'VERBS', 'PREDICATES', 'COMPARISONS', 'Mention', 'word', 'is_punct',
-           'is_op', 'settle', 'completed', 'raw_mention', 'NounPhrases', 'worded_test', 'Verb', 'verb_at',
-           'predicate_at', 'comparison_at']
+           'STOPWORDS', 'ADVERBS', 'NEGATIONS', 'VERB_FORMS', 'VERBS', 'PREDICATES', 'COMPARISONS', 'Mention', 'word',
+           'is_punct', 'is_op', 'settle', 'completed', 'raw_mention', 'Heads', 'Expressions', 'Numbers', 'Worded',
+           'Results', 'Parts', 'NounPhrases', 'worded_test', 'Verb', 'verb_at', 'predicate_at', 'comparison_at']
 
 # %% ../nbs/04c_phrases.ipynb #1865aab6
 import ast
@@ -79,6 +79,8 @@ _CONTRACTIONS = {"isn't": ("is", "not"), "aren't": ("are", "not"), "wasn't": ("w
                  "shouldn't": ("should", "not"), "wouldn't": ("would", "not"), "couldn't": ("could", "not"), "what's": ("what", "is"), "let's": ("let", "us"), "i'll": ("we", "will")}
 _VERBISH = _words("is are was becomes become equals remains stays contains has gets starts will would should must does changes")
 
+VERB_FORMS = _words("updated returned called named initialized incremented sorted added appended removed")
+
 def settle(tokens: list[Token], facts: CodeFacts) -> list[Token]:
     "Undo what the lexer could not know: contractions are two words; `a` before a noun is an article, not the variable."
     out = []
@@ -109,9 +111,11 @@ def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
         if prev is not None and prev.kind == "expr" and nxt is None:
             return False
         return not (nxt is None or nxt.kind == "punct" or nxt.kind == "group" or (nxt.kind == "word" and (nxt.text in _VERBISH or nxt.text in ("and", "or", "to", "in", "now"))))
-    if t.text.lower() in STOPWORDS:
+    if prev is not None and prev.kind == "word" and t.text in ADJECTIVES | set(ORDINALS) and prev.text in DETERMINERS:
         return True
-    return False
+    if prev is not None and prev.kind == "word" and t.text in NOUNS | RESULTS and (prev.text.endswith("ed") or prev.text in ("kept", "chosen", "seen", "known")) and prev.text not in VERB_FORMS:
+        return True
+    return t.text.lower() in STOPWORDS
 
 # %% ../nbs/04c_phrases.ipynb #749a44d2
 def _mention(t: Token, noun: str = "", facts: CodeFacts | None = None) -> Mention:
@@ -155,7 +159,303 @@ def raw_mention(t: Token) -> Mention:
     return Mention(t.start, t.end, [repr(value)], "literal", noun="raw", code=True)
 
 # %% ../nbs/04c_phrases.ipynb #1d504426
-class NounPhrases:
+class Heads:
+    "The head of a noun phrase: what kind of word or expression it is."
+
+    def _head(self, j, depth, ordinal, adjectives):
+        t = self.t[j] if j < len(self.t) else None
+        if t is None:
+            return None, j
+        if t.kind == "expr":
+            if not t.code and t.text in _HEADS and word(self.t, j + 1) in ("of",) or not t.code and t.text in _UNITS and ordinal is not None and word(self.t, j + 1) in ("of", "in"):
+                self.t[j] = replace(t, kind="word", text=t.text.lower(), source=None)
+                return self._head(j, depth, ordinal, adjectives)
+            if not t.code and t.text in NOUNS and set(adjectives) & _DERIVED and not (j + 1 < len(self.t) and self.t[j + 1].kind in ("expr", "raw")):
+                return Mention(t.start, t.end, ref="noun", noun=t.text), j + 1
+            if t.code and t.source in ("list", "dict", "str", "int", "set", "tuple", "bool", "float", "bytes", "NoneType"):
+                return Mention(t.start, t.end, [t.source], "closed", noun="type", code=True), j + 1
+            return self._expr(j, depth)
+        if t.kind == "raw":
+            return raw_mention(t), j + 1
+        if t.kind == "stmt" and t.type in ("if", "while") and t.source:
+            return Mention(t.start, t.end, [t.source], kind_of(t.source, self.facts), ref="test", code=True), j + 1
+        if t.kind == "frag":
+            return Mention(t.start, t.end, [t.source], "ref", ref="frag", noun=t.source, code=True), j + 1
+        w = word(self.t, j)
+        if w == "empty" or "empty" in adjectives and w in TYPES:
+            return self._empty(j, depth)
+        if w in CARDINALS and not (w == "one" and word(self.t, j + 1) == "of"):
+            return self._number(j, depth)
+        if w in ("true", "false", "null"):
+            return Mention(t.start, t.end, [{"true": "True", "false": "False"}.get(w, "None")], "literal"), j + 1
+        if w in ("nothing",):
+            return Mention(t.start, t.end, ref="nothing"), j + 1
+        if w in ("it", "they", "which", "itself") or w in ("this", "that") :
+            return Mention(t.start, t.end, ref="it"), j + 1
+        return self._worded(j, depth, ordinal, adjectives)
+
+    def _first_n(self, m: Mention, k: int, depth: int, ordinal):
+        "the first 6 characters of s is s[:6]; 'one character in s' is no count"
+        of, k2 = self.at(k + 1, depth + 1)
+        if of is None:
+            return m, k
+        if ordinal in (1, -1) and of.source and not of.quantified:
+            cut = f"[:{m.source}]" if ordinal == 1 else f"[-{m.source}:]"
+            return Mention(m.start, of.end, [f"{_wrap(s)}{cut}" for s in of.sources], "closed" if of.closed else "open", noun=m.noun), k2
+        if word(self.t, k) != "in" and ordinal is None and not (k2 < len(self.t) and self.t[k2].kind == "word" and verb_at(self.t, k2) is not None):
+            return m, k
+        return Mention(m.start, of.end, ref="part", noun=m.noun, quantified=True), k2
+
+    def _of(self, k):
+        return word(self.t, k) in ("of", "in", "from", "within", "for", "on", "at")
+
+# %% ../nbs/04c_phrases.ipynb #d5b6dd38
+class Expressions:
+    "Expressions and quoted names as noun phrases."
+
+    def _expr(self, j, depth):
+        "An expression, perhaps with a noun after it, perhaps with more joined by and / commas (left to the caller)."
+        t = self._named(j)
+        m, k = _mention(t, facts=self.facts), j + 1
+        if not t.code and t.type == "open" and t.text in _CARRIERS and k < len(self.t) and self.t[k].kind in ("expr", "raw") and self.t[k].type in ("literal", "closed", "unknown", ""):
+            m, k = (raw_mention(self.t[k]), k + 1) if self.t[k].kind == "raw" else self._expr(k, depth)
+            m.noun = m.noun or t.text
+            return m, k
+        if t.type == "literal" and re.fullmatch(r"-?\d+", t.source or "") and (word(self.t, k) or k < len(self.t) and self.t[k].kind == "expr" and self.t[k].type == "literal" and (self.t[k].source or "")[:1] in "'\""):
+            return self._number(j, depth)
+        if t.type == "literal" and word(self.t, k) == "s" and self.t[k].start == t.end:
+            m.noun, k = "plural", k + 1
+        if word(self.t, k) in NOUNS and not (word(self.t, k) in ("return", "returns")):
+            m.noun, m.end = word(self.t, k), self.t[k].end
+            k += 1
+        return m, k
+
+    def _named(self, j) -> Token:
+        "`'cart'` may be the variable cart in quotes: a name of several letters, or one that a noun announces."
+        t, before = self.t[j], word(self.t, j - 1) if j else ""
+        if t.code or t.type != "literal" or not re.fullmatch(r"(['\"])[A-Za-z_]\w*\1", t.source or ""):
+            return t
+        name = t.source[1:-1]
+        if name not in self.facts.variables or before in ("character", "letter", "key", "word", "value", "digit", "string", "substring", "char") or name in self.told:
+            return t
+        if len(name) > 2 or before in ("list", "variable", "parameter", "argument", "array", "dictionary", "dict", "tuple", "function", "set", "counter", "index"):
+            return replace(t, source=name, type=kind_of(name, self.facts))
+        return t
+
+    def _made(self, j):
+        "a string of 11 spaces, a string of 20 'A' characters"
+        x, k = self.at(j + 2, 5)
+        if x is None or not x.number or word(self.t, j) not in ("string", "str"):
+            return None
+        what = x.items[0].source if x.items else "' '" if x.noun in ("spaces", "space") else None
+        if what is None or not what[:1] in "'\"":
+            return Mention(self.t[j].start, x.end, ref="noun", noun="string"), k
+        return Mention(self.t[j].start, x.end, [f"{what} * {x.source}"], "closed", noun="string"), k
+
+# %% ../nbs/04c_phrases.ipynb #2b9bf694
+class Numbers:
+    "an empty list, 8 elements"
+
+    def _empty(self, j, depth):
+        "an empty list (`[]`)"
+        k = j + 1 if word(self.t, j) == "empty" else j
+        noun = word(self.t, k)
+        t = self.t[j]
+        if noun in TYPES and TYPES[noun] is not None:
+            m = Mention(t.start, self.t[k].end, [TYPES[noun]], "literal", noun="empty")
+            k += 1
+            if k < len(self.t) and self.t[k].kind == "expr" and normal(self.t[k].source) in ("''", "[]", "{}", "()", "set()", "dict()", "list()"):
+                m.sources, m.end, k = [self.t[k].source], self.t[k].end, k + 1
+            elif k < len(self.t) and self.t[k].kind == "group" and len(self.t[k].parts) == 1 and self.t[k].parts[0].kind == "expr":
+                m.sources = [self.t[k].parts[0].source]
+            n = k
+            while word(self.t, n) in ("called", "named", "variable"):
+                n += 1
+            if n < len(self.t) and self.t[n].kind == "expr" and self.t[n].type == "open" and (self.t[n].source or "").isidentifier():
+                named = _mention(self.t[n])
+                return replace(named, start=m.start, told=m), n + 1
+            return m, k
+        if k < len(self.t) and self.t[k].kind == "expr" and k > j:
+            return _mention(self._named(k)), k + 1
+        return Mention(t.start, t.end, ref="empty"), j + 1
+
+    def _number(self, j, depth):
+        "8 elements, seven, 11 spaces, two 'a's"
+        t = self.t[j]
+        value = str(CARDINALS[t.text]) if t.kind == "word" else t.source
+        m, k = Mention(t.start, t.end, [value], "literal", code=t.code), j + 1
+        n = k
+        while word(self.t, n) and word(self.t, n) not in _COUNTED and verb_at(self.t, n) is None and word(self.t, n) not in ("and", "or", "to", "in", "so", "of", "for", "at", "from", "by", "with", "which", "that", "as") and n - k < 3:
+            n += 1
+        if word(self.t, n) in _COUNTED and n > k:
+            m.adjectives = tuple(word(self.t, x) for x in range(k, n))
+            k = n
+        while word(self.t, k) in ADJECTIVES | {"more", "additional", "distinct", "unique", "different", "leading", "trailing", "consecutive", "white"} and k - j < 4:
+            k += 1
+        if word(self.t, k) in _COUNTED:
+            m.noun, m.end, m.number = word(self.t, k), self.t[k].end, True
+            k += 1
+        elif k < len(self.t) and self.t[k].kind == "expr" and k > j + 1 - 1 and self.t[k].type == "literal" and k != j:
+            m.noun, m.number, m.items = "literal", True, [_mention(self.t[k])]
+            m.end, k = self.t[k].end, k + 1
+            if word(self.t, k) in NOUNS | {"s"}:
+                m.end, k = self.t[k].end, k + 1
+        else:
+            k = j + 1
+            m.noun = "cardinal" if t.kind == "word" else ""
+            if t.kind == "word" and word(self.t, k) and verb_at(self.t, k) is None and word(self.t, k) not in ("and", "or", "to", "in", "so", "as", "because", "since", "which", "for", "at", "when", "after", "but", "again", "from", "by", "with"):
+                return Mention(t.start, t.end, ref="noun", noun=word(self.t, k)), k + 1
+        return m, k
+
+# %% ../nbs/04c_phrases.ipynb #bf771408
+class Worded:
+    "Phrases headed by a noun."
+
+    def _worded(self, j, depth, ordinal, adjectives):
+        "Phrases headed by a noun: the length of X, the first element of X, the string 'abc', the result."
+        t, w = self.t[j], word(self.t, j)
+        start = t.start
+        if w in TYPES and word(self.t, j + 1) == "of" and (made := self._made(j)) is not None:
+            return made
+        special = _HEADS.get(w) if not (ordinal is not None and w in _UNITS) else None
+        if special and self._of(j + 1):
+            m, k = special(self, j, depth, w)
+            if m is not None:
+                return m, k
+        if w in RESULTS or (w == "value" and {"returned", "return", "final"} & set(adjectives)):
+            return self._result(j, depth, adjectives)
+        if w in ("condition", "test", "check", "comparison", "statement", "expression", "if", "while", "conditional", "loop", "clause", "block", "branch", "body") or w in ("for", "else", "elif") and word(self.t, j + 1) in ("loop", "block", "branch", "statement", "clause", "part"):
+            m, k = self._test(j, depth)
+            if m is not None:
+                return m, k
+        if w in ("function", "program", "method", "code"):
+            return self._function(j, depth)
+        if w in ("assertion", "assert"):
+            return Mention(start, t.end, ref="assertion"), j + 1
+        if ordinal is not None and w in _UNITS:
+            return self._ordinal(j, depth, ordinal, w)
+        if w in ("line", "lines", "step", "steps") and j + 1 < len(self.t) and self.t[j + 1].kind == "expr" and self.t[j + 1].type == "literal":
+            return Mention(start, self.t[j + 1].end, ref="place", noun="line"), j + 2
+        if w in NOUNS or w in ("name", "named", "called", "code"):
+            k = j + 1
+            while (word(self.t, k) in NOUNS | {"named", "called"} | ADJECTIVES) and k - j < 4:
+                k += 1
+            if k < len(self.t) and self.t[k].kind in ("expr", "raw") :
+                if self.t[k].kind == "raw":
+                    return raw_mention(self.t[k]), k + 1
+                m, k2 = self._expr(k, depth)
+                m.noun = m.noun or w
+                return m, k2
+            if is_punct(self.t, j + 1, ",") and j + 2 < len(self.t) and self.t[j + 2].kind == "expr" and self.t[j + 2].type == "open" and (self.t[j + 2].source or "").isidentifier() and is_punct(self.t, j + 3, ",.") and self.t[j + 2].code:
+                return self._expr(j + 2, depth)
+            if w in ("space", "newline", "comma") :
+                return Mention(start, t.end, [{"space": "' '", "newline": "'\\n'", "comma": "','"}[w]], "literal", noun="word"), j + 1
+            m = Mention(start, self.t[k - 1].end, ref="noun", noun=word(self.t, k - 1) or w, ordinal=ordinal)
+            if self._of(k) and word(self.t, k) not in ("for", "at", "on") and depth < 3:
+                of, k2 = self.at(k + 1, depth + 1)
+                if of is not None:
+                    return replace(m, end=of.end, items=[]), k2
+                k2 = k + 1
+                while k2 < len(self.t) and k2 - k < 6 and self.t[k2].kind in ("word", "expr") and verb_at(self.t, k2) is None:
+                    k2 += 1
+                if word(self.t, k2) and k2 > k + 1:
+                    return Mention(start, self.t[k2 - 1].end, ref="part", noun=w), k2
+            return m, k
+        if w == "space" or w == "newline":
+            return Mention(start, t.end, [{"space": "' '", "newline": "'\\n'"}[w]], "literal", noun="word"), j + 1
+        return None, j
+
+# %% ../nbs/04c_phrases.ipynb #18281931
+class Results:
+    "the result, the condition, the function, the first element"
+
+    def _result(self, j, depth, adjectives):
+        "the result, the final output of the function call f(3), the return value"
+        k, w = j, word(self.t, j)
+        while word(self.t, k) in RESULTS | {"value", "string", "list", "dictionary", "tuple", "number"}:
+            k += 1
+        m = Mention(self.t[j].start, self.t[k - 1].end, ref="result", noun=w)
+        if "return" in (w, word(self.t, j + 1)) or "returned" in adjectives or "return" in adjectives:
+            m.ref = "return"
+        if {"desired", "expected", "given", "target", "required"} & set(adjectives):
+            m.ref = "output"
+        if word(self.t, k) in ("of", "from", "for"):
+            of, k2 = self.at(k + 1, depth + 1)
+            if of is not None and of.source and of.type in ("closed", "open", "unknown") and _is_call(of.source):
+                return replace(of, start=m.start, ref="call", sources=[of.source]), k2
+            if of is not None and of.source and of.type in ("closed", "open") and not parse(of.source) is None:
+                return replace(of, start=m.start, ref="operation"), k2
+            if of is not None and (of.ref == "function" or of.source in self.facts.functions):
+                m.ref, k = "return", k2
+            elif of is not None and of.ref == "noun":
+                k = k2
+        elif k < len(self.t) and self.t[k].kind == "expr" and self.t[k].type == "open" and self.t[k].text.strip("`").isidentifier():
+            return _mention(self.t[k]), k + 1
+        if k < len(self.t) and self.t[k].kind == "expr" and self.t[k].type in ("literal", "closed"):
+            m.told, m.end, k = _mention(self.t[k]), self.t[k].end, k + 1
+        return m, k
+
+    def _function(self, j, depth):
+        k = j + 1
+        if word(self.t, j - 1) in ("a", "an", "lambda", "each", "another") or j and word(self.t, j - 2) in ("a", "an", "another"):
+            return Mention(self.t[j].start, self.t[j].end, ref="noun", noun="function"), k
+        if word(self.t, k) in ("call", "execution"):
+            k += 1
+        m = Mention(self.t[j].start, self.t[k - 1].end, ref="function")
+        if k < len(self.t) and self.t[k].kind == "expr" and (self.t[k].source in self.facts.functions or _is_call(self.t[k].source)):
+            t = self.t[k]
+            m.end, k = t.end, k + 1
+            if _is_call(t.source):
+                return Mention(m.start, t.end, [t.source], t.type, ref="call", code=t.code), k
+            m.noun = t.source
+        return m, k
+
+# %% ../nbs/04c_phrases.ipynb #e282f9a8
+class Parts:
+    "the condition `x > 2`; the first element of X"
+
+    def _test(self, j, depth):
+        "the condition `x > 2`, the `while` loop condition, the if statement"
+        k, kind, seen = j, "", False
+        while word(self.t, k) in ("condition", "test", "check", "comparison", "statement", "expression", "if", "while", "for", "loop", "clause", "conditional", "elif", "else", "block", "branch", "body", "header", "part", "'s") and k - j < 5:
+            kind = word(self.t, k) if word(self.t, k) in ("if", "while", "for", "elif", "else", "loop") and not kind else kind
+            seen |= word(self.t, k) in ("condition", "test", "check", "comparison", "expression", "statement", "conditional", "clause")
+            k += 1
+        if k == j:
+            return None, j
+        m = Mention(self.t[j].start, self.t[k - 1].end, ref="test" if seen else "block", noun=kind)
+        if seen and (whole := worded_test(self.t, k, self.facts)) is not None:
+            x, n = whole
+            return replace(x, start=m.start, ref="test", noun=kind), n
+        if seen and k < len(self.t) and self.t[k].kind in ("expr", "stmt") and self.t[k].source:
+            return replace(_mention(self.t[k]), start=m.start, ref="test", noun=kind, type=kind_of(self.t[k].source, self.facts)), k + 1
+        if not seen and kind in ("if", "for", "while", "else", "elif") and word(self.t, k - 1) in ("if", "for", "while", "else", "elif"):
+            return None, j
+        return m, k
+
+    def _ordinal(self, j, depth, ordinal, w):
+        "the first element of X, the last character 'r'"
+        t, k = self.t[j], j + 1
+        m = Mention(t.start, t.end, ref="element", noun=w, ordinal=ordinal)
+        if k < len(self.t) and self.t[k].kind == "expr" and self.t[k].type == "open" and self.t[k].text.strip("`").isidentifier() and word(self.t, k + 1) in ("in", "of", ""):
+            k += 1                                        # "the first character c in text"
+        if self._of(k):
+            of, k2 = self.at(k + 1, depth + 1)
+            if of is not None and word(self.t, k) not in ("of", "in", "from"):
+                return Mention(t.start, of.end, ref="part", noun=w), k2
+            if of is not None and of.source and not of.quantified:
+                at = ordinal - 1 if ordinal > 0 else ordinal
+                return Mention(t.start, of.end, [f"{_wrap(s)}[{at}]" for s in of.sources] + [f"list({s})[{at}]" for s in of.sources],
+                               "closed" if of.closed else "open", noun=w, ordinal=ordinal), k2
+            if of is not None and of.ref in ("result", "output", "return"):
+                at = ordinal - 1 if ordinal > 0 else ordinal
+                return Mention(t.start, of.end, [f"__output__[{at}]"], "open", noun=w, ordinal=ordinal), k2
+            if of is not None:
+                return Mention(t.start, of.end, ref="part", noun=w, quantified=of.quantified), k2
+        return m, k
+
+# %% ../nbs/04c_phrases.ipynb #1fe68ce3
+class NounPhrases(Heads, Expressions, Numbers, Worded, Results, Parts):
     "Reads the noun phrase at a place in a token list. `at` returns (Mention, index after it) or (None, index)."
 
     def __init__(self, tokens: list[Token], facts: CodeFacts):
@@ -211,272 +511,6 @@ class NounPhrases:
             m.quantified |= quant
             m.adjectives = (*m.adjectives, *(a for a in adjectives if a not in DETERMINERS))
         return m, (k if m is not None else i)
-
-    def _first_n(self, m: Mention, k: int, depth: int, ordinal):
-        "the first 6 characters of s is s[:6]; 'one character in s' is no count"
-        of, k2 = self.at(k + 1, depth + 1)
-        if of is None:
-            return m, k
-        if ordinal in (1, -1) and of.source and not of.quantified:
-            cut = f"[:{m.source}]" if ordinal == 1 else f"[-{m.source}:]"
-            return Mention(m.start, of.end, [f"{_wrap(s)}{cut}" for s in of.sources], "closed" if of.closed else "open", noun=m.noun), k2
-        if word(self.t, k) != "in" and ordinal is None and not (k2 < len(self.t) and self.t[k2].kind == "word" and verb_at(self.t, k2) is not None):
-            return m, k
-        return Mention(m.start, of.end, ref="part", noun=m.noun, quantified=True), k2
-
-    # -- heads ---------------------------------------------------------------------------------------------------
-    def _head(self, j, depth, ordinal, adjectives):
-        t = self.t[j] if j < len(self.t) else None
-        if t is None:
-            return None, j
-        if t.kind == "expr":
-            if not t.code and t.text in _HEADS and word(self.t, j + 1) in ("of",) or not t.code and t.text in _UNITS and ordinal is not None and word(self.t, j + 1) in ("of", "in"):
-                self.t[j] = replace(t, kind="word", text=t.text.lower(), source=None)
-                return self._head(j, depth, ordinal, adjectives)
-            if not t.code and t.text in NOUNS and set(adjectives) & _DERIVED and not (j + 1 < len(self.t) and self.t[j + 1].kind in ("expr", "raw")):
-                return Mention(t.start, t.end, ref="noun", noun=t.text), j + 1
-            if t.code and t.source in ("list", "dict", "str", "int", "set", "tuple", "bool", "float", "bytes", "NoneType"):
-                return Mention(t.start, t.end, [t.source], "closed", noun="type", code=True), j + 1
-            return self._expr(j, depth)
-        if t.kind == "raw":
-            return raw_mention(t), j + 1
-        if t.kind == "stmt" and t.type in ("if", "while") and t.source:
-            return Mention(t.start, t.end, [t.source], kind_of(t.source, self.facts), ref="test", code=True), j + 1
-        if t.kind == "frag":
-            return Mention(t.start, t.end, [t.source], "ref", ref="frag", noun=t.source, code=True), j + 1
-        w = word(self.t, j)
-        if w == "empty" or "empty" in adjectives and w in TYPES:
-            return self._empty(j, depth)
-        if w in CARDINALS and not (w == "one" and word(self.t, j + 1) == "of"):
-            return self._number(j, depth)
-        if w in ("true", "false", "null"):
-            return Mention(t.start, t.end, [{"true": "True", "false": "False"}.get(w, "None")], "literal"), j + 1
-        if w in ("nothing",):
-            return Mention(t.start, t.end, ref="nothing"), j + 1
-        if w in ("it", "they", "which", "itself") or w in ("this", "that") :
-            return Mention(t.start, t.end, ref="it"), j + 1
-        return self._worded(j, depth, ordinal, adjectives)
-
-    def _expr(self, j, depth):
-        "An expression, perhaps with a noun after it, perhaps with more joined by and / commas (left to the caller)."
-        t = self._named(j)
-        m, k = _mention(t, facts=self.facts), j + 1
-        if not t.code and t.type == "open" and t.text in _CARRIERS and k < len(self.t) and self.t[k].kind in ("expr", "raw") and self.t[k].type in ("literal", "closed", "unknown", ""):
-            m, k = (raw_mention(self.t[k]), k + 1) if self.t[k].kind == "raw" else self._expr(k, depth)
-            m.noun = m.noun or t.text
-            return m, k
-        if t.type == "literal" and re.fullmatch(r"-?\d+", t.source or "") and (word(self.t, k) or k < len(self.t) and self.t[k].kind == "expr" and self.t[k].type == "literal" and (self.t[k].source or "")[:1] in "'\""):
-            return self._number(j, depth)
-        if t.type == "literal" and word(self.t, k) == "s" and self.t[k].start == t.end:
-            m.noun, k = "plural", k + 1
-        if word(self.t, k) in NOUNS and not (word(self.t, k) in ("return", "returns")):
-            m.noun, m.end = word(self.t, k), self.t[k].end
-            k += 1
-        return m, k
-
-    def _named(self, j) -> Token:
-        "`'cart'` may be the variable cart in quotes: a name of several letters, or one that a noun announces."
-        t, before = self.t[j], word(self.t, j - 1) if j else ""
-        if t.code or t.type != "literal" or not re.fullmatch(r"(['\"])[A-Za-z_]\w*\1", t.source or ""):
-            return t
-        name = t.source[1:-1]
-        if name not in self.facts.variables or before in ("character", "letter", "key", "word", "value", "digit", "string", "substring", "char") or name in self.told:
-            return t
-        if len(name) > 2 or before in ("list", "variable", "parameter", "argument", "array", "dictionary", "dict", "tuple", "function", "set", "counter", "index"):
-            return replace(t, source=name, type=kind_of(name, self.facts))
-        return t
-
-    def _empty(self, j, depth):
-        "an empty list (`[]`)"
-        k = j + 1 if word(self.t, j) == "empty" else j
-        noun = word(self.t, k)
-        t = self.t[j]
-        if noun in TYPES and TYPES[noun] is not None:
-            m = Mention(t.start, self.t[k].end, [TYPES[noun]], "literal", noun="empty")
-            k += 1
-            if k < len(self.t) and self.t[k].kind == "expr" and normal(self.t[k].source) in ("''", "[]", "{}", "()", "set()", "dict()", "list()"):
-                m.sources, m.end, k = [self.t[k].source], self.t[k].end, k + 1
-            elif k < len(self.t) and self.t[k].kind == "group" and len(self.t[k].parts) == 1 and self.t[k].parts[0].kind == "expr":
-                m.sources = [self.t[k].parts[0].source]
-            n = k
-            while word(self.t, n) in ("called", "named", "variable"):
-                n += 1
-            if n < len(self.t) and self.t[n].kind == "expr" and self.t[n].type == "open" and (self.t[n].source or "").isidentifier():
-                named = _mention(self.t[n])
-                return replace(named, start=m.start, told=m), n + 1
-            return m, k
-        if k < len(self.t) and self.t[k].kind == "expr" and k > j:
-            return _mention(self._named(k)), k + 1
-        return Mention(t.start, t.end, ref="empty"), j + 1
-
-    def _number(self, j, depth):
-        "8 elements, seven, 11 spaces, two 'a's"
-        t = self.t[j]
-        value = str(CARDINALS[t.text]) if t.kind == "word" else t.source
-        m, k = Mention(t.start, t.end, [value], "literal", code=t.code), j + 1
-        n = k
-        while word(self.t, n) and word(self.t, n) not in _COUNTED and verb_at(self.t, n) is None and word(self.t, n) not in ("and", "or", "to", "in", "so", "of", "for", "at", "from", "by", "with", "which", "that", "as") and n - k < 3:
-            n += 1
-        if word(self.t, n) in _COUNTED and n > k:
-            m.adjectives = tuple(word(self.t, x) for x in range(k, n))
-            k = n
-        while word(self.t, k) in ADJECTIVES | {"more", "additional", "distinct", "unique", "different", "leading", "trailing", "consecutive", "white"} and k - j < 4:
-            k += 1
-        if word(self.t, k) in _COUNTED:
-            m.noun, m.end, m.number = word(self.t, k), self.t[k].end, True
-            k += 1
-        elif k < len(self.t) and self.t[k].kind == "expr" and k > j + 1 - 1 and self.t[k].type == "literal" and k != j:
-            m.noun, m.number, m.items = "literal", True, [_mention(self.t[k])]
-            m.end, k = self.t[k].end, k + 1
-            if word(self.t, k) in NOUNS | {"s"}:
-                m.end, k = self.t[k].end, k + 1
-        else:
-            k = j + 1
-            m.noun = "cardinal" if t.kind == "word" else ""
-            if t.kind == "word" and word(self.t, k) and verb_at(self.t, k) is None and word(self.t, k) not in ("and", "or", "to", "in", "so", "as", "because", "since", "which", "for", "at", "when", "after", "but", "again", "from", "by", "with"):
-                return Mention(t.start, t.end, ref="noun", noun=word(self.t, k)), k + 1
-        return m, k
-
-    def _of(self, k):
-        return word(self.t, k) in ("of", "in", "from", "within", "for", "on", "at")
-
-    def _worded(self, j, depth, ordinal, adjectives):
-        "Phrases headed by a noun: the length of X, the first element of X, the string 'abc', the result."
-        t, w = self.t[j], word(self.t, j)
-        start = t.start
-        if w in TYPES and word(self.t, j + 1) == "of" and (made := self._made(j)) is not None:
-            return made
-        special = _HEADS.get(w) if not (ordinal is not None and w in _UNITS) else None
-        if special and self._of(j + 1):
-            m, k = special(self, j, depth, w)
-            if m is not None:
-                return m, k
-        if w in RESULTS or (w == "value" and {"returned", "return", "final"} & set(adjectives)):
-            return self._result(j, depth, adjectives)
-        if w in ("condition", "test", "check", "comparison", "statement", "expression", "if", "while", "conditional", "loop", "clause", "block", "branch", "body") or w in ("for", "else", "elif") and word(self.t, j + 1) in ("loop", "block", "branch", "statement", "clause", "part"):
-            m, k = self._test(j, depth)
-            if m is not None:
-                return m, k
-        if w in ("function", "program", "method", "code"):
-            return self._function(j, depth)
-        if w in ("assertion", "assert"):
-            return Mention(start, t.end, ref="assertion"), j + 1
-        if ordinal is not None and w in _UNITS:
-            return self._ordinal(j, depth, ordinal, w)
-        if w in NOUNS or w in ("name", "named", "called", "code"):
-            k = j + 1
-            while (word(self.t, k) in NOUNS | {"named", "called"} | ADJECTIVES) and k - j < 4:
-                k += 1
-            if k < len(self.t) and self.t[k].kind in ("expr", "raw") :
-                if self.t[k].kind == "raw":
-                    return raw_mention(self.t[k]), k + 1
-                m, k2 = self._expr(k, depth)
-                m.noun = m.noun or w
-                return m, k2
-            if is_punct(self.t, j + 1, ",") and j + 2 < len(self.t) and self.t[j + 2].kind == "expr" and self.t[j + 2].type == "open" and (self.t[j + 2].source or "").isidentifier() and is_punct(self.t, j + 3, ",.") and self.t[j + 2].code:
-                return self._expr(j + 2, depth)
-            if w in ("space", "newline", "comma") :
-                return Mention(start, t.end, [{"space": "' '", "newline": "'\\n'", "comma": "','"}[w]], "literal", noun="word"), j + 1
-            m = Mention(start, self.t[k - 1].end, ref="noun", noun=word(self.t, k - 1) or w, ordinal=ordinal)
-            if self._of(k) and word(self.t, k) not in ("for", "at", "on") and depth < 3:
-                of, k2 = self.at(k + 1, depth + 1)
-                if of is not None and not (of.sources and of.type == "literal" and word(self.t, k) == "in" and False):
-                    return replace(m, end=of.end, items=[]), k2
-            return m, k
-        if w == "space" or w == "newline":
-            return Mention(start, t.end, [{"space": "' '", "newline": "'\\n'"}[w]], "literal", noun="word"), j + 1
-        return None, j
-
-    def _made(self, j):
-        "a string of 11 spaces, a string of 20 'A' characters"
-        x, k = self.at(j + 2, 5)
-        if x is None or not x.number or word(self.t, j) not in ("string", "str"):
-            return None
-        what = x.items[0].source if x.items else "' '" if x.noun in ("spaces", "space") else None
-        if what is None or not what[:1] in "'\"":
-            return Mention(self.t[j].start, x.end, ref="noun", noun="string"), k
-        return Mention(self.t[j].start, x.end, [f"{what} * {x.source}"], "closed", noun="string"), k
-
-    def _result(self, j, depth, adjectives):
-        "the result, the final output of the function call f(3), the return value"
-        k, w = j, word(self.t, j)
-        while word(self.t, k) in RESULTS | {"value", "string", "list", "dictionary", "tuple", "number"}:
-            k += 1
-        m = Mention(self.t[j].start, self.t[k - 1].end, ref="result", noun=w)
-        if "return" in (w, word(self.t, j + 1)) or "returned" in adjectives or "return" in adjectives:
-            m.ref = "return"
-        if {"desired", "expected", "given", "target", "required"} & set(adjectives):
-            m.ref = "output"
-        if word(self.t, k) in ("of", "from", "for"):
-            of, k2 = self.at(k + 1, depth + 1)
-            if of is not None and of.source and of.type in ("closed", "open", "unknown") and _is_call(of.source):
-                return replace(of, start=m.start, ref="call", sources=[of.source]), k2
-            if of is not None and of.source and of.type in ("closed", "open") and not parse(of.source) is None:
-                return replace(of, start=m.start, ref="operation"), k2
-            if of is not None and (of.ref == "function" or of.source in self.facts.functions):
-                m.ref, k = "return", k2
-            elif of is not None and of.ref == "noun":
-                k = k2
-        elif k < len(self.t) and self.t[k].kind == "expr" and self.t[k].type == "open" and self.t[k].text.strip("`").isidentifier():
-            return _mention(self.t[k]), k + 1
-        if k < len(self.t) and self.t[k].kind == "expr" and self.t[k].type in ("literal", "closed"):
-            m.told, m.end, k = _mention(self.t[k]), self.t[k].end, k + 1
-        return m, k
-
-    def _test(self, j, depth):
-        "the condition `x > 2`, the `while` loop condition, the if statement"
-        k, kind, seen = j, "", False
-        while word(self.t, k) in ("condition", "test", "check", "comparison", "statement", "expression", "if", "while", "for", "loop", "clause", "conditional", "elif", "else", "block", "branch", "body", "header", "part", "'s") and k - j < 5:
-            kind = word(self.t, k) if word(self.t, k) in ("if", "while", "for", "elif", "else", "loop") and not kind else kind
-            seen |= word(self.t, k) in ("condition", "test", "check", "comparison", "expression", "statement", "conditional", "clause")
-            k += 1
-        if k == j:
-            return None, j
-        m = Mention(self.t[j].start, self.t[k - 1].end, ref="test" if seen else "block", noun=kind)
-        if seen and (whole := worded_test(self.t, k, self.facts)) is not None:
-            x, n = whole
-            return replace(x, start=m.start, ref="test", noun=kind), n
-        if seen and k < len(self.t) and self.t[k].kind in ("expr", "stmt") and self.t[k].source:
-            return replace(_mention(self.t[k]), start=m.start, ref="test", noun=kind, type=kind_of(self.t[k].source, self.facts)), k + 1
-        if not seen and kind in ("if", "for", "while", "else", "elif") and word(self.t, k - 1) in ("if", "for", "while", "else", "elif"):
-            return None, j
-        return m, k
-
-    def _function(self, j, depth):
-        k = j + 1
-        if word(self.t, j - 1) in ("a", "an", "lambda", "each", "another") or j and word(self.t, j - 2) in ("a", "an", "another"):
-            return Mention(self.t[j].start, self.t[j].end, ref="noun", noun="function"), k
-        if word(self.t, k) in ("call", "execution"):
-            k += 1
-        m = Mention(self.t[j].start, self.t[k - 1].end, ref="function")
-        if k < len(self.t) and self.t[k].kind == "expr" and (self.t[k].source in self.facts.functions or _is_call(self.t[k].source)):
-            t = self.t[k]
-            m.end, k = t.end, k + 1
-            if _is_call(t.source):
-                return Mention(m.start, t.end, [t.source], t.type, ref="call", code=t.code), k
-            m.noun = t.source
-        return m, k
-
-    def _ordinal(self, j, depth, ordinal, w):
-        "the first element of X, the last character 'r'"
-        t, k = self.t[j], j + 1
-        m = Mention(t.start, t.end, ref="element", noun=w, ordinal=ordinal)
-        if k < len(self.t) and self.t[k].kind == "expr" and self.t[k].type == "open" and self.t[k].text.strip("`").isidentifier() and word(self.t, k + 1) in ("in", "of", ""):
-            k += 1                                        # "the first character c in text"
-        if self._of(k):
-            of, k2 = self.at(k + 1, depth + 1)
-            if of is not None and word(self.t, k) not in ("of", "in", "from"):
-                return Mention(t.start, of.end, ref="part", noun=w), k2
-            if of is not None and of.source and not of.quantified:
-                at = ordinal - 1 if ordinal > 0 else ordinal
-                return Mention(t.start, of.end, [f"{_wrap(s)}[{at}]" for s in of.sources] + [f"list({s})[{at}]" for s in of.sources],
-                               "closed" if of.closed else "open", noun=w, ordinal=ordinal), k2
-            if of is not None and of.ref in ("result", "output", "return"):
-                at = ordinal - 1 if ordinal > 0 else ordinal
-                return Mention(t.start, of.end, [f"__output__[{at}]"], "open", noun=w, ordinal=ordinal), k2
-            if of is not None:
-                return Mention(t.start, of.end, ref="part", noun=w, quantified=of.quantified), k2
-        return m, k
 
 # %% ../nbs/04c_phrases.ipynb #c45ca249
 def worded_test(tokens: list[Token], k: int, facts: CodeFacts):
@@ -587,8 +621,10 @@ def _verbs(kind: str, phrases: str) -> None:
 
 _verbs("be", "is;are;was;were;be;being;'s")
 _verbs("equal", "equals;equal;is equal to;are equal to;be equal to;evaluates to;evaluate to;evaluated to;results in;result in;resulted in;yields;yield;gives;give;gives us;give us;gave;produces;produce;simplifies to;translates to;resolves to;reduces to;comes out to;comes out as;comes to;works out to;computes to;amounts to;is equivalent to;are equivalent to;refers to;outputs;has the value;has value;have the value;holds the value;is evaluated as;is evaluated to;evaluates as;generates;retrieves;is calculated as;is computed as;is calculated to be;evaluating to;equates to;has a value of;have a value of;has the value of;would result in;will result in;will produce;would produce;will give;would give;will give us;will yield;would yield;results;creates;extracts;looks like;looks like this;provides;turns out to be;happens to be;works out as;is the same as;are the same as;is just;sums to;adds up to;which yields;refers to the value;gets us;leads to;lead to;returns us;accesses;selects;resulting in;giving;yielding;producing;leading to;resulting to;which gives;evaluates;computes as")
+_verbs("finishes", "ends up as;ends up being;ends as;ends up;finishes as;finishes at;ends at;ends up with")
+_verbs("isreturned", "is returned;are returned;gets returned;is what is returned;is what gets returned")
 _verbs("finds", "finds;find;locates;found")
-_verbs("becomes", "becomes;become;became;becoming;is now;are now;now is;is set to;are set to;is set equal to;gets set to;was set to;is set as;is updated to;are updated to;gets updated to;is updated to be;is changed to;are changed to;changes to;change to;changed to;is assigned;are assigned;is assigned to;is assigned the value;is assigned the value of;is assigned as;is assigned with;is assigned the result of;is reassigned to;turns into;is modified to;is modified to be;is reduced to;is incremented to;are incremented to;increments to;increases to;increased to;is increased to;decreases to;is decreased to;is decremented to;decrements to;is transformed into;is transformed to;is replaced by;is replaced with;are replaced with;ends up as;ends up being;will be;will become;would become;would be;will now be;now contains;now equals;now holds;now has the value;gets the value;takes the value;takes the value of;takes on the value;takes on the values;takes on;takes;is rebound to;updates to;goes to;grows to;shrinks to;is stored as;is reset to;is built as;is computed to be;evolves to;is bound to;is extended to;drops to;drops down to;falls to;rises to;climbs to;jumps to;goes up to;goes down to;moves up to;moves down to;comes to be;ends up at;went to;grew to;rose to;dropped to;fell to;shrank to;went up to;is bumped to;is raised to;is lowered to;is cut to;is trimmed down to;is brought to;is pushed to;moves to;is advanced to;is then;gets;has become;is converted to;are converted to;is converted into;is parsed as;is split into;are split into;splits into;is sliced to;is trimmed to;will contain;would contain;should contain;will equal;ends as;ends with the value;is reversed to;is sorted to;sorts to;is sorted into;is swapped to;is modified into;is rearranged to;is mapped to;maps to;is mutated to;switches to;advances to;is left as;is left with;gets updated as;is updated as;is updated with")
+_verbs("becomes", "becomes;become;became;becoming;is now;are now;now is;is set to;are set to;is set equal to;gets set to;was set to;is set as;is updated to;are updated to;gets updated to;is updated to be;is changed to;are changed to;changes to;change to;changed to;is assigned;are assigned;is assigned to;is assigned the value;is assigned the value of;is assigned as;is assigned with;is assigned the result of;is reassigned to;turns into;is modified to;is modified to be;is reduced to;is incremented to;are incremented to;increments to;increases to;increased to;is increased to;decreases to;is decreased to;is decremented to;decrements to;is transformed into;is transformed to;is replaced by;is replaced with;are replaced with;will be;will become;would become;would be;will now be;now contains;now equals;now holds;now has the value;gets the value;takes the value;takes the value of;takes on the value;takes on the values;takes on;takes;is rebound to;updates to;goes to;grows to;shrinks to;is stored as;is reset to;is built as;is computed to be;evolves to;is bound to;is extended to;drops to;drops down to;falls to;rises to;climbs to;jumps to;goes up to;goes down to;moves up to;moves down to;comes to be;ends up at;went to;grew to;rose to;dropped to;fell to;shrank to;went up to;is bumped to;is raised to;is lowered to;is cut to;is trimmed down to;is brought to;is pushed to;moves to;is advanced to;is then;gets;has become;is converted to;are converted to;is converted into;is parsed as;is split into;are split into;splits into;is sliced to;is trimmed to;will contain;would contain;should contain;will equal;ends with the value;is reversed to;is sorted to;sorts to;is sorted into;is swapped to;is modified into;is rearranged to;is mapped to;maps to;is mutated to;switches to;advances to;is left as;is left with;gets updated as;is updated as;is updated with")
 _verbs("starts", "is initialized to;is initialized as;is initialized with;is initialized at;is initialised to;is initialised as;is initialised with;is initialized to be;initialized to;initialized as;initialized with;are initialized to;are initialized as;starts as;starts at;starts with the value;starts out as;starts off as;begins as;begins at;start at;start as;is initially;are initially;is initially set to;was initially;is defined as;is created as;is created with;initially;starts from;is originally;is first set to;is declared as;is originally set to;initially is;begins with the value;is instantiated as;is set up as;is initially assigned")
 _verbs("stays", "remains;remain;stays;stay;stays at;remains at;is still;are still;still is;still equals;still returns;still gives;keeps the value;remains as;stays as;is kept as;is unchanged at;remains set to;is also still;also remains;keeps its value;remains equal to;continues to be")
 _verbs("returns", "returns;return;returned;is returning;returning;will return;would return;should return;will then return;to return;has returned;returns back;must return;shall return")
