@@ -10,7 +10,7 @@
       f catches KeyError: 'a'    … or is caught in it
 """
 
-from textwrap import dedent, indent
+from textwrap import dedent
 
 from verified_code_cot import recorder
 
