@@ -829,8 +829,8 @@ def test_the_same_trace_on_every_version():
 
     cases = [(code, call) for name, code, call in PROGRAMS] + MESSAGES + VALUES
     mine, *others = [run_on(path, cases) for path in PYTHONS.values()]
-    for version, theirs in zip(list(PYTHONS)[1:], others):
-        different = [code for (code, call), one, other in zip(cases, mine, theirs) if one != other]
+    for version, theirs in zip(list(PYTHONS)[1:], others, strict=False):
+        different = [code for (code, call), one, other in zip(cases, mine, theirs, strict=False) if one != other]
         assert not different, (version, different)
 
 

@@ -215,7 +215,8 @@ def counting():
 
 
 RENDERED = [
-    (Liar, "<class 'Liar'>"), (Liar(), "Liar()"), (Endless([1, 2]), "Endless([1, 2])"), (Slotted(), "Slotted(_Slotted__c=[2], a=1)"), (Strange(), "Strange(x=1)"),
+    (Liar, "<class 'Liar'>"), (Liar(), "Liar()"), (Endless([1, 2]), "Endless([1, 2])"), (Slotted(), "Slotted(_Slotted__c=[2], a=1)"),
+    (Strange(), "Strange(x=1)"),
     (Color.RED, "Color.RED"), (Point(1, [2]), "Point(x=1, y=[2])"), (Pair(1, "b"), "Pair(a=1, b='b')"), (Money("1.50"), "Money(Decimal('1.50'))"),
     (made(Named("n"), tag=1), "Named('n', tag=1)"), (Wrong(3), "Wrong('code', 3, code=3)"), (Tally("aab"), "Tally({'a': 2, 'b': 1})"),
     (in_itself(), "([1, […]], {'d': ({…}, [1, […]])}, Point(x=1, y=[Point(…)]))"), (collections.Counter("abca"), "Counter({'a': 2, 'b': 1, 'c': 1})"),
@@ -223,12 +224,16 @@ RENDERED = [
     (collections.defaultdict(list, {1: [2]}), "defaultdict(<class 'list'>, {1: [2]})"), (collections.deque([1, 2]), "deque([1, 2])"),
     (collections.deque([1], 3), "deque([1], maxlen=3)"), (decimal.Decimal("1.10"), "Decimal('1.10')"), (fractions.Fraction(2, 4), "Fraction(1, 2)"),
     (datetime.date(2020, 1, 2), "datetime.date(2020, 1, 2)"), (datetime.timedelta(1), "datetime.timedelta(days=1)"), (range(3), "range(0, 3)"),
-    (b"a", "b'a'"), (bytearray(b"a"), "bytearray(b'a')"), (1 + 2j, "(1+2j)"), (frozenset(), "frozenset()"), (set(), "set()"), (frozenset({2, 1}), "frozenset({1, 2})"),
+    (b"a", "b'a'"), (bytearray(b"a"), "bytearray(b'a')"), (1 + 2j, "(1+2j)"), (frozenset(), "frozenset()"), (set(), "set()"),
+    (frozenset({2, 1}), "frozenset({1, 2})"),
     ({"b", "a", "c"}, "{'a', 'b', 'c'}"), ({10, 9, 2.5}, "{2.5, 9, 10}"), ({(2, 1), (1, 2), None, "a"}, "{None, 'a', (1, 2), (2, 1)}"),
-    ({1: 2}.keys(), "dict_keys([1])"), ({1: 2}.items(), "dict_items([(1, 2)])"), ({1: 2}.values(), "dict_values([2])"), (slice(1, None, 2), "slice(1, None, 2)"),
+    ({1: 2}.keys(), "dict_keys([1])"), ({1: 2}.items(), "dict_items([(1, 2)])"), ({1: 2}.values(), "dict_values([2])"),
+    (slice(1, None, 2), "slice(1, None, 2)"),
     (iter([1]), "<list_iterator>"), (iter("a"), "<str_iterator>"), (zip(), "<zip>"), (map(str, []), "<map>"), (counting(), "<generator>"),
-    (counting, "<function counting>"), (len, "<built-in function len>"), ([].append, "<built-in method append>"), (Slotted().__init__, "<bound method Slotted.__init__>"),
-    (math, "<module math>"), (int, "<class 'int'>"), (list[int], "<type>"), (object(), "<object>"), (ValueError("x", 1), "ValueError('x', 1)"), (..., "Ellipsis"),
+    (counting, "<function counting>"), (len, "<built-in function len>"), ([].append, "<built-in method append>"),
+    (Slotted().__init__, "<bound method Slotted.__init__>"),
+    (math, "<module math>"), (int, "<class 'int'>"), (list[int], "<type>"), (object(), "<object>"), (ValueError("x", 1), "ValueError('x', 1)"),
+    (..., "Ellipsis"),
     (NotImplemented, "NotImplemented"), (types.SimpleNamespace(a=1), "namespace(a=1)"), (math.nan, "nan"), (-0.0, "-0.0"), (10**50, "1" + "0" * 50),
     ([[1, [2, (3,)]], {4: {5}}], "[[1, [2, (3,)]], {4: {5}}]"), ("a'b\n…", '"a\'b\\n…"'), ("\ud800", "'\\ud800'")]
 
@@ -269,8 +274,10 @@ def test_the_digits_of_a_huge_number_are_not_asked_for():
 
 ERRORS = [
     (ValueError("bad"), "ValueError: bad"), (ValueError(), "ValueError"), (KeyError("k"), "KeyError: 'k'"), (ValueError("a", 2), "ValueError: ('a', 2)"),
-    (Wrong(3), "Wrong: ('code', 3)"), (StopIteration(3), "StopIteration: 3"), (RecursionError("maximum recursion depth exceeded in comparison"), "RecursionError: maximum recursion depth exceeded"),
-    (ValueError("x" * 9999), "ValueError: " + "x" * 500 + "…"), (ValueError("\ud800"), "ValueError: \\ud800"), (OSError(2, "no"), "FileNotFoundError: (2, 'no')"),
+    (Wrong(3), "Wrong: ('code', 3)"), (StopIteration(3), "StopIteration: 3"),
+    (RecursionError("maximum recursion depth exceeded in comparison"), "RecursionError: maximum recursion depth exceeded"),
+    (ValueError("x" * 9999), "ValueError: " + "x" * 500 + "…"), (ValueError("\ud800"), "ValueError: \\ud800"),
+    (OSError(2, "no"), "FileNotFoundError: (2, 'no')"),
     (ValueError(Liar()), "ValueError: Liar()")]
 
 
@@ -283,7 +290,8 @@ def test_error_text(place):
 
 
 def test_messages_of_all_versions_read_alike():
-    assert normal_message("local variable 'x' referenced before assignment") == normal_message("cannot access local variable 'x' where it is not associated with a value")
+
+           assert normal_message("local variable 'x' referenced before assignment") == normal_message("cannot access local variable 'x' where it is not associated with a value")
     assert normal_message("max() arg is an empty sequence") == normal_message("max() iterable argument is empty")
 
 

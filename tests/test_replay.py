@@ -137,7 +137,8 @@ def plain(code):
 
 
 def test_probes_and_watches_agree():
-    code = "def g(n):\n    n = n * 2\n    return n + 1\ndef f(xs):\n    t = 0\n    i = 0\n    while i < len(xs):\n        t = t + g(xs[i])\n        i = i + 1\n    return t, xs\n"
+
+           code = "def g(n):\n    n = n * 2\n    return n + 1\ndef f(xs):\n    t = 0\n    i = 0\n    while i < len(xs):\n        t = t + g(xs[i])\n        i = i + 1\n    return t, xs\n"
     assert agree(trace(code, "f([3, 4])")) >= 15
 
 

@@ -99,7 +99,7 @@ def test_the_same_trace_at_every_level_of_isolation():
 
 def test_the_sandbox_tells_what_the_recorder_tells_here():
     results = list(traces([(code, [call]) for name, code, call in PROGRAMS], tracing.box_for()))
-    for (name, code, call), (found,) in zip(PROGRAMS, results):
+    for (name, code, call), (found,) in zip(PROGRAMS, results, strict=False):
         here = observe(code, call)
         assert (found.status, found.output, found.stdout, found.digest) == (here["status"], here["output"], here["stdout"], here["digest"]), name
 
@@ -139,7 +139,7 @@ def f(xs):
 
 def test_each_event_knows_its_iterations():
     found = trace(LOOPS, "f([1, 3])")
-    told = [(event.line, event.outcome, loops) for event, loops in zip(found.events, iterations(found)) if event.kind == "line"]
+    told = [(event.line, event.outcome, loops) for event, loops in zip(found.events, iterations(found), strict=False) if event.kind == "line"]
     assert told == [
         (3, None, ()), (4, True, ((4, 1),)), (5, True, ((4, 1), (5, 1))), (6, None, ((4, 1), (5, 1))), (7, False, ((4, 1), (5, 1))),
         (5, False, ((4, 1),)), (9, None, ((4, 1),)), (10, False, ((4, 1),)),
@@ -151,7 +151,7 @@ def test_each_event_knows_its_iterations():
 def test_iterations_are_counted_in_each_frame():
     found = trace("def g(n):\n    for i in range(n):\n        yield i\ndef f():\n    return [x + y for x in g(2) for y in g(1)]\n", "f()")
     deepest = {}
-    for event, loops in zip(found.events, iterations(found)):
+    for event, loops in zip(found.events, iterations(found), strict=False):
         deepest[event.frame] = max([number for _, number in loops] + [deepest.get(event.frame, 0)])
     assert deepest == {0: 0, 1: 2, 2: 1, 3: 1}
 
@@ -172,7 +172,7 @@ def f(n):
     return out
 """
     found = trace(code, "f(6)")
-    seen = [tuple(number for _, number in loops) for event, loops in zip(found.events, iterations(found)) if event.line == 11]
+    seen = [tuple(number for _, number in loops) for event, loops in zip(found.events, iterations(found), strict=False) if event.line == 11]
     assert str(seen) == found.output
 
 
@@ -213,7 +213,8 @@ def test_the_stage_keeps_what_is_right_and_says_what_is_not(tmp_path):
 
 def test_the_stage_gives_the_same_bytes_twice(tmp_path):
     for name in ("one", "two"):
-        write_jsonl(tmp_path / name / "data" / "programs.jsonl", programs(*((name, code, [(call, None)]) for name, code, call in PROGRAMS if code.count("def f("))))
+        write_jsonl(tmp_path / name / "data" / "programs.jsonl", programs(*((name, code, [(call, None)]) for name, code,
+            call in PROGRAMS if code.count("def f("))))
         tracing.run(tmp_path / name, workers=0 if name == "one" else 2)
     assert (tmp_path / "one" / "data" / "traces.jsonl").read_bytes() == (tmp_path / "two" / "data" / "traces.jsonl").read_bytes()
 
@@ -230,5 +231,5 @@ def test_the_stage_without_programs_says_so(tmp_path):
 def test_all_800_outputs_are_the_recorded_ones():
     rows = [json.loads(line) for line in CRUXEVAL.read_text().splitlines()]
     assert len(rows) == 800
-    for row, (found,) in zip(rows, traces([(row["code"], [f"f({row['input']})"]) for row in rows], tracing.box_for())):
+    for row, (found,) in zip(rows, traces([(row["code"], [f"f({row['input']})"]) for row in rows], tracing.box_for()), strict=False):
         assert found.status == "ok" and same_text(found.output, canonical(row["output"]) or row["output"]) is True, row["id"]

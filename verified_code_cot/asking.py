@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['SIZE', 'GUARDS', 'SOFT', 'HARD', 'TICKS', 'PURE', 'PURE_METHODS', 'CONTAINERS', 'PLAIN', 'too_large', 'small_power',
            'small_product', 'small_shift', 'SmallRange', 'Careful', 'careful', 'TooLong', 'timers', 'stop', 'Printed',
-           'streams', 'pure_call', 'is_flat', 'Watch', 'render_on_copies', 'Looking', 'is_hidden', 'has_data',
-           'Watcher']
+           'streams', 'pure_call', 'is_flat', 'free_names', 'Watch', 'render_on_copies', 'Looking', 'is_hidden',
+           'has_data', 'Watcher']
 
 # %% ../nbs/01c_asking.ipynb #fe7bc88e
 import ast
@@ -183,6 +183,16 @@ def is_flat(value, levels=3):
     return CONSTANT_KINDS.issuperset(kinds) or CONTAINERS.issuperset(kinds - CONSTANT_KINDS) and all(is_flat(item, levels - 1) for item in items)
 
 # %% ../nbs/01c_asking.ipynb #6fcd0cd9
+PLAIN = (ast.Name, ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.expr_context, ast.Expression)
+
+
+def free_names(nodes):
+    "The names that an expression takes from around it, in order."
+    bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    return tuple(sorted({node.id for node in nodes if isinstance(node, ast.Name)} - bound))
+
+# %% ../nbs/01c_asking.ipynb #4f2554fa
 class Watch:
     "A watched expression, and what can be said of it from its source."
 
@@ -200,9 +210,7 @@ class Watch:
             self.problem = f"!{error_text(error)}"
             return
         nodes = list(ast.walk(tree))
-        bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
-        bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
-        self.names = tuple(sorted({node.id for node in nodes if isinstance(node, ast.Name)} - bound))
+        self.names = free_names(nodes)
         calls = [node for node in nodes if isinstance(node, ast.Call)]
         self.impure = not all(map(pure_call, calls))
         self.calls = any(isinstance(node.func, ast.Name) and node.func.id not in PURE for node in calls)
@@ -222,7 +230,7 @@ class Watch:
             return render(function(*data.values()), chars)
         except TooLong:
             return "!timeout"
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever the expression raises is the answer
             return f"!{error_text(error)}"
 
     def data(self, variables, space):
@@ -247,9 +255,6 @@ class Watch:
         self.made[names] = made = eval(compile(tree, "<watch>", "eval", dont_inherit=True), around)
         return made
 
-
-PLAIN = (ast.Name, ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.expr_context, ast.Expression)
-
 # %% ../nbs/01c_asking.ipynb #af5d0b5f
 def render_on_copies(function, data, space, functions, chars):
     "Evaluate where the program's own code may run: on copies of all data, hooks silent, output dropped; then all is as before."
@@ -264,7 +269,7 @@ def render_on_copies(function, data, space, functions, chars):
                 values, shared = copy.deepcopy((list(data.values()), shared))
                 space.update(shared)
                 return render(function(*values), chars)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever the expression raises is the answer
                 return f"!{error_text(error)}"
             finally:
                 values = shared = None  # a copy's own end may print something, too

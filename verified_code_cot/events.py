@@ -95,12 +95,14 @@ class Changes(Log):
             if value is MISSING:
                 if name == "+=":  # not a name: marks a statement like `x += y`
                     continue
-                return self.settle(act, frame, changed)
+                self.settle(act, frame, changed)
+                return
             if known.get(name, MISSING) is value:
                 continue
             constant = type(value) in CONSTANT_KINDS
             if touched[0] == "+=" and not constant:
-                return self.settle(act, frame, changed)
+                self.settle(act, frame, changed)
+                return
             known[name] = value if constant else CHANGING
             text = render(value, self.chars)
             if texts.get(name) != text:
@@ -253,11 +255,11 @@ class Statements(Frames):
         return event
 
     def on_test(self, event, value):
-        event["outcome"] = outcome = True if value else False
+        event["outcome"] = outcome = bool(value)
         return outcome
 
     def on_truth(self, value):
-        return True if value else False
+        return bool(value)
 
     def on_each(self, event, line, iterable):
         frame = sys._getframe(1)
@@ -427,7 +429,7 @@ class Silent(Recorder):
     on_subject = on_probe
 
     def on_test(self, event, value):
-        return True if value else False
+        return bool(value)
 
     def on_line(self, line, touched=None):
         return None

@@ -6,7 +6,7 @@
 __all__ = ['FUNCTIONS', 'YIELDS', 'COMPREHENSIONS', 'HARMLESS_IMPORTS', 'LAZY', 'PLAIN', 'HARMLESS_CALLS', 'HARMLESS_METHODS',
            'PROBED', 'FRAME_NAMES', 'Function', 'Place', 'Instrumented', 'hook', 'at', 'module_names',
            'stored_anywhere', 'own_nodes', 'used_globals', 'is_plain', 'Effects', 'stored_here', 'Probes', 'is_bare',
-           'Expressions', 'Statements', 'framed', 'Blocks', 'Definitions', 'Rewriter', 'instrument']
+           'Expressions', 'Statements', 'framed', 'Blocks', 'Functions', 'Definitions', 'Rewriter', 'instrument']
 
 # %% ../nbs/01a_instrumentation.ipynb #e63e161f
 import ast
@@ -367,8 +367,8 @@ class Blocks(Statements):
 FRAME_NAMES = frozenset(("super", "locals", "vars", "dir", "eval", "exec", "__class__"))
 
 
-class Definitions(Blocks):
-    "Rewrites what defines functions and classes."
+class Functions(Blocks):
+    "Rewrites functions."
 
     def function(self, node, name):
         "Note a function; its number."
@@ -405,6 +405,10 @@ class Definitions(Blocks):
         whole = at(framed(body, "fail", hook("leave", number)), last)
         node.body = [*node.body[:start], at(ast.Expr(hook("enter", number)), node), whole]
         return node
+
+# %% ../nbs/01a_instrumentation.ipynb #92847ab2
+class Definitions(Functions):
+    "Rewrites lambdas and classes."
 
     def visit_Lambda(self, node):
         self.defaults(node.args)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CUT', 'BIG', 'FLAT', 'SAME_KIND', 'ATOMS', 'MOST', 'WORDINGS', 'WRITERS', 'LIBRARY', 'TOKEN', 'mro', 'class_name',
-           'class_module', 'is_program_class', 'attributes_of', 'flat_text', 'render', 'Writer', 'is_builtins',
-           'brackets', 'write_int', 'write_text', 'wrap', 'extra', 'write_number', 'write_string', 'write_list',
+           'class_module', 'is_program_class', 'attributes_of', 'flat_text', 'render', 'is_builtins', 'brackets',
+           'Writer', 'write_int', 'write_text', 'wrap', 'extra', 'write_number', 'write_string', 'write_list',
            'write_tuple', 'in_order', 'write_set', 'by_count', 'write_dict', 'qualified', 'write_function',
            'write_module', 'write_generator', 'write_class', 'normal_message', 'normal_args', 'error_name',
            'write_error', 'error_text', 'clean', 'write_view', 'write_slice', 'write_deque', 'write_enum',
@@ -103,6 +103,18 @@ SAME_KIND = {"str_ascii_iterator": "str_iterator", **dict.fromkeys(
     ("GenericAlias", "_GenericAlias", "_UnionGenericAlias", "UnionType", "_SpecialForm", "Union", "_SpecialGenericAlias"), "type")}
 
 
+def is_builtins(key):
+    """Whether a key is that of a module's builtins, which would fill every page with what each program has."""
+    return type(key) is str and key == "__builtins__"
+
+
+def brackets(value):
+    """The text of a value inside itself."""
+    kind = type(value)
+    pairs = {list: "[…]", tuple: "(…)", dict: "{…}", set: "{…}"}
+    return pairs.get(kind, f"{class_name(kind)}({CUT})")
+
+# %% ../nbs/00a_rendering.ipynb #645b4e2a
 class Writer:
     """Writes one value structurally, without calling any method that the program defines."""
 
@@ -163,18 +175,6 @@ class Writer:
         if is_program_class(kind):
             return f"{name}({self.fields(attributes_of(value, kind))})"
         return f"<{SAME_KIND.get(name, name)}>"
-
-
-def is_builtins(key):
-    """Whether a key is that of a module's builtins, which would fill every page with what each program has."""
-    return type(key) is str and key == "__builtins__"
-
-
-def brackets(value):
-    """The text of a value inside itself."""
-    kind = type(value)
-    pairs = {list: "[…]", tuple: "(…)", dict: "{…}", set: "{…}"}
-    return pairs.get(kind, f"{class_name(kind)}({CUT})")
 
 # %% ../nbs/00a_rendering.ipynb #04aec4a7
 def write_int(value, limit):

@@ -62,7 +62,8 @@ class ReplayError(Exception):
         self.status = status
 
 # %% ../nbs/03_replay.ipynb #ab205268
-ABNORMAL = {"timeout": "!timeout", "killed": "!timeout", "memory": "!memory", "output": "!output", "denied": "!denied"}  # what a failed run says of the expression that it was about
+# What a run that failed says of the one expression that it was about.
+ABNORMAL = {"timeout": "!timeout", "killed": "!timeout", "memory": "!memory", "output": "!output", "denied": "!denied"}
 
 
 class Questions:
@@ -93,8 +94,9 @@ class Questions:
             self.observe()  # does the case itself run as it did? if not, this raises
         last = max(len(self.trace.events) - 1, 0)
         results = self.ask(*({"op": "observe", "call": self.trace.call, "events": False, "watch": [text], "hard": 1.0} for text in expressions))
-        return {text: result["watch"][text] if result.get("digest") == self.trace.digest else [(0, last, ABNORMAL.get(result["status"], "!impure"))]
-                for text, result in zip(expressions, results, strict=True)}
+        same = [result.get("digest") == self.trace.digest for result in results]
+        return {text: result["watch"][text] if fine else [(0, last, ABNORMAL.get(result["status"], "!impure"))]
+                for text, result, fine in zip(expressions, results, same, strict=True)}
 
     def values(self, expressions: list[str]) -> list[str]:
         """All expressions in one case; where that fails, each in a case of its own."""
@@ -102,7 +104,8 @@ class Questions:
         if "values" in result:
             return result["values"]
         results = self.ask(*({"op": "evaluate", "expressions": [text]} for text in expressions))
-        return [result["values"][0] if "values" in result else ABNORMAL.get(result["status"], f"!{result['status']}") for result in results]
+        return [result["values"][0] if "values" in result else ABNORMAL.get(result["status"], f"!{result['status']}")
+                for result in results]
 
 # %% ../nbs/03_replay.ipynb #3aba6da5
 class Batch:

@@ -52,7 +52,7 @@ def agreed(one: Trace, second: dict) -> Trace:
         return one.model_copy(update={"status": "nondeterministic"})
     return one
 
-
+# %% ../nbs/02_tracing.ipynb #94c26a1b
 def traces(
     programs: Iterable[tuple[str, list[str]]],  # (code, calls)
     box: Sandbox,
@@ -73,7 +73,7 @@ def other_seed(box: Sandbox) -> int:
     """A hash seed other than the box's own."""
     return 1 if box.hash_seed == 0 else 0
 
-
+# %% ../nbs/02_tracing.ipynb #fd69d4ff
 def trace(
     code: str,  # the program
     call: str,  # a Python expression such as `f(3)` or `Stack().push(1).pop()`
@@ -178,7 +178,7 @@ def trace_partition(
             rows.append({"trace": one.to_dict(), "refusal": refusal(one, case.output), "isolation": box.isolation})
     return rows
 
-
+# %% ../nbs/02_tracing.ipynb #6cf9489b
 def accepted_rows(
     rows: Iterable[dict],  # from `trace_partition`
     tally: Counter,  # counts each status, and each isolation level with an `@` before it
@@ -195,7 +195,7 @@ def accepted_rows(
             refused.append({"id": trace["id"], "program": trace["program"], "call": trace["call"], "reason": reason,
                             "output": trace["output"], "exception": trace["exception"]})
 
-
+# %% ../nbs/02_tracing.ipynb #250d03c5
 @stage("tracing")
 def run(
     run_dir: str | Path,  # has data/programs.jsonl; gets data/traces.jsonl and data/untraced.jsonl
