@@ -248,7 +248,7 @@ package = types.ModuleType("verified_code_cot")
 package.__path__ = [{folder!r}]
 sys.modules["verified_code_cot"] = package
 drawn = []
-for room in ("sequences", "mappings", "algorithms", "structures", "processes", "objects"):
+for room in ("sequences", "mappings", "algorithms", "structures", "processes", "objects", "steps"):
     module = importlib.import_module("verified_code_cot.families_" + room)
     families = importlib.import_module("verified_code_cot.families")
     for family in getattr(module, room.upper()):

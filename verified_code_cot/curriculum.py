@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FAMILIES', 'CONSTRUCTS', 'schedule', 'case_of', 'program_of', 'programs', 'distinct', 'branch_coverage', 'constructs',
-           'run', 'trace_lengths']
+           'run', 'trace_lengths', 'called']
 
 # %% ../nbs/10_curriculum.ipynb #0ea54719
 import ast
@@ -19,6 +19,7 @@ from .families_mappings import MAPPINGS
 from .families_objects import OBJECTS
 from .families_processes import PROCESSES
 from .families_sequences import SEQUENCES
+from .families_steps import STEPS
 from .families_structures import STRUCTURES
 from .records import Case, InputError, Program, write_jsonl
 from .rendering import render
@@ -26,7 +27,7 @@ from .sandbox import Sandbox
 from .tracing import job_of
 
 # %% ../nbs/10_curriculum.ipynb #2d2725ec
-FAMILIES: list[Family] = [*SEQUENCES, *MAPPINGS, *ALGORITHMS, *STRUCTURES, *PROCESSES, *OBJECTS]
+FAMILIES: list[Family] = [*SEQUENCES, *MAPPINGS, *ALGORITHMS, *STRUCTURES, *PROCESSES, *OBJECTS, *STEPS]
 
 # %% ../nbs/10_curriculum.ipynb #1898ec09
 def schedule(families: list[Family]) -> list[tuple[Family, str]]:
@@ -182,3 +183,10 @@ def trace_lengths(pairs: list[tuple[str, str]]) -> list[int | None]:
         ]
         cases = [result["cases"][0] for result in box.run(jobs)]
     return [len(case["events"]) if case["status"] in ("ok", "exception") else None for case in cases]
+
+# %% ../nbs/10_curriculum.ipynb #6c94adea
+def called(code: str) -> set[str]:
+    """Names of the functions and methods (with a point before) that `code` calls."""
+    calls = [node.func for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    methods = {f".{one.attr}" for one in calls if isinstance(one, ast.Attribute)}
+    return methods | {one.id for one in calls if isinstance(one, ast.Name)}

@@ -867,10 +867,10 @@ def write_oracle(family: Family, spec: Spec) -> str:
 
 # %% ../nbs/09a_families.ipynb #01b079e7
 Maker = Callable[[random.Random, int], object]
-WORDS = (  # several palindromes, doubled letters, capitals; many vowels
+WORDS = (  # noqa: SIM905  several palindromes, doubled letters, capitals; many vowels
     "level tree apple noon stone lantern eel Otter radar summer civic rain Anna letter salt nest toast "
     "iron olive essay lion riot season noise roast list loss tennis Sirius error banana coffee llama rotor"
-).split()  # noqa: SIM905
+).split()
 
 # %% ../nbs/09a_families.ipynb #7a65c514
 def number(low: int, high: int) -> Maker:
@@ -1036,7 +1036,7 @@ def choose_calls(
 ) -> list[tuple[str, Played]]:
     """The calls that together reach the most branches, between `fewest` and `most`, the most telling first.
 
-    A call that takes `enough` branches counts as rich as any longer one.
+    A call that takes `enough` branches counts as rich as any longer one; then the longer call comes first.
     """
     played, _ = play(code, calls)
     kept: list[int] = []
@@ -1045,7 +1045,7 @@ def choose_calls(
 
     def worth(i: int) -> tuple:
         fresh = repr(played[i].value) not in results
-        return len(played[i].branches - covered), fresh, min(played[i].turns, enough), -i
+        return len(played[i].branches - covered), fresh, min(played[i].turns, enough), min(len(calls[i]), 60), -i
 
     while len(kept) < min(most, len(calls)):
         best = max((i for i in range(len(calls)) if i not in kept), key=worth)
@@ -1054,7 +1054,7 @@ def choose_calls(
         kept.append(best)
         covered |= played[best].branches
         results.add(repr(played[best].value))
-    smallest = min(range(len(calls)), key=lambda i: (played[i].turns, i))
+    smallest = min(range(len(calls)), key=lambda i: (played[i].turns, len(calls[i]), i))
     if smallest not in kept and fewest <= len(kept) < most:
         kept.append(smallest)  # the edge case
     return [(calls[i], played[i]) for i in kept]
