@@ -90,7 +90,7 @@ FORMS = [
     (SUMS, "f([3])", Reading("branch", "loop", "skipped"), "✗1 laps"),
     (SUMS, "f([3, 5, 9, 1])", Reading("count", "for", "==", "4"), "✗3"),
     (SUMS, "f([3, 5, 9, 1])", Reading("visits", "n", "==", "[3, 5, 9]"), "✓[3, 5, 9]"),
-    (SUMS, "f([3, 5, 9, 1])", Reading("visits", "n", "includes", "[5, 3]"), "✗[3, 5, 9]"),
+    (SUMS, "f([3, 5, 9, 1])", Reading("visits", "n", "includes", "[5, 3, 9]"), "✗[3, 5, 9]"),
     (SUMS, "f([3, 5, 9, 1])", Reading("visits", "n", "over", "[3, 5, 9, 1]"), "✓[3, 5, 9, 1]"),
     (SUMS, "f([3, 5])", Reading("effect", "seen", "appended", "10"), "✗seen: [] → [6] ✓seen: [6] → [6, 10]"),
     (SUMS, "f([3, 5])", Reading("effect", "total", "incremented", "5"), "✗total: 0 → 3 ✓total: 3 → 8"),

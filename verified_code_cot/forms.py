@@ -7,15 +7,16 @@ __all__ = ['BUILTINS', 'OPENERS', 'GROUNDERS', 'Grounding', 'Asked', 'once', 'un
            'definitions_of', 'filled', 'substituted', 'without_lap', 'open_names', 'unknown_names', 'evaluations_of',
            'instances_of', 'compared', 'near', 'side_by_side', 'ground_value', 'supposed', 'stored_into', 'is_stored',
            'told_directly', 'of_other_kind', 'ground_relation', 'just_written', 'ground_unknown', 'is_closed',
-           'parts_of', 'operands', 'operand_at', 'filled_in', 'with_values', 'ground_closed', 'ground_operands',
-           'truths', 'ground_outcome', 'ground_next_test', 'is_for', 'branches_of', 'lines_meant', 'ground_branch',
-           'Run', 'runs_of', 'ground_skipped_loop', 'ground_end', 'runs_meant', 'ground_count',
-           'ground_comprehension_count', 'visited', 'ground_visits', 'ground_over', 'visits_hold', 'changes_of',
-           'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect', 'support_only', 'effects',
-           'item_of', 'element_at', 'ground_unchanged', 'ground_return', 'speaks_of_result', 'ground_produced',
-           'of_one_kind', 'is_meant', 'ground_mention', 'ground_maps', 'entries', 'transitions', 'ground_arguments',
-           'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal', 'ground_proposed_value',
-           'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity', 'ground_exists', 'ground']
+           'parts_of', 'operands', 'operand_at', 'filled_in', 'of_other_type', 'with_values', 'ground_closed',
+           'ground_operands', 'truths', 'ground_outcome', 'ground_next_test', 'is_for', 'branches_of', 'lines_meant',
+           'ground_branch', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end', 'runs_meant', 'ground_count',
+           'ground_comprehension_count', 'visited', 'ground_visits', 'ground_over', 'visits_hold', 'in_order',
+           'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect', 'support_only',
+           'effects', 'item_of', 'element_at', 'ground_unchanged', 'ground_return', 'speaks_of_result',
+           'ground_produced', 'of_one_kind', 'is_meant', 'ground_mention', 'ground_maps', 'entries', 'transitions',
+           'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal',
+           'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity', 'ground_exists',
+           'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -394,13 +395,18 @@ def filled_in(
         claimed = together(*[lambda c=c: asked.inquiry.value(ast.unparse(c)) for _, c in pairs])
         for whole in asked.execution.evaluations.get(place.site, []):
             there = [operand_at(asked.execution, p, whole) for p, _ in pairs]
-            if any(text is None for text in there) or any(text is None for text in claimed):
+            if None in there or None in claimed or any(of_other_type(seen, said) for seen, said in zip(there, claimed, strict=True)):
                 continue
             agree = [agrees("==", seen, said) for seen, said in zip(there, claimed, strict=True)]
             holds = None if None in agree else all(agree)
             shown = with_values(place.node, [p for p, _ in pairs], there)
             found.append(whole._replace(value=shown, holds=holds))
     return sorted(found, key=lambda fact: fact.order)
+
+def of_other_type(seen: str, said: str) -> bool:
+    "Whether two texts spell values of different types: then the claim is not about this place."
+    one, other = literal(seen), literal(said)
+    return one is not NOTHING and other is not NOTHING and type(one) is not type(other) and not (number(one) and number(other))
 
 def with_values(node: ast.expr, places: list[ast.expr], texts: list[str]) -> str:
     "An expression of the program written with the values that its operands had."
@@ -573,6 +579,8 @@ def runs_meant(asked: Asked) -> list[Run]:
     "The runs that a claim about a loop may be about."
     subject, loops = asked.reading.subject, asked.execution.loops
     word, spelling = (subject or "").strip().lower(), normal(subject)
+    if word.startswith("line ") and word[5:].isdigit():
+        return [run for run in runs_of(asked.execution) if run.line == int(word[5:])]
     meant = {line for line, loop in loops.items() if word in ("", "loop", loop.kind) or spelling in (loop.over, loop.target, *loop.targets)}
     return [run for run in runs_of(asked.execution) if run.line in meant]
 
@@ -592,7 +600,7 @@ def ground_count(asked: Asked) -> Grounding:
         return once(claimed, claimed, True, subject="laps in all")
     if not held:
         return ground_comprehension_count(asked, claimed)
-    return Grounding(claimed, held, subject="number of laps", moment="end")
+    return Grounding(claimed, held, subject="number of laps", moment="any")
 
 def ground_comprehension_count(asked: Asked, claimed: str) -> Grounding:
     "The number of rounds of a comprehension: how often its target was bound in one statement."
@@ -604,7 +612,7 @@ def ground_comprehension_count(asked: Asked, claimed: str) -> Grounding:
     facts = [some[0]._replace(value=str(len(some))) for some in steps.values()]
     if not facts:
         return unsayable(claimed, "the program has no loop that was reached")
-    return Grounding(claimed, compared(facts, asked.reading.relation, claimed), subject="number of rounds", moment="end")
+    return Grounding(claimed, compared(facts, asked.reading.relation, claimed), subject="number of rounds", moment="any")
 
 # %% ../nbs/06a_forms.ipynb #6d85889b
 def visited(execution: Execution, run: Run) -> str:
@@ -628,7 +636,7 @@ def ground_visits(asked: Asked) -> Grounding:
         facts.append(Fact(run.first, asked.execution.end, text, run.frame, run.line, visits_hold(asked.reading.relation, literal(text), list(wanted))))
     if not facts:
         return unsayable(claimed, "no loop binds a variable to such elements")
-    return Grounding(claimed, tuple(facts), subject="elements visited", moment="end")
+    return Grounding(claimed, tuple(facts), subject="elements visited", moment="any")
 
 def ground_over(asked: Asked, claimed: str) -> Grounding:
     "What a loop walks over, whether or not it gets to the end."
@@ -644,6 +652,10 @@ def visits_hold(relation: str, seen: Any, wanted: list[Any]) -> bool | None:
         return None
     if relation != "includes":
         return seen == wanted
+    return in_order(seen, wanted) or in_order(seen[::-1], wanted)  # told from the last to the first, as backward reasoning does
+
+def in_order(seen: list[Any], wanted: list[Any]) -> bool:
+    "Whether all wanted elements are among those seen, in this order."
     rest = iter(seen)
     return all(any(same_text(repr(x), repr(y)) for y in rest) for x in wanted)
 

@@ -314,8 +314,10 @@ def coverage_of(job: Job, claims: list[Claim]) -> Coverage:
 
 BARE = ("answer", "meta", "input", "goal", "proposal", "return", "mention", "arguments")  # forms that restate the task or the answer
 
-def is_step(claim: Any) -> bool:
-    "Whether a claim tells a step of the execution, and not only what the task or the answer says."
+def is_step(claim: Any, direction: str) -> bool:
+    "Whether a claim tells a step of the execution, and not only what the task or the answer says (backward, the answer is a call)."
+    if direction == "backward" and any(r.form == "return" for r in claim.readings):
+        return True
     return any(r.form not in BARE and r.subject not in ("__output__", "__return__") for r in claim.readings) and claim.kind not in BARE
 
 def score_of(verdict: str, coverage: Coverage, claims: list[Claim]) -> float:
@@ -330,7 +332,7 @@ def score_of(verdict: str, coverage: Coverage, claims: list[Claim]) -> float:
 def judge(job: Job, claims: list[Claim], coverage: Coverage, correct: bool | None, answered: bool, thresholds: Thresholds) -> tuple[str, str, str, str]:
     "The verdict, its reason code, its reason, and the class for the score."
     false = [c for c in claims if c.verdict == "contradicted"]
-    steps = sum(c.verdict == "supported" and is_step(told) for told, c in zip(job.claims, claims, strict=True))
+    steps = sum(c.verdict == "supported" and is_step(told, job.direction) for told, c in zip(job.claims, claims, strict=True))
     share = coverage.supported / coverage.concrete if coverage.concrete else 0.0
     if correct is False:
         given, output = (job.final() or ("",))[0], job.inquiry.real.trace.output
