@@ -290,8 +290,8 @@ def test_error_text(place):
 
 
 def test_messages_of_all_versions_read_alike():
-
-           assert normal_message("local variable 'x' referenced before assignment") == normal_message("cannot access local variable 'x' where it is not associated with a value")
+    old, new = "local variable 'x' referenced before assignment", "cannot access local variable 'x' where it is not associated with a value"
+    assert normal_message(old) == normal_message(new)
     assert normal_message("max() arg is an empty sequence") == normal_message("max() iterable argument is empty")
 
 

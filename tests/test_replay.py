@@ -136,10 +136,22 @@ def plain(code):
     return not any(word in code for word in (":=", "lambda", " for ", "global", "nonlocal", "yield"))
 
 
-def test_probes_and_watches_agree():
+COUNTING = """
+def g(n):
+    n = n * 2
+    return n + 1
+def f(xs):
+    t = 0
+    i = 0
+    while i < len(xs):
+        t = t + g(xs[i])
+        i = i + 1
+    return t, xs
+"""
 
-           code = "def g(n):\n    n = n * 2\n    return n + 1\ndef f(xs):\n    t = 0\n    i = 0\n    while i < len(xs):\n        t = t + g(xs[i])\n        i = i + 1\n    return t, xs\n"
-    assert agree(trace(code, "f([3, 4])")) >= 15
+
+def test_probes_and_watches_agree():
+    assert agree(trace(COUNTING, "f([3, 4])")) >= 15
 
 
 @pytest.mark.skipif(not CRUXEVAL.exists(), reason="../shared is not here")
