@@ -18,6 +18,9 @@ from hypothesis import strategies as st
 
 from verified_code_cot.rendering import canonical, error_text, is_cut, normal_message, render, same_text
 
+settings.register_profile("calm", deadline=None)  # a busy machine is no failure
+settings.load_profile("calm")
+
 ATOMS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
 KEYS = st.none() | st.booleans() | st.integers() | st.text() | st.binary()
 VALUES = st.recursive(
