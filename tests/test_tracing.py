@@ -67,6 +67,8 @@ def test_what_was_recorded_before_a_budget_was_spent_is_kept():
     "def f(): return hash('a') % 7919",
     "import uuid\ndef f(): return str(uuid.uuid4())",
     "def f(): print(object())",
+    "import datetime\ndef f(): return datetime.date.today().year",
+    "from time import localtime\ndef f(): return localtime().tm_year",
 ])
 def test_what_changes_from_run_to_run_is_set_aside(code):
     assert trace(code, "f()").status == "nondeterministic"
@@ -77,6 +79,8 @@ def test_what_changes_from_run_to_run_is_set_aside(code):
     "def f(): return sorted({'a', 'b', 'c', 'd'})",
     "import random\ndef f():\n    random.seed(3)\n    return random.random()",
     "def f(): return object()",
+    "import datetime\ndef f(): return datetime.date(2020, 1, 2).strftime('%d')",
+    "import time\ndef f(): return time.gmtime(0).tm_year",
 ])
 def test_what_only_looks_so_is_not(code):
     assert trace(code, "f()").status == "ok"
