@@ -248,7 +248,7 @@ def $f(s):
             "hard": [
                 ("[part for part in $out if len(part) >= $small]", "those with at least $small characters"),
                 ("[part[0] + str(len(part)) for part in $out]", "the first character and the length of each"),
-                ("sorted(set($out), key=lambda part: (-len(part), part))", "the different ones, longest first"),
+                ("sorted(dict.fromkeys($out), key=lambda part: (-len(part), part))", "the different ones, longest first"),
             ],
         },
     ),
