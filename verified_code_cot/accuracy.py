@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['HEAD', 'LABEL', 'MEASURES', 'COUNTED', 'SETTINGS', 'LABELS', 'CLASSES', 'Statement', 'Labelled', 'labelled_text',
            'read_handwritten', 'read_labelled', 'steps_only', 'said', 'counts', 'by_program', 'middle', 'bootstrap',
-           'measures', 'found_by_kind', 'mistakes', 'judge_partition', 'verdicts_of', 'assess', 'in_words', 'as_table',
-           'costs', 'accuracy_figure', 'class_of', 'corrected', 'error_rates', 'true_share', 'finding',
-           'finding_figure', 'remade']
+           'measures', 'found_by_kind', 'mistakes', 'judge_partition', 'verdicts_of', 'judge', 'assess', 'in_words',
+           'as_table', 'costs', 'accuracy_figure', 'class_of', 'corrected', 'error_rates', 'true_share', 'audited',
+           'finding', 'finding_figure', 'remade']
 
 # %% ../nbs/08b_accuracy.ipynb #8daabc6d
 import json
@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from .challenge import MARKS, Counting, auroc, method
+from .challenge import MARKS, Counting, auroc, method, wilson
 from .engine import map_partitions
 from .records import Direction, Id, InputError, Record, RecordError, Verdict, read_jsonl, read_lines
 from .sandbox import Sandbox
@@ -284,23 +284,31 @@ def verdicts_of(judged: Iterable[dict[str, Any]], name: str) -> list[Verdict]:
     return [Verdict.model_validate(row[name]["verdict"]) for row in judged]
 
 
-def assess(
+def judge(
     items: list[Labelled],
     methods: Iterable[str] = ("claims", "sliding-window", "output-only"),
     workers: int = 2,
     cache: str | Path | None = None,  # a folder in which finished partitions are kept
+) -> dict[str, list[dict[str, Any]]]:  # setting → for each rationale what `judge_partition` gives
+    "What the methods say of labelled rationales, plain and steps only."
+    return {setting: list(map_partitions(judge_partition, [change(item).record() for item in items], name=f"judge-{setting.replace(' ', '-')}", size=16,
+                                         label=f"judging, {setting}", arguments={"methods": list(methods)}, workers=workers, run_dir=cache))
+            for setting, change in SETTINGS.items()}
+
+
+def assess(
+    items: list[Labelled],
+    judged: dict[str, list[dict[str, Any]]],  # from `judge`, of the same rationales or of more
     draws: int = 1000,
 ) -> dict[str, dict[str, dict[str, Any]]]:  # setting → method → measures, with mean `executions` and `seconds` of a rationale
     "How good the methods are on labelled rationales, plain and steps only."
-    methods, table = list(methods), {}
+    ids, table = {item.id for item in items}, {}
     for setting, change in SETTINGS.items():
-        changed = [change(item) for item in items]
-        judged = list(map_partitions(judge_partition, [item.record() for item in changed], name=f"assess-{setting.replace(' ', '-')}", size=16,
-                                     label=f"judging, {setting}", arguments={"methods": methods}, workers=workers, run_dir=cache))
         table[setting] = {}
-        for name in methods:
-            cost = {key: sum(row[name][key] for row in judged) / len(judged) for key in ("executions", "seconds")}
-            table[setting][name] = measures(changed, verdicts_of(judged, name), draws) | cost
+        for name in judged[setting][0]:
+            rows = [row for row in judged[setting] if row[name]["verdict"]["id"] in ids]
+            cost = {key: sum(row[name][key] for row in rows) / len(rows) for key in ("executions", "seconds")}
+            table[setting][name] = measures([change(item) for item in items], verdicts_of(rows, name), draws) | cost
     return table
 
 # %% ../nbs/08b_accuracy.ipynb #7fe190c4
@@ -365,7 +373,7 @@ def accuracy_figure(assessed: dict[str, dict[str, dict[str, Any]]]) -> Any:
     return made
 
 # %% ../nbs/08b_accuracy.ipynb #b873b284
-CLASSES = ["right, verified", "right, not confirmed", "right, false step", "wrong, 1st quarter", "wrong, 2nd quarter", "wrong, 3rd quarter",
+CLASSES = ["right, verified", "right, not confirmed", "right, contradicted", "wrong, 1st quarter", "wrong, 2nd quarter", "wrong, 3rd quarter",
            "wrong, 4th quarter", "wrong, no false step found", "error"]
 
 
@@ -380,7 +388,7 @@ def class_of(
     closing = max(rationale.rfind("assert "), 0) or len(rationale)
     false = [c.start for c in verdict.claims if c.verdict == "contradicted" and c.start < closing]
     if answer_correct:
-        return "right, verified" if verdict.verdict == "verified" else "right, false step" if false else "right, not confirmed"
+        return "right, verified" if verdict.verdict == "verified" else "right, contradicted" if false else "right, not confirmed"
     if not false:
         return "wrong, no false step found"
     return CLASSES[3 + min(3, 4 * min(false) // closing)]
@@ -417,7 +425,7 @@ def true_share(
     "How many of the right rationales have a false step, as counted and corrected for the verifier's errors."
     groups: dict[str, list[bool]] = {}
     for row in rows:
-        groups.setdefault(row["code"], []).append(row["class"] == "right, false step")
+        groups.setdefault(row["code"], []).append(row["class"] == "right, contradicted")
     rng, held, observed, mended = random.Random(2), list(groups.values()), [], []
     for number, (a, s) in enumerate(rates):
         drawn = [x for group in (rng.choices(held, k=len(held)) if number else held) for x in group]
@@ -426,25 +434,43 @@ def true_share(
     return {"rationales": len(rows), "observed": round(observed[0], 4), "observed95": middle(observed[1:]),
             "corrected": None if mended[0] is None else round(mended[0], 4), "corrected95": middle([x for x in mended[1:] if x is not None])}
 
+# %% ../nbs/08b_accuracy.ipynb #bd6a243b
+def audited(
+    contradicted: list[str],  # ids of all right rationales in which a step was contradicted
+    audit: dict[str, bool],  # id → whether a reader found such a step false indeed
+    right: int,  # how many right rationales there are
+    sensitivity: float,  # how often the verifier contradicts a rationale with a false step
+) -> dict[str, Any]:  # how many were `read` and `real`; shares of the right rationales with 95% intervals; the `false_reject` that follows
+    "From alarms that were read: how many right rationales have a false step that was found, and about how many have one."
+    marks = [audit[id] for id in contradicted if id in audit]
+    if not marks or not right or not sensitivity:
+        raise InputError("none of the alarms was read, or there is nothing to compare with")
+    observed, (low, high) = len(contradicted) / right, wilson(sum(marks), len(marks))
+    found = [observed * share for share in (sum(marks) / len(marks), low, high)]
+    return {"alarms": len(contradicted), "read": len(marks), "real": sum(marks), "found": round(found[0], 4), "found95": [round(x, 3) for x in found[1:]],
+            "estimated": round(found[0] / sensitivity, 4), "estimated95": [round(min(1.0, x / sensitivity), 3) for x in found[1:]],
+            "false_reject": round((observed - found[0]) / (1 - found[0] / sensitivity), 4)}
+
 # %% ../nbs/08b_accuracy.ipynb #43324958
 def finding(
     rationales: list[dict[str, Any]],  # with `model` and `answer_correct` beside what `verify` reads
     rates: list[tuple[float, float]],
     workers: int = 2,
     cache: str | Path | None = None,
-) -> dict[str, Any]:  # {"classes": {"MODEL, DIRECTION": {class: count}}, "false_steps": {the same, and "all": see `true_share`}}
+) -> dict[str, Any]:  # {"classes": {"MODEL, DIRECTION": {class: count}}, "false_steps": {the same, and "all": see `true_share`}, "contradicted": ids}
     "How many rationales are right for the right reasons, by model and direction."
     records = [{key: r.get(key) for key in ("id", "code", "call", "output", "direction", "rationale")} for r in rationales]
     judged = map_partitions(judge_partition, records, name="finding", size=20, label="reading", arguments={"methods": ["claims"]},
                             workers=workers, run_dir=cache)
-    rows = [{"group": f"{r['model']}, {r['direction']}", "code": r["code"], "right": r["answer_correct"],
+    rows = [{"id": r["id"], "group": f"{r['model']}, {r['direction']}", "code": r["code"], "right": r["answer_correct"],
              "class": class_of(r["rationale"], r["answer_correct"], verdict)}
             for r, verdict in zip(rationales, verdicts_of(judged, "claims"), strict=True)]
     names = sorted({row["group"] for row in rows})
     classes = {name: Counter(row["class"] for row in rows if row["group"] == name) for name in names}
     right = {name: [row for row in rows if row["right"] and name in (row["group"], "all")] for name in [*names, "all"]}
     return {"classes": {name: {c: found[c] for c in CLASSES} for name, found in classes.items()},
-            "false_steps": {name: true_share(here, rates) for name, here in right.items() if here}}
+            "false_steps": {name: true_share(here, rates) for name, here in right.items() if here},
+            "contradicted": sorted(row["id"] for row in rows if row["class"] == "right, contradicted")}
 
 
 def finding_figure(classes: dict[str, dict[str, int]]) -> Any:
@@ -483,11 +509,9 @@ def remade(
 ) -> dict[str, Any]:  # plain data without any text of the rationales: {"gold", "costs", "finding"}
     "Measure everything that this notebook reports of texts that are not part of the project."
     items = read_labelled(gold)
-    assessed = assess(items, workers=workers, cache=cache)
-    bare = [steps_only(item) for item in items]
-    judged = map_partitions(judge_partition, [item.record() for item in bare], name="rates", size=16, label="error rates",
-                            arguments={"methods": ["claims"]}, workers=workers, run_dir=cache)
-    rates = error_rates(bare, [v.verdict == "contradicted" for v in verdicts_of(judged, "claims")])
+    judged = judge(items, workers=workers, cache=cache)
+    assessed = assess(items, judged)
+    rates = error_rates([steps_only(item) for item in items], [v.verdict == "contradicted" for v in verdicts_of(judged["steps only"], "claims")])
     lines = [json.loads(line) for _, line in read_lines(unlabelled) if line.strip()]
     ratios = costs(assessed)
     for methods in assessed.values():
