@@ -60,7 +60,7 @@ def f(n):
 def asked(box, code, call, reading, **more):
     "The grounding of one reading on one execution."
     inquiry = Inquiry(Replay(trace(code, call, sandbox=box), box), goal=more.pop("goal", None))
-    claim = Claim(0, 0, more.pop("text", ""), "state", [reading], **more)
+    claim = Claim(0, 0, more.pop("text", "it returns that"), "state", [reading], **more)
     (found,) = answer_all(inquiry, [lambda: ground(Asked(claim, reading, inquiry.real, inquiry))])
     return found
 

@@ -417,13 +417,15 @@ def exists_first(station: Station, fits: bool) -> list[Any]:
     for node in station.children:
         if isinstance(node, Leaf) and any(g.moment == "exists" for g in node.groundings):
             kept.append(replace(node, groundings=[existence(g, fits) for g in node.groundings]))
+        elif isinstance(node, Station) and not fits:  # what the outer heading gets wrong, an inner one cannot put right
+            kept.append(replace(node, children=exists_first(node, False)))
         else:
             kept.append(node)
     return kept
 
 def existence(grounding: Grounding, fits: bool) -> Grounding:
     "The grounding of \"this iteration exists\", now that it is known."
-    if grounding.moment != "exists":
+    if grounding.moment != "exists" or grounding.timeless:
         return grounding
     observed = grounding.claimed if fits else "another iteration"
     return replace(grounding, facts=(Fact(0, 0, observed, holds=fits),), timeless=True)

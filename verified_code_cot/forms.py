@@ -9,10 +9,10 @@ __all__ = ['BUILTINS', 'OPENERS', 'GROUNDERS', 'Grounding', 'Asked', 'once', 'un
            'told_directly', 'of_other_kind', 'ground_relation', 'just_written', 'ground_unknown', 'is_closed',
            'parts_of', 'operands', 'operand_at', 'filled_in', 'of_other_type', 'with_values', 'ground_closed',
            'ground_operands', 'truths', 'ground_outcome', 'ground_next_test', 'is_for', 'branches_of', 'lines_meant',
-           'ground_branch', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end', 'runs_meant', 'ground_count',
-           'ground_comprehension_count', 'visited', 'ground_visits', 'ground_over', 'visits_hold', 'in_order',
-           'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect', 'support_only',
-           'effects', 'item_of', 'element_at', 'ground_unchanged', 'ground_return', 'speaks_of_result',
+           'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end', 'runs_meant',
+           'ground_count', 'ground_comprehension_count', 'visited', 'ground_visits', 'ground_over', 'visits_hold',
+           'in_order', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect',
+           'support_only', 'effects', 'item_of', 'element_at', 'ground_unchanged', 'ground_return', 'speaks_of_result',
            'ground_produced', 'of_one_kind', 'is_meant', 'ground_mention', 'ground_maps', 'entries', 'transitions',
            'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal',
            'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity', 'ground_exists',
@@ -520,10 +520,16 @@ def lines_meant(asked: Asked, subject: str | None) -> tuple[list[int], bool]:  #
 def ground_branch(asked: Asked) -> Grounding:
     "A branch or a loop is taken, skipped, or ends."
     relation, (lines, other) = asked.reading.relation, lines_meant(asked, asked.reading.subject)
+    if not (asked.reading.subject or "").strip():
+        return support_only(ground_branch_of(asked, [*lines, *asked.execution.loops], relation, False))
     if not lines:
         return ground_outcome(replace(asked, reading=replace(asked.reading, form="outcome", value=str(relation == "taken")))) \
             if parsed(asked.reading.subject) is not None and asked.reading.subject not in ("except", "try", "finally") \
             else unsayable(relation, "the program has no such branch")
+    return ground_branch_of(asked, lines, relation, other)
+
+def ground_branch_of(asked: Asked, lines: list[int], relation: str, other: bool) -> Grounding:
+    "A claim about the branches or loops whose headers are at some lines (`other`: about their `else`)."
     if relation == "ends" and not other:
         return ground_end(asked, lines)
     if relation == "skipped" and all(line in asked.execution.loops for line in lines):
@@ -742,6 +748,8 @@ def _gained(relation: str, old: Any, new: Any, item: Any, index: Any) -> bool | 
     "Whether `new` has gained the item (and nothing else where it is appended)."
     if number(old):
         return None if relation != "added" else (new != old if item is NOTHING else new - old == item)
+    if isinstance(old, str) and item is not NOTHING and not isinstance(item, str):
+        return None  # a text gains no number: the sentence is about something else
     if not hasattr(old, "__len__") or len(new) <= len(old) and not isinstance(new, dict):
         return False if hasattr(old, "__len__") else None
     if item is NOTHING:
@@ -794,7 +802,7 @@ def support_only(grounding: Grounding) -> Grounding:
     "A grounding that may support its claim but not contradict it, as the text does not say what it speaks of."
     held = tuple(f for f in grounding.facts if f.holds)
     if not held:
-        return unsayable(grounding.claimed, "it is not said what it speaks of")
+        return unsayable(grounding.claimed, grounding.note or "it is not said what it speaks of")
     return replace(grounding, facts=held, later=(), absent=None)
 
 def effects(execution: Execution, names: list[str], relation: str, item: Any, index: Any) -> list[tuple[str, Fact]]:
@@ -861,7 +869,7 @@ def ground_return(asked: Asked) -> Grounding:
         return once(claimed, returned[0].value, agrees(reading.relation, returned[0].value, claimed), subject="returns")
     if not returned and execution.trace.exception:
         return once(claimed, f"raises {execution.trace.exception}", False, subject="returns")
-    if whole is not None and any(event.yielded or event.frame for event in execution.events):
+    if whole is not None and not function and any(event.yielded or event.frame for event in execution.events):
         returned.append(Fact(execution.end, execution.end, whole))  # what the whole call gives
     found = Grounding(claimed, compared(returned, reading.relation, claimed), subject="returns", moment="at")
     held = next((f for f in found.facts if f.holds), None)
