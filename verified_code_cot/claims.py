@@ -12,22 +12,16 @@ import difflib
 import re
 from dataclasses import dataclass
 
-from .expressions import CodeFacts, Token, code_facts, entry_of, is_literal, kind_of, normal, parse, tokens as lex
-from .phrases import Mention, NounPhrases, settle, word
-from .clauses import (Notes, Forms, Resolving, Values, Walking, Framing, Offering, Joining, Attaching, Offers, Speaking, Copulas, Describing, Asserting,
-                                       Equalities, Special, Plain, Alternatives, Outcomes, Comparing, Tests, Chains, Links, Checks, Tails, Asides, Statements, Colons,
-                                       Leftovers)
-from .actions import (Returns, ReturnValues, Consequences, Having, Counting, Edges, Appearing, There, Appended, Appending, Removing, Setting, Stepping,
-                                       Calling, Restating, Proposing, Looping, Branching, Leaving)
+from .expressions import CodeFacts, Token, words_of, code_facts, entry_of, is_literal, kind_of, normal, parse, tokens as lex
+from .phrases import Mention, NounPhrases, settle
+from .clauses import Clauses
+from .actions import Actions
 from .places import Pinner
 from .segments import Segment, segments
-from .reading import CUES, Claim, GOALWORDS, Pin, Reading, Situation, flat, shape
+from .reading import CUES, Claim, GOALWORDS, Pin, REJECTING, Reading, Situation, flat, shape
 
 # %% ../nbs/05_claims.ipynb #9fcdb12b
-class Sentence(Notes, Forms, Resolving, Values, Walking, Framing, Offering, Joining, Attaching, Offers, Speaking, Copulas, Describing,
-               Asserting, Equalities, Special, Plain, Alternatives, Outcomes, Comparing, Tests, Chains, Links, Checks, Tails, Asides,
-               Statements, Colons, Leftovers, Returns, ReturnValues, Consequences, Having, Counting, Edges, Appearing, There, Appended,
-               Appending, Removing, Setting, Stepping, Calling, Restating, Proposing, Looping, Branching, Leaving):
+class Sentence(Clauses, Actions):
     "Reads one sentence: walks its noun phrases and verb phrases from left to right and notes the claims."
 
     def __init__(self, reader, tokens: list[Token], pins: tuple, segment: int, paragraph: int, mood: str = "fact"):
@@ -36,21 +30,26 @@ class Sentence(Notes, Forms, Resolving, Values, Walking, Framing, Offering, Join
         self.np.told = reader.told
         self.pins, self.segment, self.paragraph, self.mood = list(pins), segment, paragraph, mood
         self.cues = frozenset(CUES[t.text] for t in tokens if t.kind == "word" and t.text in CUES)
-        self.since = False                  # inside "since/because/as …"
-        self.condition = False              # inside an if-clause
-        self.last: Mention | None = None    # last noun phrase of this sentence
-        self.subject: Mention | None = None # grammatical subject of this sentence
+        self.since = False  # inside "since/because/as …"
+        self.condition = False  # inside an if-clause
+        self.last: Mention | None = None  # last noun phrase of this sentence
+        self.subject: Mention | None = None  # grammatical subject of this sentence
         self.found: list[Claim] = []
         self.local_given: dict = {}
         self.alternatives: list[str] = []
         self.relative_clause = False
-        self.past = False           # the verb is in the past: what is said was so before
+        self.past = False  # the verb is in the past: what is said was so before
         words = {t.text for t in tokens if t.kind == "word"}
         self.goal = reader.direction == "backward" and not reader.answered and bool(words & GOALWORDS)
         self.never = "point" in words and "no" in words or "nowhere" in words or "neither" in words
-        if self.never:
-            self.mood = "general"
-        self.defines = bool(words & {"takes", "take", "taking", "parameters", "parameter", "expects", "accepts", "defined"}) and not words & {"called", "call", "calling", "value"}
+        if words & REJECTING and not words & {"not", "no"}:
+            self.mood = "rejected"
+        self.defines = bool(words & {"takes", "take", "taking", "parameters", "parameter", "expects", "accepts", "defined"}) and not words & {
+            "called",
+            "call",
+            "calling",
+            "value",
+        }
 
 # %% ../nbs/05_claims.ipynb #64fe4615
 def table_cells(text: str, start: int, end: int) -> list[tuple[int, int]]:
@@ -64,7 +63,7 @@ def table_cells(text: str, start: int, end: int) -> list[tuple[int, int]]:
         if t[at] == "|" and (at == start or t[at - 1] != "\\"):
             cuts.append(at)
         at += 1
-    return [(a + 1, b) for a, b in zip(cuts, cuts[1:])]
+    return [(a + 1, b) for a, b in zip(cuts, cuts[1:], strict=False)]
 
 # %% ../nbs/05_claims.ipynb #b09df32e
 def column(header: str, facts: CodeFacts) -> tuple[str, str]:
@@ -80,15 +79,17 @@ def column(header: str, facts: CodeFacts) -> tuple[str, str]:
 @dataclass(slots=True)
 class Answer:
     "The final answer of a text: its span, its words, and the Python source that it comes to (a value, or a call when backward)."
+
     start: int
     end: int
     text: str
     literal: str | None
-    call: str | None = None      # both sides, when it is an assertion
+    call: str | None = None  # both sides, when it is an assertion
     value: str | None = None
 
 # %% ../nbs/05_claims.ipynb #cf85d23e
 _ASSERT = re.compile(r"^[ \t]*(assert\b.*)$", re.M)
+
 
 def assertions(text: str, start: int, end: int) -> list[tuple[int, int, str, str]]:
     "(start, end, call source, value source) of the assertions in text[start:end]; one may span several lines."
@@ -96,7 +97,7 @@ def assertions(text: str, start: int, end: int) -> list[tuple[int, int, str, str
     for m in _ASSERT.finditer(text, start, end):
         stop = m.end()
         for _ in range(40):
-            source = text[m.start(1):stop].rstrip().rstrip("`")
+            source = text[m.start(1) : stop].rstrip().rstrip("`")
             tree = parse(source, "exec")
             if tree is not None and tree.body and isinstance(tree.body[0], ast.Assert):
                 test = tree.body[0].test
@@ -148,7 +149,13 @@ def _answer(text: str, start: int, end: int, direction: str, entry: str | None) 
         call, value = got[-1][2:]
         return Answer(start, start + len(raw.strip()), body, call if direction == "backward" else value, call, value)
     tree = parse(body)
-    if tree is not None and isinstance(tree.body, ast.Compare) and len(tree.body.ops) == 1 and isinstance(tree.body.ops[0], ast.Eq) and isinstance(tree.body.left, ast.Call):
+    if (
+        tree is not None
+        and isinstance(tree.body, ast.Compare)
+        and len(tree.body.ops) == 1
+        and isinstance(tree.body.ops[0], ast.Eq)
+        and isinstance(tree.body.left, ast.Call)
+    ):
         call, value = ast.unparse(tree.body.left), ast.unparse(tree.body.comparators[0])
         return Answer(start, start + len(raw.strip()), body, call if direction == "backward" else value, call, value)
     source = body if tree is not None else None
@@ -162,7 +169,14 @@ def _answer(text: str, start: int, end: int, direction: str, entry: str | None) 
 
 # %% ../nbs/05_claims.ipynb #1755a865
 _TAG = re.compile(r"<(answer|output|result|final_answer)>(.*?)</\1>|\[(ANSWER|OUTPUT)\](.*?)\[/\3\]|\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}", re.S | re.I)
-_SAID = re.compile(r"(?:(?:\bfinal\s+)?\banswer(?:\s+is)?|\b(?:final |expected |correct |resulting )?(?:output|result|return(?:ed)? value|value returned|input|call|assertion)\b[^.\n:`]{0,80}?(?:\bis\b|\bequals\b|\bwill be\b|\bwould be\b|\bshould be\b|\bbe\b|:)|\b(?:returns?|outputs?)\b(?: the (?:value|string|list|tuple|number|integer|dictionary|boolean))?)\s*[:=]?\s*(?=\S)", re.I)
+_SAID = re.compile(
+    r"(?:(?:\bfinal\s+)?\banswer(?:\s+is)?"
+    r"|\b(?:final |expected |correct |resulting )?(?:output|result|return(?:ed)? value|value returned|input|call|assertion)\b[^.\n:`]{0,80}?"
+    r"(?:\bis\b|\bequals\b|\bwill be\b|\bwould be\b|\bshould be\b|\bbe\b|:)"
+    r"|\b(?:returns?|outputs?)\b(?: the (?:value|string|list|tuple|number|integer|dictionary|boolean))?)\s*[:=]?\s*(?=\S)",
+    re.I,
+)
+
 
 def _tagged(text, direction, entry):
     last = None
@@ -199,12 +213,23 @@ def _last_block(text, direction, entry):
     for m in reversed(blocks[-3:]):
         body = m.group(1).strip()
         tree = parse(body)
-        if tree is not None and (direction == "forward" and kind_of(body, CodeFacts()) in ("literal", "closed") or isinstance(tree.body, ast.Call) and (not entry or entry_of(body) == entry)):
-            if base + m.end() > len(text) - 600:
-                return _answer(text, base + m.start(1), base + m.end(1), direction, entry)
+        if (
+            tree is not None
+            and (
+                direction == "forward"
+                and kind_of(body, CodeFacts()) in ("literal", "closed")
+                or isinstance(tree.body, ast.Call)
+                and (not entry or entry_of(body) == entry)
+            )
+            and base + m.end() > len(text) - 600
+        ):
+            return _answer(text, base + m.start(1), base + m.end(1), direction, entry)
     return None
 
 # %% ../nbs/05_claims.ipynb #018ee061
+_IN_SAID = words_of("the a string list value integer number tuple boolean dictionary is")
+
+# %% ../nbs/05_claims.ipynb #2e90269c
 def _said(text, direction, entry):
     "The last `Answer: …`, `the output is …`, `returns …` that is followed by an expression."
     base = max(0, len(text) - 20_000)
@@ -212,13 +237,18 @@ def _said(text, direction, entry):
     for m in reversed(list(_SAID.finditer(text, base))):
         stop = text.find("\n", m.end())
         stop = len(text) if stop < 0 else stop
-        rest = text[m.end():stop].strip()
+        rest = text[m.end() : stop].strip()
         if not rest and stop < len(text):
             continue
-        toks = lex(text[m.end():min(stop, m.end() + 4000)], facts, m.end())
-        while toks and (toks[0].kind == "punct" or toks[0].kind == "word" and toks[0].text in ("the", "a", "string", "list", "value", "integer", "number", "tuple", "boolean", "dictionary", "is")):
+        toks = lex(text[m.end() : min(stop, m.end() + 4000)], facts, m.end())
+        while toks and (toks[0].kind == "punct" or toks[0].kind == "word" and toks[0].text in _IN_SAID):
             toks = toks[1:]
-        if toks and toks[0].kind == "expr" and not text[toks[0].start - 1:toks[0].start].isalnum() and (toks[0].type in ("literal", "closed") or toks[0].source and entry_of(toks[0].source) == entry and direction == "backward"):
+        if (
+            toks
+            and toks[0].kind == "expr"
+            and not text[toks[0].start - 1 : toks[0].start].isalnum()
+            and (toks[0].type in ("literal", "closed") or toks[0].source and entry_of(toks[0].source) == entry and direction == "backward")
+        ):
             if direction == "backward" and entry_of(toks[0].source) != (entry or "") and not re.match(r"(?:final )?answer|input", m.group(), re.I):
                 continue
             return _answer(text, toks[0].start, toks[0].end, direction, entry)
@@ -226,13 +256,37 @@ def _said(text, direction, entry):
             return replace_literal(_answer(text, toks[0].start, toks[0].end, direction, entry), toks[0].text.title())
     return None
 
+
 def replace_literal(answer: Answer, literal: str) -> Answer:
     "The same answer with another literal."
     answer.literal = literal
     return answer
 
 # %% ../nbs/05_claims.ipynb #29a17343
-_CLOSING = re.compile(r"\b(?:result|results|returns?|returned|returning|answer|output|outputs|ends?|finally|final|get|gets|gives?|evaluates|yields?|so|thus|therefore|hence)\b|=>|→", re.I)
+def _said_late(text, direction, entry):
+    "The same, but only in the last sentences."
+    found = segments(text[-6_000:])[1]
+    late = found[-3].start if len(found) > 3 else 0
+    answer = _said(text, direction, entry)
+    return answer if answer is not None and answer.start >= max(0, len(text) - 6_000) + late else None
+
+
+def _last_value(text, direction, entry):
+    "A value that stands at the very end."
+    found = [s for s in segments(text[-6_000:])[1] if s.kind == "sentence"]
+    if not found or direction != "forward":
+        return None
+    base = max(0, len(text) - 6_000)
+    body = text[base + found[-1].start : base + found[-1].end]
+    toks = [t for t in lex(body, CodeFacts(), base + found[-1].start) if not (t.kind == "punct" and t.text in ".!*")]
+    return _answer(text, toks[-1].start, toks[-1].end, direction, entry) if toks and toks[-1].kind == "expr" and toks[-1].type == "literal" else None
+
+
+_CLOSING = re.compile(
+    r"\b(?:result|results|returns?|returned|returning|answer|output|outputs|ends?|finally|final|get|gets|gives?|evaluates|yields?|obtains?|makes|collected|so|thus|therefore|hence)\b|=>|→",
+    re.I,
+)
+
 
 def _last_word(text, direction, entry):
     "The last sentences, when they speak of a result: the last value in them."
@@ -240,12 +294,18 @@ def _last_word(text, direction, entry):
     _lines, found = segments(text[-6_000:])
     base = max(0, len(text) - 6_000)
     for seg in reversed([s for s in found if s.kind in ("sentence", "row")][-3:]):
-        body = text[base + seg.start:base + seg.end]
+        body = text[base + seg.start : base + seg.end]
         if not _CLOSING.search(body):
             continue
-        for t in reversed([t for t in lex(body, facts, base + seg.start) if t.kind == "expr" and not (text[t.start - 1:t.start].isalnum() or text[t.start - 1:t.start] in ("_", ")", "]"))]):
+        for t in reversed(
+            [
+                t
+                for t in lex(body, facts, base + seg.start)
+                if t.kind == "expr" and not (text[t.start - 1 : t.start].isalnum() or text[t.start - 1 : t.start] in ("_", ")", "]"))
+            ]
+        ):
             call = entry_of(t.source) == entry and entry
-            if direction == "backward" and call or direction == "forward" and t.type == "literal" and t.source != str(len(found)):
+            if direction == "backward" and call or direction == "forward" and t.type == "literal":
                 return _answer(text, t.start, t.end, direction, entry)
     return None
 
@@ -253,7 +313,7 @@ def _last_word(text, direction, entry):
 def final_answer(text: str, direction: str = "forward", entry_point: str | None = None) -> Answer | None:
     "The final answer in any usual form: a tag, a closing assertion, a last code block, `Answer: …`, the last `returns …`. None when none is found."
     text = text or ""
-    for find in (_tagged, _asserted, _last_block, _said, _last_word):
+    for find in (_tagged, _asserted, _last_block, _said_late, _last_word, _last_value, _said):
         found = find(text, direction, entry_point)
         if found is not None:
             return found
@@ -271,7 +331,7 @@ class Proposals:
                 if r.form in ("answer", "proposal") and c.mood != "rejected":
                     calls.append((c.start, r.subject if r.form == "answer" else r.value))
         for c in self.claims:
-            if c.proposal is None and self.final and c.kind not in ("goal", "proposal", "answer", "input"):
+            if c.proposal is None and self.final and c.mood == "fact" and c.kind not in ("goal", "proposal", "answer", "input"):
                 c.proposal = self.final
             near = sorted(calls, key=lambda x: (x[0] < c.start, abs(x[0] - c.start)))
             c.proposals = tuple(dict.fromkeys([*([c.proposal] if c.proposal else []), *(x[1] for x in near)]))[:4]
@@ -292,6 +352,7 @@ class Proposals:
             if all(self.bound_in.get(p) == s.segment for p in params) and s.mood in ("fact", "necessity") and not self.answered:
                 return s.note(start, end, "proposal", [Reading("proposal", None, "==", self.proposal)], mood="fact")
         s.note(start, end, "proposal", [Reading("value", name, "==", value, "start")], mood="proposal" if s.mood != "hypothetical" else None)
+        return None
 
     def like_output(self, value: str) -> bool:
         "Is this text (nearly) the stated output? Only then is it a restatement of the goal; without a stated output, yes."
@@ -312,26 +373,31 @@ class Tables:
         if self.table is None or self.table[1] != seg.paragraph:
             self.table = ([column(self.text[a:b], self.facts) for a, b in cells], seg.paragraph)
             return []
-        names, out = self.table[0], []
         if all(not self.text[a:b].strip(" -:") for a, b in cells):
             return []
-        read = [(name, moment, self.cell(a, b)) for (name, moment), (a, b) in zip(names, cells)]
-        targets = self.pinner._target_names()
-        bound = [Pin("iteration", name, m.source, None, seg.start) for name, _w, m in read if m is not None and name in targets]
-        bound = bound or [Pin("iteration", None, None, int(m.source), seg.start) for name, _w, m in read if m is not None and name == "#" and re.fullmatch(r"\d+", m.source or "")]
-        joined = tuple(bound[:1])
+        read = [(name, moment, self.cell(a, b)) for (name, moment), (a, b) in zip(self.table[0], cells, strict=False)]
+        read = [(name, moment, m) for name, moment, m in read if m is not None]
+        targets = self.pinner.target_names()
+        pins = [Pin("iteration", name, m.source, None, seg.start) for name, _moment, m in read if name in targets]
+        counted = [m.source for name, _moment, m in read if name == "#" and re.fullmatch(r"\d+", m.source or "")]
+        pins = pins or [Pin("iteration", None, None, int(c), seg.start) for c in counted]
+        out = []
         for name, moment, m in read:
-            if m is None or not name or name == "#" or kind_of(name, self.facts) not in ("open", "closed"):
-                continue
-            if name in targets:
-                form = [Reading("exists", None)]
-                out.append(Claim(m.start, m.end, self.text[m.start:m.end], "iteration", form, (Pin("iteration", name, m.source, None, seg.start),), segment=n, paragraph=seg.paragraph))
-            elif m.source in ("True", "False") and not name.isidentifier():
-                out.append(Claim(m.start, m.end, self.text[m.start:m.end], "condition", [Reading("outcome", name, "==", m.source)], joined, segment=n, paragraph=seg.paragraph))
-            else:
-                names = [*([name] if name in self.facts.variables or not name.isidentifier() else []), *self.facts.attributes.get(name, [])[:3]] or [name]
-                out.append(Claim(m.start, m.end, self.text[m.start:m.end], "state", [Reading("value", y, "==", x, moment) for y in names for x in m.sources], joined, segment=n, paragraph=seg.paragraph))
+            if kind_of(name, self.facts) in ("open", "closed"):
+                kind, readings = self.cell_readings(name, moment, m, name in targets)
+                pin = (Pin("iteration", name, m.source, None, seg.start),) if name in targets else tuple(pins[:1])
+                out.append(Claim(m.start, m.end, self.text[m.start : m.end], kind, readings, pin, segment=n, paragraph=seg.paragraph))
         return out
+
+    def cell_readings(self, name: str, moment: str, m: Mention, target: bool) -> tuple[str, list[Reading]]:
+        "A cell of a loop variable claims its iteration, one of a test its outcome, any other a value."
+        if target:
+            return "iteration", [Reading("exists", None)]
+        if m.source in ("True", "False") and not name.isidentifier():
+            return "condition", [Reading("outcome", name, "==", m.source)]
+        own = [name] if name in self.facts.variables or not name.isidentifier() else []
+        names = [*own, *self.facts.attributes.get(name, [])[:3]] or [name]
+        return "state", [Reading("value", y, "==", x, moment) for y in names for x in m.sources]
 
     def cell(self, a: int, b: int) -> Mention | None:
         "The value in a table cell."
@@ -349,7 +415,7 @@ class Tables:
                 self.answered, self.proposal = True, _with_bindings(self.text, seg.start, a, call)
                 tree = parse(self.proposal)
                 if isinstance(tree.body, ast.Call) and len(tree.body.args) == len(self.facts.parameters) and not tree.body.keywords:
-                    self.bindings = {p: ast.unparse(x) for p, x in zip(self.facts.parameters, tree.body.args)}
+                    self.bindings = {p: ast.unparse(x) for p, x in zip(self.facts.parameters, tree.body.args, strict=False)}
         return out
 
 # %% ../nbs/05_claims.ipynb #64acf1f3
@@ -359,7 +425,11 @@ class Closing:
     def close(self) -> None:
         "The final answer, where no claim stands for it yet (a tag, a bare assert, a last value)."
         found = final_answer(self.text, self.direction, self.facts.entry or None)
-        if found is None or found.literal is None or any(c.kind in ("answer", "return", "proposal", "call") and c.start < found.end and found.start < c.end for c in self.claims):
+        if (
+            found is None
+            or found.literal is None
+            or any(c.kind in ("answer", "return", "proposal", "call") and c.start < found.end and found.start < c.end for c in self.claims)
+        ):
             return
         n = next((k for k, s in enumerate(self.segments) if s.start <= found.start < s.end), None)
         if n is None:
@@ -383,7 +453,7 @@ class Sentences:
         "Does this line stand under a heading that announces a plan?"
         while line is not None:
             head = self.lines[line]
-            if head.opens and re.match(r"[\s*_#]*(?:\w+\W+)?(?:plan|planning|approach|strategy)\b", self.text[head.start:head.end], re.I):
+            if head.opens and re.match(r"[\s*_#]*(?:\w+\W+)?(?:plan|planning|approach|strategy)\b", self.text[head.start : head.end], re.I):
                 return True
             line = head.parent
         return False
@@ -394,9 +464,17 @@ class Sentences:
         if pins is None:
             pins = self.line_pins.get(line.parent, ()) if line.parent is not None else ()
         self.bullet = line.rank >= 2 and seg.first
-        toks = settle(lex(self.text[seg.start:seg.end], self.facts, seg.start), self.facts)
+        toks = settle(lex(self.text[seg.start : seg.end], self.facts, seg.start), self.facts)
         start = [t.text for t in toks[:6] if t.kind == "word"][:3]
-        if start[:1] and (start[0] in ("suppose", "imagine", "assume") or start[:2] in (["for", "example"], ["for", "instance"], ["let", "us"]) and ("say" in start or start[0] == "for")) and self.direction == "forward":
+        if (
+            start[:1]
+            and (
+                start[0] in ("suppose", "imagine", "assume")
+                or start[:2] in (["for", "example"], ["for", "instance"], ["let", "us"])
+                and ("say" in start or start[0] == "for")
+            )
+            and self.direction == "forward"
+        ):
             self.assumed = seg.paragraph
         mood = "general" if self.assumed == seg.paragraph else "plan" if self.planned(seg.line) else "fact"
         s = Sentence(self, toks, pins, n, seg.paragraph, mood)
@@ -431,8 +509,15 @@ class Reader(Proposals, Closing, Tables, Sentences):
         self.answered = False
         tree = parse(call) if call else None
         self.arity = len(tree.body.args) + len(tree.body.keywords) if tree is not None and isinstance(tree.body, ast.Call) else len(self.facts.parameters)
+        self.shapes = [shape(ast.unparse(x)) for x in tree.body.args] if self.arity and tree is not None and len(tree.body.args) == self.arity else []
         self.from_zero = bool(re.search(r"\b(?:iteration|pass|round|cycle)\s+#?0\b", text[:100_000], re.I))
-        self.told = frozenset(n.value for t in (call, output) if t and (tree := parse(t)) is not None for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+        self.told = frozenset(
+            n.value
+            for t in (call, output)
+            if t and (tree := parse(t)) is not None
+            for n in ast.walk(tree)
+            if isinstance(n, ast.Constant) and isinstance(n.value, str)
+        )
         self.assumed = -1
         last = final_answer(text, direction, self.facts.entry or None) if direction == "backward" else None
         self.final = last.literal if last is not None and last.literal and entry_of(last.literal) == self.facts.entry else None
@@ -463,12 +548,16 @@ def extract(text: str, code: str, call: str | None = None, output: str | None = 
     return Reader(text or "", code or "", call, output, direction).read()
 
 # %% ../nbs/05_claims.ipynb #1690531b
+_IN_CONCRETE = words_of("= == -> < > <= >= !=")
+_IN_CONCRETE_2 = words_of("true false empty skipped unchanged twice once")
+
+# %% ../nbs/05_claims.ipynb #2f29960a
 def concrete_segments(text: str, code: str | None = None) -> list[Segment]:
     "The segments that hold something concrete: a literal, a name with a value, an outcome. The base of `coverage`."
     facts, out = code_facts(code or ""), []
     _lines, found = segments(text or "")
     for seg in found:
-        body = (text or "")[seg.start:seg.end]
+        body = (text or "")[seg.start : seg.end]
         if seg.kind == "code":
             if assertions(text, seg.start, seg.end):
                 out.append(seg)
@@ -477,6 +566,6 @@ def concrete_segments(text: str, code: str | None = None) -> list[Segment]:
             out.append(seg)
     return out
 
+
 def _concrete(t: Token) -> bool:
-    return t.kind == "expr" and t.type in ("literal", "closed") or t.kind == "op" and t.text in ("=", "==", "->", "<", ">", "<=", ">=", "!=") or \
-        t.kind == "word" and t.text in ("true", "false", "empty", "skipped", "unchanged", "twice", "once")
+    return t.kind == "expr" and t.type in ("literal", "closed") or t.kind == "op" and t.text in _IN_CONCRETE or t.kind == "word" and t.text in _IN_CONCRETE_2

@@ -5,52 +5,96 @@
 # %% auto #0
 __all__ = ['CARDINALS', 'ORDINALS', 'TIMES', 'DETERMINERS', 'QUANTIFIERS', 'ADJECTIVES', 'TYPES', 'NOUNS', 'RESULTS', 'PRONOUNS',
            'STOPWORDS', 'ADVERBS', 'NEGATIONS', 'VERB_FORMS', 'VERBS', 'PREDICATES', 'COMPARISONS', 'Mention', 'word',
-           'is_punct', 'is_op', 'settle', 'completed', 'raw_mention', 'Heads', 'Expressions', 'Numbers', 'Worded',
-           'Results', 'Parts', 'NounPhrases', 'worded_test', 'Verb', 'verb_at', 'predicate_at', 'comparison_at']
+           'is_punct', 'is_op', 'settle', 'completed', 'raw_mention', 'Heads', 'Expressions', 'Numbers', 'Nouns',
+           'Worded', 'Results', 'Parts', 'NounPhrases', 'worded_test', 'Verb', 'verb_at', 'predicate_at',
+           'comparison_at']
 
 # %% ../nbs/04c_phrases.ipynb #1865aab6
 import ast
 import re
 from dataclasses import dataclass, field, replace
 
-from .expressions import CodeFacts, Token, free_names, is_literal, kind_of, normal, parse
+from .expressions import CodeFacts, Token, kind_of, normal, parse, words_of
 
 # %% ../nbs/04c_phrases.ipynb #47a87c95
-def _words(text: str) -> frozenset:
-    return frozenset(text.split())
-
-CARDINALS = {w: i for i, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty".split())}
-ORDINALS = {w: i for i, w in enumerate("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split(), 1)} | {"last": -1, "1st": 1, "2nd": 2, "3rd": 3} | {f"{n}th": n for n in range(4, 41)} | {"21st": 21, "22nd": 22, "23rd": 23, "31st": 31}
+_NUMBERS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty",
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth "
+    "sixteenth seventeenth eighteenth nineteenth twentieth",
+)
+CARDINALS = {w: i for i, w in enumerate(re.findall(r"\w+", _NUMBERS[0]))}
+ORDINALS = {w: i for i, w in enumerate(re.findall(r"\w+", _NUMBERS[1]), 1)}
+ORDINALS |= {"last": -1, "1st": 1, "2nd": 2, "3rd": 3, "21st": 21, "22nd": 22, "23rd": 23, "31st": 31, **{f"{n}th": n for n in range(4, 41)}}
 TIMES = {"once": 1, "twice": 2, "thrice": 3}
-DETERMINERS = _words("the a an this that these those its their our your my his both")
-QUANTIFIERS = _words("no none each every all any other others remaining rest some most whichever whatever")
-ADJECTIVES = _words("new current updated modified original initial resulting final given input entire whole same following desired expected target actual correct returned empty single numeric integer local next previous old now lowercase lowercased uppercase reversed sorted sliced joined complete full overall simple intermediate popped removed stripped split concatenated remaining constructed specified passed provided required adjusted rest extended filtered transformed swapped combined total only just exactly still also literal raw cleaned global swapped-case formatted encoded decoded translated copied nested inner outer main variable-length one-character single-character last first possible valid suitable simple simplest potential necessary appropriate plausible minimal basic straightforward easiest obvious specific particular concrete very own main temporary")
-TYPES = {"string": "''", "str": "''", "text": "''", "list": "[]", "array": "[]", "dictionary": "{}", "dict": "{}", "set": "set()", "tuple": "()", "bytes": "b''", "object": None}
-NOUNS = _words("string str substring slice text word words list array sublist sequence dictionary dict map mapping set tuple pair integer int number float digit digits character characters char letter letters element elements item items key keys value values variable argument arguments parameter parameters boolean bool index position expression function method call object line lines symbol separator delimiter prefix suffix counter constant literal entry entries input bytes return part portion span range iterable separator condition test comparison check case space spaces tuples lists strings substrings numbers pairs argument(s) statement operation code assignment iterator step slicing concatenation replacement solution choice option example possibility candidate configuration calculation translation sorting reversal conversion process call computation division multiplication addition subtraction join swap comprehension range product sum total remainder quotient formatting copy operations phrase sentence vowel consonant name row column cell node child parent stack queue counter flag total count accumulator buffer cell matrix grid generator class instance attribute field exception error message")
-RESULTS = _words("result output answer outcome return")
-PRONOUNS = _words("it this that they which these both he")
-STOPWORDS = _words("to is in so as for no on of at by it an be we or if and not the then this that from with into out all its has do does")
-ADVERBS = _words("now then also still again initially therefore thus just only immediately simply already actually always currently finally correctly likely first next instead later subsequently consequently hence always directly both exactly essentially effectively basically accordingly once eventually ultimately indeed clearly certainly definitely probably obviously always thereby thereafter afterwards currently itself themselves fully always automatically successfully all")
-NEGATIONS = _words("not never no n't cannot")
+DETERMINERS = words_of("the a an this that these those its their our your my his both")
+QUANTIFIERS = words_of("no none each every all any other others remaining rest some most whichever whatever")
+ADJECTIVES = words_of(
+    "new current updated modified original initial resulting final given input entire whole same following desired "
+    "expected target actual correct returned empty single numeric integer local next previous old now lowercase "
+    "lowercased uppercase reversed sorted sliced joined complete full overall simple intermediate popped removed "
+    "stripped split concatenated remaining constructed specified passed provided required adjusted rest extended "
+    "filtered transformed swapped combined total only just exactly still also literal raw cleaned global swapped-case "
+    "formatted encoded decoded translated copied nested inner outer main variable-length one-character single-character "
+    "last first possible valid suitable simple simplest potential necessary appropriate plausible minimal basic "
+    "straightforward easiest obvious specific particular concrete very own main temporary"
+)
+TYPES = {
+    "string": "''",
+    "str": "''",
+    "text": "''",
+    "list": "[]",
+    "array": "[]",
+    "dictionary": "{}",
+    "dict": "{}",
+    "set": "set()",
+    "tuple": "()",
+    "bytes": "b''",
+    "object": None,
+}
+NOUNS = words_of(
+    "string str substring slice text word words list array sublist sequence dictionary dict map mapping set tuple pair "
+    "integer int number float digit digits character characters char letter letters element elements item items key "
+    "keys value values variable argument arguments parameter parameters boolean bool index position expression function "
+    "method call object line lines symbol separator delimiter prefix suffix counter constant literal entry entries "
+    "input bytes return part portion span range iterable separator condition test comparison check case space spaces "
+    "tuples lists strings substrings numbers pairs argument(s) statement operation code assignment iterator step "
+    "slicing concatenation replacement solution choice option example possibility candidate configuration calculation "
+    "translation sorting reversal conversion process call computation division multiplication addition subtraction join "
+    "swap comprehension range product sum total remainder quotient formatting copy operations phrase sentence vowel "
+    "consonant name row column cell node child parent stack queue counter flag total count accumulator buffer cell "
+    "matrix grid generator class instance attribute field exception error message"
+)
+RESULTS = words_of("result output answer outcome return")
+PRONOUNS = words_of("it this that they which these both he")
+STOPWORDS = words_of("to is in so as for no on of at by it an be we or if and not the then this that from with into out all its has do does")
+ADVERBS = words_of(
+    "now then also still again initially therefore thus just only immediately simply already actually always currently "
+    "finally correctly likely first next instead later subsequently consequently hence always directly both exactly "
+    "essentially effectively basically accordingly once eventually ultimately indeed clearly certainly definitely "
+    "probably obviously always thereby thereafter afterwards currently itself themselves fully always automatically "
+    "successfully all"
+)
+NEGATIONS = words_of("not never no n't cannot")
 
 # %% ../nbs/04c_phrases.ipynb #f375e789
 @dataclass(slots=True)
 class Mention:
     "What a noun phrase names: candidate Python sources, best first, or a reference that the reader resolves."
+
     start: int
     end: int
     sources: list = field(default_factory=list)
-    type: str = "ref"          # literal, closed, open, unknown, ref
-    ref: str = ""              # it, return, output, test, function, loop, nothing, assertion, element, ...
-    noun: str = ""             # head noun: character, elements, list, ...
+    type: str = "ref"  # literal, closed, open, unknown, ref
+    ref: str = ""  # it, return, output, test, function, loop, nothing, assertion, element, ...
+    noun: str = ""  # head noun: character, elements, list, ...
     ordinal: int | None = None
-    items: list = field(default_factory=list)    # conjuncts
+    items: list = field(default_factory=list)  # conjuncts
     code: bool = False
     quantified: bool = False
-    number: bool = False       # a count with a noun: "8 elements"
+    number: bool = False  # a count with a noun: "8 elements"
     adjectives: tuple = ()
     inner: "Mention | None" = None  # what stands after "of": the X of "the length of X"
-    told: "Mention | None" = None   # a value told in apposition: "an empty list `xs`", "the output 3"
+    told: "Mention | None" = None  # a value told in apposition: "an empty list `xs`", "the output 3"
 
     @property
     def source(self):
@@ -65,22 +109,48 @@ def word(tokens, i: int) -> str:
     "The word at i in lower case; '' when there is none or it is no word."
     return tokens[i].text if 0 <= i < len(tokens) and tokens[i].kind == "word" else ""
 
+
 def is_punct(tokens, i: int, marks: str) -> bool:
     return 0 <= i < len(tokens) and tokens[i].kind == "punct" and tokens[i].text in marks
+
 
 def is_op(tokens, i: int, *ops) -> bool:
     return 0 <= i < len(tokens) and tokens[i].kind == "op" and (not ops or tokens[i].text in ops)
 
 # %% ../nbs/04c_phrases.ipynb #a6ff9cc5
-_CONTRACTIONS = {"isn't": ("is", "not"), "aren't": ("are", "not"), "wasn't": ("was", "not"), "doesn't": ("does", "not"), "don't": ("do", "not"),
-                 "didn't": ("did", "not"), "won't": ("will", "not"), "can't": ("can", "not"), "cannot": ("can", "not"), "hasn't": ("has", "not"),
-                 "it's": ("it", "is"), "that's": ("that", "is"), "there's": ("there", "is"), "they're": ("they", "are"), "we're": ("we", "are"),
-                 "we've": ("we", "have"), "it'll": ("it", "will"), "which's": ("which", "is"), "aren’t": ("are", "not"), "haven't": ("have", "not"), "we'll": ("we", "will"),
-                 "shouldn't": ("should", "not"), "wouldn't": ("would", "not"), "couldn't": ("could", "not"), "what's": ("what", "is"), "let's": ("let", "us"), "i'll": ("we", "will")}
-_VERBISH = _words("is are was becomes become equals remains stays contains has gets starts will would should must does changes")
+_CONTRACTIONS = {
+    "isn't": ("is", "not"),
+    "aren't": ("are", "not"),
+    "wasn't": ("was", "not"),
+    "doesn't": ("does", "not"),
+    "don't": ("do", "not"),
+    "didn't": ("did", "not"),
+    "won't": ("will", "not"),
+    "can't": ("can", "not"),
+    "cannot": ("can", "not"),
+    "hasn't": ("has", "not"),
+    "it's": ("it", "is"),
+    "that's": ("that", "is"),
+    "there's": ("there", "is"),
+    "they're": ("they", "are"),
+    "we're": ("we", "are"),
+    "we've": ("we", "have"),
+    "it'll": ("it", "will"),
+    "which's": ("which", "is"),
+    "aren’t": ("are", "not"),
+    "haven't": ("have", "not"),
+    "we'll": ("we", "will"),
+    "shouldn't": ("should", "not"),
+    "wouldn't": ("would", "not"),
+    "couldn't": ("could", "not"),
+    "what's": ("what", "is"),
+    "let's": ("let", "us"),
+    "i'll": ("we", "will"),
+}
+_VERBISH = words_of("is are was becomes become equals remains stays contains has gets starts will would should must does changes")
+VERB_FORMS = words_of("updated returned called named initialized incremented sorted added appended removed")
 
-VERB_FORMS = _words("updated returned called named initialized incremented sorted added appended removed")
-
+# %% ../nbs/04c_phrases.ipynb #48d3b920
 def settle(tokens: list[Token], facts: CodeFacts) -> list[Token]:
     "Undo what the lexer could not know: contractions are two words; `a` before a noun is an article, not the variable."
     out = []
@@ -92,7 +162,27 @@ def settle(tokens: list[Token], facts: CodeFacts) -> list[Token]:
             out.append(replace(t, kind="word", text=t.text.lower(), source=None))
         elif t.kind == "group":
             out.append(replace(t, parts=tuple(settle(list(t.parts), facts))))
-        elif t.kind == "raw" and t.text.strip().lower() in ("else", "if", "while", "for", "try", "except", "elif", "else:", "in", "not in", "is", "not", "and", "or", "break", "continue", "pass", "return", "not"):
+        elif t.kind == "raw" and t.text.strip().lower() in (
+            "else",
+            "if",
+            "while",
+            "for",
+            "try",
+            "except",
+            "elif",
+            "else:",
+            "in",
+            "not in",
+            "is",
+            "not",
+            "and",
+            "or",
+            "break",
+            "continue",
+            "pass",
+            "return",
+            "not",
+        ):
             out.append(replace(t, kind="word", text=t.text.strip(" :").lower()))
         elif t.kind == "stmt" and t.type in ("break", "continue", "pass"):
             out.append(replace(t, kind="word", text=t.type))
@@ -100,6 +190,7 @@ def settle(tokens: list[Token], facts: CodeFacts) -> list[Token]:
             out.append(t)
     return out
 
+# %% ../nbs/04c_phrases.ipynb #02472937
 def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
     "A bare word that is both English and a name: is it English here?"
     t, nxt, prev = tokens[k], tokens[k + 1] if k + 1 < len(tokens) else None, tokens[k - 1] if k else None
@@ -110,10 +201,21 @@ def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
     if t.text == "a":
         if prev is not None and prev.kind == "expr" and nxt is None:
             return False
-        return not (nxt is None or nxt.kind == "punct" or nxt.kind == "group" or (nxt.kind == "word" and (nxt.text in _VERBISH or nxt.text in ("and", "or", "to", "in", "now"))))
+        return not (
+            nxt is None
+            or nxt.kind == "punct"
+            or nxt.kind == "group"
+            or (nxt.kind == "word" and (nxt.text in _VERBISH or nxt.text in ("and", "or", "to", "in", "now")))
+        )
     if prev is not None and prev.kind == "word" and t.text in ADJECTIVES | set(ORDINALS) and prev.text in DETERMINERS:
         return True
-    if prev is not None and prev.kind == "word" and t.text in NOUNS | RESULTS and (prev.text.endswith("ed") or prev.text in ("kept", "chosen", "seen", "known")) and prev.text not in VERB_FORMS:
+    if (
+        prev is not None
+        and prev.kind == "word"
+        and t.text in NOUNS | RESULTS
+        and (prev.text.endswith("ed") or prev.text in ("kept", "chosen", "seen", "known"))
+        and prev.text not in VERB_FORMS
+    ):
         return True
     return t.text.lower() in STOPWORDS
 
@@ -127,6 +229,7 @@ def _mention(t: Token, noun: str = "", facts: CodeFacts | None = None) -> Mentio
         return Mention(t.start, t.end, [repr(t.source)], "literal", noun="raw", code=True)
     return m
 
+
 def completed(source: str, facts: CodeFacts) -> list[str]:
     "`rindex(b)` for `s.rindex(c)` of the program: the object is put before the method, unknown words in the brackets are taken as strings."
     tree = parse(source)
@@ -136,13 +239,19 @@ def completed(source: str, facts: CodeFacts) -> list[str]:
     out = []
     for e in sorted(facts.expressions):
         other = parse(e)
-        if other is not None and isinstance(other.body, ast.Call) and isinstance(other.body.func, ast.Attribute) and other.body.func.attr == tree.body.func.id:
+        if (
+            other is not None
+            and isinstance(other.body, ast.Call)
+            and isinstance(other.body.func, ast.Attribute)
+            and other.body.func.attr == tree.body.func.id
+        ):
             owner = ast.unparse(other.body.func.value)
             if len(args) <= len(other.body.args) or not other.body.args:
                 out.append(f"{owner}.{tree.body.func.id}({', '.join(args)})")
                 if len(args) == 1 and not other.body.args:
                     out.insert(0, f"{args[0]}.{tree.body.func.id}()")
     return [x for x in dict.fromkeys(out) if parse(x) is not None][:3]
+
 
 def raw_mention(t: Token) -> Mention:
     "A code span that is no Python: its text may be meant as a string."
@@ -159,6 +268,10 @@ def raw_mention(t: Token) -> Mention:
     return Mention(t.start, t.end, [repr(value)], "literal", noun="raw", code=True)
 
 # %% ../nbs/04c_phrases.ipynb #1d504426
+_IN_HEAD = words_of("list dict str int set tuple bool float bytes NoneType")
+_IN_OF = words_of("of in from within for on at")
+
+# %% ../nbs/04c_phrases.ipynb #d5b6dd38
 class Heads:
     "The head of a noun phrase: what kind of word or expression it is."
 
@@ -167,12 +280,20 @@ class Heads:
         if t is None:
             return None, j
         if t.kind == "expr":
-            if not t.code and t.text in _HEADS and word(self.t, j + 1) in ("of",) or not t.code and t.text in _UNITS and ordinal is not None and word(self.t, j + 1) in ("of", "in"):
+            if (
+                not t.code
+                and t.text in _HEADS
+                and word(self.t, j + 1) in ("of",)
+                or not t.code
+                and t.text in _UNITS
+                and ordinal is not None
+                and word(self.t, j + 1) in ("of", "in")
+            ):
                 self.t[j] = replace(t, kind="word", text=t.text.lower(), source=None)
                 return self._head(j, depth, ordinal, adjectives)
             if not t.code and t.text in NOUNS and set(adjectives) & _DERIVED and not (j + 1 < len(self.t) and self.t[j + 1].kind in ("expr", "raw")):
                 return Mention(t.start, t.end, ref="noun", noun=t.text), j + 1
-            if t.code and t.source in ("list", "dict", "str", "int", "set", "tuple", "bool", "float", "bytes", "NoneType"):
+            if t.code and t.source in _IN_HEAD:
                 return Mention(t.start, t.end, [t.source], "closed", noun="type", code=True), j + 1
             return self._expr(j, depth)
         if t.kind == "raw":
@@ -190,7 +311,7 @@ class Heads:
             return Mention(t.start, t.end, [{"true": "True", "false": "False"}.get(w, "None")], "literal"), j + 1
         if w in ("nothing",):
             return Mention(t.start, t.end, ref="nothing"), j + 1
-        if w in ("it", "they", "which", "itself") or w in ("this", "that") :
+        if w in ("it", "they", "which", "itself") or w in ("this", "that"):
             return Mention(t.start, t.end, ref="it"), j + 1
         return self._worded(j, depth, ordinal, adjectives)
 
@@ -207,9 +328,13 @@ class Heads:
         return Mention(m.start, of.end, ref="part", noun=m.noun, quantified=True), k2
 
     def _of(self, k):
-        return word(self.t, k) in ("of", "in", "from", "within", "for", "on", "at")
+        return word(self.t, k) in _IN_OF
 
-# %% ../nbs/04c_phrases.ipynb #d5b6dd38
+# %% ../nbs/04c_phrases.ipynb #2b9bf694
+_IN_NAMED = words_of("character letter key word value digit string substring char")
+_IN_NAMED_2 = words_of("list variable parameter argument array dictionary dict tuple function set counter index")
+
+# %% ../nbs/04c_phrases.ipynb #bf771408
 class Expressions:
     "Expressions and quoted names as noun phrases."
 
@@ -217,15 +342,26 @@ class Expressions:
         "An expression, perhaps with a noun after it, perhaps with more joined by and / commas (left to the caller)."
         t = self._named(j)
         m, k = _mention(t, facts=self.facts), j + 1
-        if not t.code and t.type == "open" and t.text in _CARRIERS and k < len(self.t) and self.t[k].kind in ("expr", "raw") and self.t[k].type in ("literal", "closed", "unknown", ""):
+        if (
+            not t.code
+            and t.type == "open"
+            and t.text in _CARRIERS
+            and k < len(self.t)
+            and self.t[k].kind in ("expr", "raw")
+            and self.t[k].type in ("literal", "closed", "unknown", "")
+        ):
             m, k = (raw_mention(self.t[k]), k + 1) if self.t[k].kind == "raw" else self._expr(k, depth)
             m.noun = m.noun or t.text
             return m, k
-        if t.type == "literal" and re.fullmatch(r"-?\d+", t.source or "") and (word(self.t, k) or k < len(self.t) and self.t[k].kind == "expr" and self.t[k].type == "literal" and (self.t[k].source or "")[:1] in "'\""):
+        if (
+            t.type == "literal"
+            and re.fullmatch(r"-?\d+", t.source or "")
+            and (word(self.t, k) or k < len(self.t) and self.t[k].kind == "expr" and self.t[k].type == "literal" and (self.t[k].source or "")[:1] in "'\"")
+        ):
             return self._number(j, depth)
         if t.type == "literal" and word(self.t, k) == "s" and self.t[k].start == t.end:
             m.noun, k = "plural", k + 1
-        if word(self.t, k) in NOUNS and not (word(self.t, k) in ("return", "returns")):
+        if word(self.t, k) in NOUNS and word(self.t, k) not in ("return", "returns"):
             m.noun, m.end = word(self.t, k), self.t[k].end
             k += 1
         return m, k
@@ -236,9 +372,9 @@ class Expressions:
         if t.code or t.type != "literal" or not re.fullmatch(r"(['\"])[A-Za-z_]\w*\1", t.source or ""):
             return t
         name = t.source[1:-1]
-        if name not in self.facts.variables or before in ("character", "letter", "key", "word", "value", "digit", "string", "substring", "char") or name in self.told:
+        if name not in self.facts.variables or before in _IN_NAMED or name in self.told:
             return t
-        if len(name) > 2 or before in ("list", "variable", "parameter", "argument", "array", "dictionary", "dict", "tuple", "function", "set", "counter", "index"):
+        if len(name) > 2 or before in _IN_NAMED_2:
             return replace(t, source=name, type=kind_of(name, self.facts))
         return t
 
@@ -248,11 +384,16 @@ class Expressions:
         if x is None or not x.number or word(self.t, j) not in ("string", "str"):
             return None
         what = x.items[0].source if x.items else "' '" if x.noun in ("spaces", "space") else None
-        if what is None or not what[:1] in "'\"":
+        if what is None or what[:1] not in "'\"":
             return Mention(self.t[j].start, x.end, ref="noun", noun="string"), k
         return Mention(self.t[j].start, x.end, [f"{what} * {x.source}"], "closed", noun="string"), k
 
-# %% ../nbs/04c_phrases.ipynb #2b9bf694
+# %% ../nbs/04c_phrases.ipynb #18281931
+_IN_EMPTY = words_of("'' [] {} () set() dict() list()")
+_IN_NUMBER = words_of("and or to in so of for at from by with which that as")
+_IN_NUMBER_2 = words_of("and or to in so as because since which for at when after but again from by with")
+
+# %% ../nbs/04c_phrases.ipynb #e282f9a8
 class Numbers:
     "an empty list, 8 elements"
 
@@ -264,7 +405,7 @@ class Numbers:
         if noun in TYPES and TYPES[noun] is not None:
             m = Mention(t.start, self.t[k].end, [TYPES[noun]], "literal", noun="empty")
             k += 1
-            if k < len(self.t) and self.t[k].kind == "expr" and normal(self.t[k].source) in ("''", "[]", "{}", "()", "set()", "dict()", "list()"):
+            if k < len(self.t) and self.t[k].kind == "expr" and normal(self.t[k].source) in _IN_EMPTY:
                 m.sources, m.end, k = [self.t[k].source], self.t[k].end, k + 1
             elif k < len(self.t) and self.t[k].kind == "group" and len(self.t[k].parts) == 1 and self.t[k].parts[0].kind == "expr":
                 m.sources = [self.t[k].parts[0].source]
@@ -285,12 +426,15 @@ class Numbers:
         value = str(CARDINALS[t.text]) if t.kind == "word" else t.source
         m, k = Mention(t.start, t.end, [value], "literal", code=t.code), j + 1
         n = k
-        while word(self.t, n) and word(self.t, n) not in _COUNTED and verb_at(self.t, n) is None and word(self.t, n) not in ("and", "or", "to", "in", "so", "of", "for", "at", "from", "by", "with", "which", "that", "as") and n - k < 3:
+        while word(self.t, n) and word(self.t, n) not in _COUNTED and verb_at(self.t, n) is None and word(self.t, n) not in _IN_NUMBER and n - k < 3:
             n += 1
         if word(self.t, n) in _COUNTED and n > k:
             m.adjectives = tuple(word(self.t, x) for x in range(k, n))
             k = n
-        while word(self.t, k) in ADJECTIVES | {"more", "additional", "distinct", "unique", "different", "leading", "trailing", "consecutive", "white"} and k - j < 4:
+        while (
+            word(self.t, k) in ADJECTIVES | {"more", "additional", "distinct", "unique", "different", "leading", "trailing", "consecutive", "white"}
+            and k - j < 4
+        ):
             k += 1
         if word(self.t, k) in _COUNTED:
             m.noun, m.end, m.number = word(self.t, k), self.t[k].end, True
@@ -303,11 +447,55 @@ class Numbers:
         else:
             k = j + 1
             m.noun = "cardinal" if t.kind == "word" else ""
-            if t.kind == "word" and word(self.t, k) and verb_at(self.t, k) is None and word(self.t, k) not in ("and", "or", "to", "in", "so", "as", "because", "since", "which", "for", "at", "when", "after", "but", "again", "from", "by", "with"):
+            if t.kind == "word" and word(self.t, k) and verb_at(self.t, k) is None and word(self.t, k) not in _IN_NUMBER_2:
                 return Mention(t.start, t.end, ref="noun", noun=word(self.t, k)), k + 1
         return m, k
 
-# %% ../nbs/04c_phrases.ipynb #bf771408
+# %% ../nbs/04c_phrases.ipynb #1fe68ce3
+_IN_WORDED = words_of("condition test check comparison statement expression if while conditional loop clause block branch body")
+
+# %% ../nbs/04c_phrases.ipynb #c45ca249
+class Nouns:
+    "A plain noun: with what it names, or with the phrase that hangs on it."
+
+    def _noun(self, j, depth, ordinal):
+        "the string 'abc', the list `xs`, the characters of s"
+        t, w = self.t[j], word(self.t, j)
+        start = t.start
+        k = j + 1
+        while (word(self.t, k) in NOUNS | {"named", "called"} | ADJECTIVES) and k - j < 4:
+            k += 1
+        if k < len(self.t) and self.t[k].kind in ("expr", "raw"):
+            if self.t[k].kind == "raw":
+                return raw_mention(self.t[k]), k + 1
+            m, k2 = self._expr(k, depth)
+            m.noun = m.noun or w
+            return m, k2
+        if (
+            is_punct(self.t, j + 1, ",")
+            and j + 2 < len(self.t)
+            and self.t[j + 2].kind == "expr"
+            and self.t[j + 2].type == "open"
+            and (self.t[j + 2].source or "").isidentifier()
+            and is_punct(self.t, j + 3, ",.")
+            and self.t[j + 2].code
+        ):
+            return self._expr(j + 2, depth)
+        if w in ("space", "newline", "comma"):
+            return Mention(start, t.end, [{"space": "' '", "newline": "'\\n'", "comma": "','"}[w]], "literal", noun="word"), j + 1
+        m = Mention(start, self.t[k - 1].end, ref="noun", noun=word(self.t, k - 1) or w, ordinal=ordinal)
+        if self._of(k) and word(self.t, k) not in ("for", "at", "on") and depth < 3:
+            of, k2 = self.at(k + 1, depth + 1)
+            if of is not None:
+                return replace(m, end=of.end, items=[]), k2
+            k2 = k + 1
+            while k2 < len(self.t) and k2 - k < 6 and self.t[k2].kind in ("word", "expr") and verb_at(self.t, k2) is None:
+                k2 += 1
+            if word(self.t, k2) and k2 > k + 1:
+                return Mention(start, self.t[k2 - 1].end, ref="part", noun=w), k2
+        return m, k
+
+# %% ../nbs/04c_phrases.ipynb #989c7076
 class Worded:
     "Phrases headed by a noun."
 
@@ -324,7 +512,7 @@ class Worded:
                 return m, k
         if w in RESULTS or (w == "value" and {"returned", "return", "final"} & set(adjectives)):
             return self._result(j, depth, adjectives)
-        if w in ("condition", "test", "check", "comparison", "statement", "expression", "if", "while", "conditional", "loop", "clause", "block", "branch", "body") or w in ("for", "else", "elif") and word(self.t, j + 1) in ("loop", "block", "branch", "statement", "clause", "part"):
+        if w in _IN_WORDED or w in ("for", "else", "elif") and word(self.t, j + 1) in ("loop", "block", "branch", "statement", "clause", "part"):
             m, k = self._test(j, depth)
             if m is not None:
                 return m, k
@@ -337,35 +525,12 @@ class Worded:
         if w in ("line", "lines", "step", "steps") and j + 1 < len(self.t) and self.t[j + 1].kind == "expr" and self.t[j + 1].type == "literal":
             return Mention(start, self.t[j + 1].end, ref="place", noun="line"), j + 2
         if w in NOUNS or w in ("name", "named", "called", "code"):
-            k = j + 1
-            while (word(self.t, k) in NOUNS | {"named", "called"} | ADJECTIVES) and k - j < 4:
-                k += 1
-            if k < len(self.t) and self.t[k].kind in ("expr", "raw") :
-                if self.t[k].kind == "raw":
-                    return raw_mention(self.t[k]), k + 1
-                m, k2 = self._expr(k, depth)
-                m.noun = m.noun or w
-                return m, k2
-            if is_punct(self.t, j + 1, ",") and j + 2 < len(self.t) and self.t[j + 2].kind == "expr" and self.t[j + 2].type == "open" and (self.t[j + 2].source or "").isidentifier() and is_punct(self.t, j + 3, ",.") and self.t[j + 2].code:
-                return self._expr(j + 2, depth)
-            if w in ("space", "newline", "comma") :
-                return Mention(start, t.end, [{"space": "' '", "newline": "'\\n'", "comma": "','"}[w]], "literal", noun="word"), j + 1
-            m = Mention(start, self.t[k - 1].end, ref="noun", noun=word(self.t, k - 1) or w, ordinal=ordinal)
-            if self._of(k) and word(self.t, k) not in ("for", "at", "on") and depth < 3:
-                of, k2 = self.at(k + 1, depth + 1)
-                if of is not None:
-                    return replace(m, end=of.end, items=[]), k2
-                k2 = k + 1
-                while k2 < len(self.t) and k2 - k < 6 and self.t[k2].kind in ("word", "expr") and verb_at(self.t, k2) is None:
-                    k2 += 1
-                if word(self.t, k2) and k2 > k + 1:
-                    return Mention(start, self.t[k2 - 1].end, ref="part", noun=w), k2
-            return m, k
+            return self._noun(j, depth, ordinal)
         if w == "space" or w == "newline":
             return Mention(start, t.end, [{"space": "' '", "newline": "'\\n'"}[w]], "literal", noun="word"), j + 1
         return None, j
 
-# %% ../nbs/04c_phrases.ipynb #18281931
+# %% ../nbs/04c_phrases.ipynb #b38fbbca
 class Results:
     "the result, the condition, the function, the first element"
 
@@ -383,7 +548,7 @@ class Results:
             of, k2 = self.at(k + 1, depth + 1)
             if of is not None and of.source and of.type in ("closed", "open", "unknown") and _is_call(of.source):
                 return replace(of, start=m.start, ref="call", sources=[of.source]), k2
-            if of is not None and of.source and of.type in ("closed", "open") and not parse(of.source) is None:
+            if of is not None and of.source and of.type in ("closed", "open") and parse(of.source) is not None:
                 return replace(of, start=m.start, ref="operation"), k2
             if of is not None and (of.ref == "function" or of.source in self.facts.functions):
                 m.ref, k = "return", k2
@@ -410,16 +575,20 @@ class Results:
             m.noun = t.source
         return m, k
 
-# %% ../nbs/04c_phrases.ipynb #e282f9a8
+# %% ../nbs/04c_phrases.ipynb #0fba301c
+_IN_TEST = words_of("condition test check comparison statement expression if while for loop clause conditional elif else block branch body header part 's")
+_IN_TEST_2 = words_of("condition test check comparison expression statement conditional clause")
+
+# %% ../nbs/04c_phrases.ipynb #1006d56b
 class Parts:
     "the condition `x > 2`; the first element of X"
 
     def _test(self, j, depth):
         "the condition `x > 2`, the `while` loop condition, the if statement"
         k, kind, seen = j, "", False
-        while word(self.t, k) in ("condition", "test", "check", "comparison", "statement", "expression", "if", "while", "for", "loop", "clause", "conditional", "elif", "else", "block", "branch", "body", "header", "part", "'s") and k - j < 5:
+        while word(self.t, k) in _IN_TEST and k - j < 5:
             kind = word(self.t, k) if word(self.t, k) in ("if", "while", "for", "elif", "else", "loop") and not kind else kind
-            seen |= word(self.t, k) in ("condition", "test", "check", "comparison", "expression", "statement", "conditional", "clause")
+            seen |= word(self.t, k) in _IN_TEST_2
             k += 1
         if k == j:
             return None, j
@@ -437,16 +606,28 @@ class Parts:
         "the first element of X, the last character 'r'"
         t, k = self.t[j], j + 1
         m = Mention(t.start, t.end, ref="element", noun=w, ordinal=ordinal)
-        if k < len(self.t) and self.t[k].kind == "expr" and self.t[k].type == "open" and self.t[k].text.strip("`").isidentifier() and word(self.t, k + 1) in ("in", "of", ""):
-            k += 1                                        # "the first character c in text"
+        if (
+            k < len(self.t)
+            and self.t[k].kind == "expr"
+            and self.t[k].type == "open"
+            and self.t[k].text.strip("`").isidentifier()
+            and word(self.t, k + 1) in ("in", "of", "")
+        ):
+            k += 1  # "the first character c in text"
         if self._of(k):
             of, k2 = self.at(k + 1, depth + 1)
             if of is not None and word(self.t, k) not in ("of", "in", "from"):
                 return Mention(t.start, of.end, ref="part", noun=w), k2
             if of is not None and of.source and not of.quantified:
                 at = ordinal - 1 if ordinal > 0 else ordinal
-                return Mention(t.start, of.end, [f"{_wrap(s)}[{at}]" for s in of.sources] + [f"list({s})[{at}]" for s in of.sources],
-                               "closed" if of.closed else "open", noun=w, ordinal=ordinal), k2
+                return Mention(
+                    t.start,
+                    of.end,
+                    [f"{_wrap(s)}[{at}]" for s in of.sources] + [f"list({s})[{at}]" for s in of.sources],
+                    "closed" if of.closed else "open",
+                    noun=w,
+                    ordinal=ordinal,
+                ), k2
             if of is not None and of.ref in ("result", "output", "return"):
                 at = ordinal - 1 if ordinal > 0 else ordinal
                 return Mention(t.start, of.end, [f"__output__[{at}]"], "open", noun=w, ordinal=ordinal), k2
@@ -454,27 +635,30 @@ class Parts:
                 return Mention(t.start, of.end, ref="part", noun=w, quantified=of.quantified), k2
         return m, k
 
-# %% ../nbs/04c_phrases.ipynb #1fe68ce3
-class NounPhrases(Heads, Expressions, Numbers, Worded, Results, Parts):
+# %% ../nbs/04c_phrases.ipynb #ce6126f1
+_IN_AT = words_of("half twice double roughly about approximately almost nearly half-way")
+
+# %% ../nbs/04c_phrases.ipynb #749bcd20
+class NounPhrases(Heads, Expressions, Numbers, Nouns, Worded, Results, Parts):
     "Reads the noun phrase at a place in a token list. `at` returns (Mention, index after it) or (None, index)."
 
     def __init__(self, tokens: list[Token], facts: CodeFacts):
         self.t, self.facts = tokens, facts
-        self.told = frozenset()     # strings that are data of this case, never names
+        self.told = frozenset()  # strings that are data of this case, never names
 
     def at(self, i: int, depth: int = 0):
         "The noun phrase that starts at token i."
         if depth > 6 or i >= len(self.t):
             return None, i
         start, j, quant, adjectives, ordinal = i, i, False, [], None
-        if word(self.t, i) in ("half", "twice", "double", "roughly", "about", "approximately", "almost", "nearly", "half-way"):
+        if word(self.t, i) in _IN_AT:
             m, k = self.at(i + 1, depth + 1)
             return (Mention(self.t[i].start, m.end, ref="part", noun=m.noun), k) if m is not None else (None, i)
         while j < len(self.t) and j - i < 8:
             w = word(self.t, j)
             if w in ("this", "that", "these", "those") and j > i:
                 break
-            if w in DETERMINERS or w in ADJECTIVES and not (w == "empty") or w in ADVERBS and w not in ("first", "next", "once"):
+            if w in DETERMINERS or w in ADJECTIVES and w != "empty" or w in ADVERBS and w not in ("first", "next", "once"):
                 if w in ORDINALS:
                     ordinal = ORDINALS[w]
                 adjectives.append(w)
@@ -489,6 +673,8 @@ class NounPhrases(Heads, Expressions, Numbers, Worded, Results, Parts):
             j += 1
         if word(self.t, j) in ("check", "checks") and word(self.t, j + 1) in ("if", "whether", "that", "for"):
             return None, i
+        if j > i and word(self.t, j) in ("one", "ones"):
+            return Mention(self.t[start].start, self.t[j].end, ref="part", noun="one"), j + 1
         m, k = self._head(j, depth, ordinal, adjectives) if not (j > i and word(self.t, j) in ("that", "which", "this", "it", "they")) else (None, j)
         if m is not None and m.number and m.noun and word(self.t, k) in ("of", "from", "in") and depth < 4 and not m.items:
             m, k = self._first_n(m, k, depth, ordinal)
@@ -512,7 +698,7 @@ class NounPhrases(Heads, Expressions, Numbers, Worded, Results, Parts):
             m.adjectives = (*m.adjectives, *(a for a in adjectives if a not in DETERMINERS))
         return m, (k if m is not None else i)
 
-# %% ../nbs/04c_phrases.ipynb #c45ca249
+# %% ../nbs/04c_phrases.ipynb #ee8daed9
 def worded_test(tokens: list[Token], k: int, facts: CodeFacts):
     "(Mention, index after it) of a test written in Python without backticks, `c not in text and n > 0`; None when there is none."
     best, parts, free = None, [], False
@@ -520,10 +706,7 @@ def worded_test(tokens: list[Token], k: int, facts: CodeFacts):
         t = tokens[j]
         if t.kind == "expr":
             parts.append(f"({t.source})" if t.code and not t.source.isidentifier() and kind_of(t.source, facts) != "literal" else t.source)
-        elif t.kind == "op" and t.text in ("<", ">", "<=", ">=", "==", "!="):
-            parts.append(t.text)
-            free = True
-        elif t.kind == "word" and t.text in ("not", "in", "and", "or"):
+        elif t.kind == "op" and t.text in ("<", ">", "<=", ">=", "==", "!=") or t.kind == "word" and t.text in ("not", "in", "and", "or"):
             parts.append(t.text)
             free = True
         else:
@@ -534,14 +717,31 @@ def worded_test(tokens: list[Token], k: int, facts: CodeFacts):
     return best
 
 # %% ../nbs/04c_phrases.ipynb #3d65ed51
-_COUNTED = _words("elements element items item characters character chars char letters letter digits digit keys key values value words word times time iterations iteration spaces space entries entry pairs pair occurrences occurrence lines line strings string lists list tuples tuple numbers number long steps parts substrings vowels colons commas dots uppercase lowercase instances copies results operations")
-_CARRIERS = _words("string str text list array dictionary dict tuple set character char letter word number element item key value digit substring separator delimiter argument input output result symbol prefix suffix")
-_DERIVED = _words("resulting final reversed sorted new lowercase lowercased uppercase joined sliced stripped combined concatenated returned filtered transformed swapped encoded decoded translated popped removed split nested inner remaining next previous")
-_UNITS = _words("element elements item character characters char letter digit key value word entry part tuple pair number index line position iteration string list sublist condition argument parameter occurrence return step")
+_COUNTED = words_of(
+    "elements element items item characters character chars char letters letter digits digit keys key values value "
+    "words word times time iterations iteration spaces space entries entry pairs pair occurrences occurrence lines line "
+    "strings string lists list tuples tuple numbers number long steps parts substrings vowels colons commas dots "
+    "uppercase lowercase instances copies results operations"
+)
+_CARRIERS = words_of(
+    "string str text list array dictionary dict tuple set character char letter word number element item key value "
+    "digit substring separator delimiter argument input output result symbol prefix suffix"
+)
+_DERIVED = words_of(
+    "resulting final reversed sorted new lowercase lowercased uppercase joined sliced stripped combined concatenated "
+    "returned filtered transformed swapped encoded decoded translated popped removed split nested inner remaining next "
+    "previous"
+)
+_UNITS = words_of(
+    "element elements item character characters char letter digit key value word entry part tuple pair number index "
+    "line position iteration string list sublist condition argument parameter occurrence return step"
+)
+
 
 def _wrap(source: str) -> str:
     "Bracket a source unless it can take a trailer as it stands."
     return source if re.fullmatch(r"[\w.]+(?:\[[^\[\]]*\])*|'[^']*'|\"[^\"]*\"|\[[^\[\]]*\]", source) and not source[0].isdigit() else f"({source})"
+
 
 def _is_call(source: str | None) -> bool:
     tree = parse(source) if source else None
@@ -552,8 +752,10 @@ def _type(sources: list[str], facts: CodeFacts) -> str:
     kind = kind_of(sources[0], facts)
     return "closed" if kind == "literal" else kind or "unknown"
 
+# %% ../nbs/04c_phrases.ipynb #d5c4d880
 def _unary(template: str):
     "A head that takes one noun phrase: the length OF X."
+
     def read(np: NounPhrases, j: int, depth: int, w: str):
         of, k = np.at(j + 2, depth + 1)
         if of is None or of.quantified:
@@ -563,10 +765,13 @@ def _unary(template: str):
             return None, j
         s = [template.format(x=_wrap(x) if template.startswith("{") else x) for x in (of.sources or [source])]
         return Mention(np.t[j].start, of.end, s, _type(s, np.facts), noun=w, inner=of), k
+
     return read
 
+# %% ../nbs/04c_phrases.ipynb #402d1392
 def _binary(*templates: str, second=("in", "of", "from", "within", "and", "by", "with", "by", "to")):
     "A head that takes two: the index OF X IN Y, the sum of X and Y."
+
     def read(np: NounPhrases, j: int, depth: int, w: str):
         a, k = np.at(j + 2, depth + 1)
         if a is None or not a.source or word(np.t, k) not in second:
@@ -576,14 +781,17 @@ def _binary(*templates: str, second=("in", "of", "from", "within", "and", "by", 
             return None, j
         s = [t.format(x=_wrap(a.source), y=_wrap(b.source)) for t in templates]
         return Mention(np.t[j].start, b.end, s, _type(s, np.facts), noun=w), k2
+
     return read
 
+# %% ../nbs/04c_phrases.ipynb #e82ee26c
 def _value_of(np: NounPhrases, j: int, depth: int, w: str):
     of, k = np.at(j + 2, depth + 1)
     if of is None or not of.source:
         return None, j
     return replace(of, start=np.t[j].start), k
 
+# %% ../nbs/04c_phrases.ipynb #db76b463
 def _number_of(np: NounPhrases, j: int, depth: int, w: str):
     "the number of elements in X; the number of occurrences of 'a' in X"
     m, k = _binary("{y}.count({x})")(np, j, depth, w)
@@ -602,76 +810,233 @@ def _number_of(np: NounPhrases, j: int, depth: int, w: str):
     s = [f"len({x})" for x in of.sources]
     return Mention(np.t[j].start, of.end, s, _type(s, np.facts), noun="length"), k2
 
+# %% ../nbs/04c_phrases.ipynb #1bdf7e54
 _HEADS = {
-    "length": _unary("len({x})"), "size": _unary("len({x})"), "len": _unary("len({x})"),
-    "value": _value_of, "contents": _value_of, "content": _value_of, "copy": _value_of, "state": _value_of,
-    "number": _number_of, "count": _number_of,
-    "index": _binary("{y}.index({x})", "{y}.find({x})", "list({y}).index({x})"), "position": _binary("{y}.index({x})", "{y}.find({x})"),
-    "sum": _binary("{x} + {y}"), "concatenation": _binary("{x} + {y}"), "product": _binary("{x} * {y}"), "difference": _binary("{x} - {y}"),
-    "remainder": _binary("{x} % {y}"), "maximum": _unary("max({x})"), "minimum": _unary("min({x})"), "max": _unary("max({x})"), "min": _unary("min({x})"),
-    "type": _unary("type({x}).__name__"), "keys": _unary("list({x}.keys())"), "reverse": _unary("{x}[::-1]"),
+    "length": _unary("len({x})"),
+    "size": _unary("len({x})"),
+    "len": _unary("len({x})"),
+    "value": _value_of,
+    "contents": _value_of,
+    "content": _value_of,
+    "copy": _value_of,
+    "state": _value_of,
+    "number": _number_of,
+    "count": _number_of,
+    "index": _binary("{y}.index({x})", "{y}.find({x})", "list({y}).index({x})"),
+    "position": _binary("{y}.index({x})", "{y}.find({x})"),
+    "sum": _binary("{x} + {y}"),
+    "concatenation": _binary("{x} + {y}"),
+    "product": _binary("{x} * {y}"),
+    "difference": _binary("{x} - {y}"),
+    "remainder": _binary("{x} % {y}"),
+    "maximum": _unary("max({x})"),
+    "minimum": _unary("min({x})"),
+    "max": _unary("max({x})"),
+    "min": _unary("min({x})"),
+    "type": _unary("type({x}).__name__"),
+    "keys": _unary("list({x}.keys())"),
+    "reverse": _unary("{x}[::-1]"),
 }
 
-# %% ../nbs/04c_phrases.ipynb #d5c4d880
+# %% ../nbs/04c_phrases.ipynb #19b91380
 VERBS: dict[tuple, str] = {}
 
+# %% ../nbs/04c_phrases.ipynb #28441e5e
 def _verbs(kind: str, phrases: str) -> None:
     for p in phrases.split(";"):
         VERBS[tuple(p.split())] = kind
 
+# %% ../nbs/04c_phrases.ipynb #1c10775f
 _verbs("be", "is;are;was;were;be;being;'s")
-_verbs("equal", "equals;equal;is equal to;are equal to;be equal to;evaluates to;evaluate to;evaluated to;results in;result in;resulted in;yields;yield;gives;give;gives us;give us;gave;produces;produce;simplifies to;translates to;resolves to;reduces to;comes out to;comes out as;comes to;works out to;computes to;amounts to;is equivalent to;are equivalent to;refers to;outputs;has the value;has value;have the value;holds the value;is evaluated as;is evaluated to;evaluates as;generates;retrieves;is calculated as;is computed as;is calculated to be;evaluating to;equates to;has a value of;have a value of;has the value of;would result in;will result in;will produce;would produce;will give;would give;will give us;will yield;would yield;results;creates;extracts;looks like;looks like this;provides;turns out to be;happens to be;works out as;is the same as;are the same as;is just;sums to;adds up to;which yields;refers to the value;gets us;leads to;lead to;returns us;accesses;selects;resulting in;giving;yielding;producing;leading to;resulting to;which gives;evaluates;computes as")
+_verbs(
+    "equal",
+    "equals;equal;is equal to;are equal to;be equal to;evaluates to;evaluate to;evaluated to;results in;result in;"
+    "resulted in;yields;yield;gives;give;gives us;give us;gave;produces;produce;simplifies to;translates to;resolves to;"
+    "reduces to;comes out to;comes out as;comes to;works out to;computes to;amounts to;is equivalent to;"
+    "are equivalent to;refers to;outputs;has the value;has value;have the value;holds the value;is evaluated as;"
+    "is evaluated to;evaluates as;generates;retrieves;is calculated as;is computed as;is calculated to be;evaluating to;"
+    "equates to;has a value of;have a value of;has the value of;would result in;will result in;will produce;"
+    "would produce;will give;would give;will give us;will yield;would yield;results;creates;extracts;looks like;"
+    "looks like this;provides;turns out to be;happens to be;works out as;is the same as;are the same as;is just;sums to;"
+    "adds up to;which yields;refers to the value;gets us;leads to;lead to;returns us;accesses;selects;resulting in;"
+    "giving;yielding;producing;leading to;resulting to;which gives;evaluates;computes as",
+)
 _verbs("finishes", "ends up as;ends up being;ends as;ends up;finishes as;finishes at;ends at;ends up with")
 _verbs("isreturned", "is returned;are returned;gets returned;is what is returned;is what gets returned")
 _verbs("finds", "finds;find;locates;found")
-_verbs("becomes", "becomes;become;became;becoming;is now;are now;now is;is set to;are set to;is set equal to;gets set to;was set to;is set as;is updated to;are updated to;gets updated to;is updated to be;is changed to;are changed to;changes to;change to;changed to;is assigned;are assigned;is assigned to;is assigned the value;is assigned the value of;is assigned as;is assigned with;is assigned the result of;is reassigned to;turns into;is modified to;is modified to be;is reduced to;is incremented to;are incremented to;increments to;increases to;increased to;is increased to;decreases to;is decreased to;is decremented to;decrements to;is transformed into;is transformed to;is replaced by;is replaced with;are replaced with;will be;will become;would become;would be;will now be;now contains;now equals;now holds;now has the value;gets the value;takes the value;takes the value of;takes on the value;takes on the values;takes on;takes;is rebound to;updates to;goes to;grows to;shrinks to;is stored as;is reset to;is built as;is computed to be;evolves to;is bound to;is extended to;drops to;drops down to;falls to;rises to;climbs to;jumps to;goes up to;goes down to;moves up to;moves down to;comes to be;ends up at;went to;grew to;rose to;dropped to;fell to;shrank to;went up to;is bumped to;is raised to;is lowered to;is cut to;is trimmed down to;is brought to;is pushed to;moves to;is advanced to;is then;gets;has become;is converted to;are converted to;is converted into;is parsed as;is split into;are split into;splits into;is sliced to;is trimmed to;will contain;would contain;should contain;will equal;ends with the value;is reversed to;is sorted to;sorts to;is sorted into;is swapped to;is modified into;is rearranged to;is mapped to;maps to;is mutated to;switches to;advances to;is left as;is left with;gets updated as;is updated as;is updated with")
-_verbs("starts", "is initialized to;is initialized as;is initialized with;is initialized at;is initialised to;is initialised as;is initialised with;is initialized to be;initialized to;initialized as;initialized with;are initialized to;are initialized as;starts as;starts at;starts with the value;starts out as;starts off as;begins as;begins at;start at;start as;is initially;are initially;is initially set to;was initially;is defined as;is created as;is created with;initially;starts from;is originally;is first set to;is declared as;is originally set to;initially is;begins with the value;is instantiated as;is set up as;is initially assigned")
-_verbs("stays", "remains;remain;stays;stay;stays at;remains at;is still;are still;still is;still equals;still returns;still gives;keeps the value;remains as;stays as;is kept as;is unchanged at;remains set to;is also still;also remains;keeps its value;remains equal to;continues to be")
-_verbs("returns", "returns;return;returned;is returning;returning;will return;would return;should return;will then return;to return;has returned;returns back;must return;shall return")
+_verbs(
+    "becomes",
+    "becomes;become;became;becoming;is now;are now;now is;is set to;are set to;is set equal to;gets set to;was set to;"
+    "is set as;is updated to;are updated to;gets updated to;is updated to be;is changed to;are changed to;changes to;"
+    "change to;changed to;is assigned;are assigned;is assigned to;is assigned the value;is assigned the value of;"
+    "is assigned as;is assigned with;is assigned the result of;is reassigned to;turns into;is modified to;"
+    "is modified to be;is reduced to;is incremented to;are incremented to;increments to;increases to;increased to;"
+    "is increased to;decreases to;is decreased to;is decremented to;decrements to;is transformed into;is transformed to;"
+    "is replaced by;is replaced with;are replaced with;will be;will become;would become;would be;will now be;"
+    "now contains;now equals;now holds;now has the value;gets the value;takes the value;takes the value of;"
+    "takes on the value;takes on the values;takes on;takes;is rebound to;updates to;goes to;grows to;shrinks to;"
+    "is stored as;is reset to;is built as;is computed to be;evolves to;is bound to;is extended to;drops to;"
+    "drops down to;falls to;rises to;climbs to;jumps to;goes up to;goes down to;moves up to;moves down to;comes to be;"
+    "ends up at;went to;grew to;rose to;dropped to;fell to;shrank to;went up to;is bumped to;is raised to;is lowered to;"
+    "is cut to;is trimmed down to;is brought to;is pushed to;moves to;is advanced to;is then;gets;has become;"
+    "is converted to;are converted to;is converted into;is parsed as;is split into;are split into;splits into;"
+    "is sliced to;is trimmed to;will contain;would contain;should contain;will equal;ends with the value;is reversed to;"
+    "is sorted to;sorts to;is sorted into;is swapped to;is modified into;is rearranged to;is mapped to;maps to;"
+    "is mutated to;switches to;advances to;is left as;is left with;gets updated as;is updated as;is updated with",
+)
+_verbs(
+    "starts",
+    "is initialized to;is initialized as;is initialized with;is initialized at;is initialised to;is initialised as;"
+    "is initialised with;is initialized to be;initialized to;initialized as;initialized with;are initialized to;"
+    "are initialized as;starts as;starts at;starts with the value;starts out as;starts off as;begins as;begins at;"
+    "start at;start as;is initially;are initially;is initially set to;was initially;is defined as;is created as;"
+    "is created with;initially;starts from;is originally;is first set to;is declared as;is originally set to;"
+    "initially is;begins with the value;is instantiated as;is set up as;is initially assigned",
+)
+_verbs(
+    "stays",
+    "remains;remain;stays;stay;stays at;remains at;is still;are still;still is;still equals;still returns;still gives;"
+    "keeps the value;remains as;stays as;is kept as;is unchanged at;remains set to;is also still;also remains;"
+    "keeps its value;remains equal to;continues to be",
+)
+_verbs(
+    "returns",
+    "returns;return;returned;is returning;returning;will return;would return;should return;will then return;to return;"
+    "has returned;returns back;must return;shall return",
+)
 _verbs("contains", "contains;contain;containing;includes;include;including;consists of;holds;hold;consists only of;containing;comprises")
 _verbs("has", "has;have;had;having")
 _verbs("startswith", "starts with;begins with;start with;begin with;starting with;beginning with")
 _verbs("endswith", "ends with;end with;ending with;ends in")
-_verbs("appears", "appears;appear;occurs;occur;is repeated;shows up;appearing;occurring;is found;is present;exists;exist;is located;is contained;are found;are present")
-_verbs("appended", "is appended;are appended;gets appended;get appended;is pushed;is added;are added;gets added;get added;added;appended;is concatenated;is inserted;are inserted;gets inserted;is prepended;will be added;will be appended;is then appended;is included;are included;inserted;is put;was added;was appended;has been appended;has been added;is placed")
-_verbs("removed", "is removed;are removed;gets removed;is deleted;are deleted;is popped;gets deleted;is dropped;is discarded;removed;will be removed;was removed;has been removed;is taken out;is excluded;are excluded;is filtered")
-_verbs("append", "append;appends;add;adds;push;pushes;insert;inserts;prepends;prepend;concatenates;appending;adding;inserting;we append;we add;concatenate;pushing;prepending")
-_verbs("remove", "remove;removes;delete;deletes;pop;pops;drop;drops;discards;removing;deleting;popping;removes and returns;pops and returns;returns and removes")
-_verbs("set", "set;sets;assign;assigns;update;updates;change;changes;make;makes;making;setting;leaving;leaves;changing;updating;turning;turns;converts;convert;converting;transforms;transform;transforming;modifies;modify;modifying;reverses;reverse;reversing;sort;sorts;sorting;splits;split;splitting;joins;join;joining;concatenating;replaces;replace;replacing;decodes;encodes;maps;map;initializes;initialize;initializing;initialises;reduces;brings;swaps;swap;slices;translates;strips;capitalizes;updated;incrementing;decrementing;sorts;bringing;rearranges;shifts;adjust;adjusts;bumps;bump;raises it;takes it;push it;pushes it;bumping;brings it")
-_verbs("incremented", "is incremented;are incremented;gets incremented;is increased;increases;increased;increments;is bumped;goes up;is incremented again;increased")
+_verbs(
+    "appears",
+    "appears;appear;occurs;occur;is repeated;shows up;appearing;occurring;is found;is present;exists;exist;is located;is contained;are found;are present",
+)
+_verbs(
+    "appended",
+    "is appended;are appended;gets appended;get appended;is pushed;is added;are added;gets added;get added;added;"
+    "appended;is concatenated;is inserted;are inserted;gets inserted;is prepended;will be added;will be appended;"
+    "is then appended;is included;are included;inserted;is put;was added;was appended;has been appended;has been added;"
+    "is placed",
+)
+_verbs(
+    "removed",
+    "is removed;are removed;gets removed;is deleted;are deleted;is popped;gets deleted;is dropped;is discarded;removed;"
+    "will be removed;was removed;has been removed;is taken out;is excluded;are excluded;is filtered",
+)
+_verbs(
+    "append",
+    "append;appends;add;adds;push;pushes;insert;inserts;prepends;prepend;concatenates;appending;adding;inserting;"
+    "we append;we add;concatenate;pushing;prepending",
+)
+_verbs(
+    "remove", "remove;removes;delete;deletes;pop;pops;drop;drops;discards;removing;deleting;popping;removes and returns;pops and returns;returns and removes"
+)
+_verbs(
+    "set",
+    "set;sets;assign;assigns;update;updates;change;changes;make;makes;making;setting;leaving;leaves;changing;updating;"
+    "turning;turns;converts;convert;converting;transforms;transform;transforming;modifies;modify;modifying;reverses;"
+    "reverse;reversing;sort;sorts;sorting;splits;split;splitting;joins;join;joining;concatenating;replaces;replace;"
+    "replacing;decodes;encodes;maps;map;initializes;initialize;initializing;initialises;reduces;brings;swaps;swap;"
+    "slices;translates;strips;capitalizes;updated;incrementing;decrementing;sorts;bringing;rearranges;shifts;adjust;"
+    "adjusts;bumps;bump;raises it;takes it;push it;pushes it;bumping;brings it",
+)
+_verbs(
+    "incremented",
+    "is incremented;are incremented;gets incremented;is increased;increases;increased;increments;is bumped;goes up;is incremented again;increased",
+)
 _verbs("decremented", "is decremented;is decreased;decreases;decrements;goes down;is reduced")
 _verbs("increment", "increment;increase;we increment;incrementing;increasing;it increments;increments")
 _verbs("decrement", "decrement;decrease;decrementing;decreasing;decrements")
-_verbs("called", "is called with;is called on;called with;is invoked with;is called as;receives;is given;takes in;is passed;called using;invoked with;is called using;is executed with;runs with;is run with;we call;is being called with;was called with;when called with;are called with;is called")
-_verbs("satisfied", "is met;are met;is satisfied;are satisfied;holds;hold;passes;succeeds;is fulfilled;holds true;is triggered;is passed;evaluates as true;evaluates true;is valid;pass;succeed;works;work")
+_verbs(
+    "called",
+    "is called with;is called on;called with;is invoked with;is called as;receives;is given;takes in;is passed;"
+    "called using;invoked with;is called using;is executed with;runs with;is run with;we call;is being called with;"
+    "was called with;when called with;are called with;is called",
+)
+_verbs(
+    "satisfied",
+    "is met;are met;is satisfied;are satisfied;holds;hold;passes;succeeds;is fulfilled;holds true;is triggered;"
+    "is passed;evaluates as true;evaluates true;is valid;pass;succeed;works;work",
+)
 _verbs("satisfies", "satisfies;satisfy;meets;meet;matches;match;fulfills;achieves;fits")
 _verbs("failed", "fails;fail;is violated;is unmet;is unsatisfied;does not hold;is not met;is not satisfied;evaluates as false;is invalid")
-_verbs("entered", "is entered;is executed;are executed;executes;execute;runs;run;is run;is taken;is reached;starts;begins;continues;is performed;is applied;proceeds;is started;is chosen;is selected;is triggered;iterates;loops;is repeated;repeats;ran;executed;iterated;looped;was executed;was entered;was taken")
+_verbs(
+    "entered",
+    "is entered;is executed;are executed;executes;execute;runs;run;is run;is taken;is reached;starts;begins;continues;"
+    "is performed;is applied;proceeds;is started;is chosen;is selected;is triggered;iterates;loops;is repeated;repeats;"
+    "ran;executed;iterated;looped;was executed;was entered;was taken",
+)
 _verbs("skipped", "is skipped;are skipped;is ignored;are ignored;is bypassed;is passed over;is not entered;gets skipped;is excluded")
-_verbs("ended", "ends;exits;terminates;stops;finishes;completes;is complete;is exited;is over;breaks;is done;end;is terminated;has ended;is completed;concludes;is finished;halts;is broken")
-_verbs("enter", "enter;enters;execute;executing;take;takes;go into;goes into;move into;moves into;proceed to;proceeds to;proceed into;go to;goes to;move to;moves to;execute the;executes the;reach;reaches;enters into;stay in;we stay in;continue;jump to;falls into;fall into")
-_verbs("exit", "exit;exits;exiting;leave;break out of;breaks out of;terminate;terminates;stop;stops;breaks;break;exited;skip;skips;skipping;ends the;do not enter;does not enter;never enters;bypass;bypasses")
-_verbs("unchanged", "is unchanged;are unchanged;remains unchanged;remain unchanged;stays unchanged;does not change;do not change;is not changed;is not modified;remains the same;stays the same;remain the same;stay the same;is left unchanged;is unmodified;is unaffected;is not affected;does not get modified;is not updated;does not modify;is not altered;remains intact;does not affect;is left as is;stays as is;remains as is;has not changed")
+_verbs(
+    "ended",
+    "ends;exits;terminates;stops;finishes;completes;is complete;is exited;is over;breaks;is done;end;is terminated;"
+    "has ended;is completed;concludes;is finished;halts;is broken",
+)
+_verbs(
+    "enter",
+    "enter;enters;execute;executing;take;takes;go into;goes into;move into;moves into;proceed to;proceeds to;"
+    "proceed into;go to;goes to;move to;moves to;execute the;executes the;reach;reaches;enters into;stay in;we stay in;"
+    "continue;jump to;falls into;fall into",
+)
+_verbs(
+    "exit",
+    "exit;exits;exiting;leave;break out of;breaks out of;terminate;terminates;stop;stops;breaks;break;exited;skip;skips;"
+    "skipping;ends the;do not enter;does not enter;never enters;bypass;bypasses",
+)
+_verbs(
+    "unchanged",
+    "is unchanged;are unchanged;remains unchanged;remain unchanged;stays unchanged;does not change;do not change;"
+    "is not changed;is not modified;remains the same;stays the same;remain the same;stay the same;is left unchanged;"
+    "is unmodified;is unaffected;is not affected;does not get modified;is not updated;does not modify;is not altered;"
+    "remains intact;does not affect;is left as is;stays as is;remains as is;has not changed",
+)
 _verbs("raises", "raises;raise;throws;throw;will raise;would raise;causes;is raised;results in a;triggers;encounters")
-_verbs("iterates", "iterates over;iterate over;loops over;loop over;iterates through;loops through;goes through;iterating over;iterates from;runs from;runs over;iterates;loops;ranges over;ranges from;goes from;runs for;traverses;iterating through;visits;visit;visited;iterated over;looped over;ran over;ran from;walks over;walks through;steps through;processes;goes over")
+_verbs(
+    "iterates",
+    "iterates over;iterate over;loops over;loop over;iterates through;loops through;goes through;iterating over;"
+    "iterates from;runs from;runs over;iterates;loops;ranges over;ranges from;goes from;runs for;traverses;"
+    "iterating through;visits;visit;visited;iterated over;looped over;ran over;ran from;walks over;walks through;"
+    "steps through;processes;goes over",
+)
 _verbs("has-type", "is of type;is an instance of;has type")
-
 _MAXVERB = max(map(len, VERBS))
 _INNER = ADVERBS - {"first", "next", "once", "both", "all"}
 
-# %% ../nbs/04c_phrases.ipynb #402d1392
+# %% ../nbs/04c_phrases.ipynb #80d635eb
 @dataclass(slots=True)
 class Verb:
     "A verb phrase: its class, whether it is negated, the adverbs passed over, the modal before it."
+
     kind: str
     negated: bool
-    end: int            # index after it
+    end: int  # index after it
     adverbs: tuple
-    modal: str          # "", will, should, must, need, can, would, might
+    modal: str  # "", will, should, must, need, can, would, might
     words: tuple
 
-_MODALS = {"will": "will", "would": "would", "should": "should", "must": "must", "can": "can", "could": "could", "may": "might", "might": "might", "has": "", "have": "", "needs": "must", "need": "must", "to": "", "does": "", "do": "", "did": "", "shall": "will"}
+# %% ../nbs/04c_phrases.ipynb #af07057c
+_MODALS = {
+    "will": "will",
+    "would": "would",
+    "should": "should",
+    "must": "must",
+    "can": "can",
+    "could": "could",
+    "may": "might",
+    "might": "might",
+    "has": "",
+    "have": "",
+    "needs": "must",
+    "need": "must",
+    "to": "",
+    "does": "",
+    "do": "",
+    "did": "",
+    "shall": "will",
+}
 
+# %% ../nbs/04c_phrases.ipynb #4ca3d46f
 def verb_at(tokens: list[Token], i: int) -> Verb | None:
     "The longest verb phrase that starts at token i: modal, negation and adverbs may stand inside it."
     words, places, adverbs, negated, modal, j = [], [], [], False, "", i
@@ -727,20 +1092,44 @@ def verb_at(tokens: list[Token], i: int) -> Verb | None:
         kind = "stays"
     return Verb(kind, neg, end, tuple(adverbs), modal, tuple(words[:n]))
 
+# %% ../nbs/04c_phrases.ipynb #b450eafd
 _BASES = frozenset(p[0] for p in VERBS)
 
-# %% ../nbs/04c_phrases.ipynb #e82ee26c
+# %% ../nbs/04c_phrases.ipynb #bcf4db23
+_IN_PREDICATE_AT = words_of("list dict str int tuple set float bool string")
+
+# %% ../nbs/04c_phrases.ipynb #fde5a229
 PREDICATES: dict[tuple, tuple] = {}
 
+# %% ../nbs/04c_phrases.ipynb #df507dbf
 def _predicates(templates: str, phrases: str) -> None:
     for p in phrases.split(";"):
         PREDICATES[tuple(p.split())] = tuple(templates.split(" || "))
 
-_predicates("{x}.isdigit() || {x}.isdecimal() || {x}.isnumeric() || isinstance({x}, int)", "a digit;digit;numeric;a numeric character;numeric character;a number;a decimal;a decimal digit;decimal;a decimal character;digits;numeric characters;a numeric digit;numbers;a numeric value;all digits;a digit character")
-_predicates("{x}.isupper() || {x} == {x}.upper()", "uppercase;an uppercase letter;uppercase letter;an uppercase;upper case;upper-case;an uppercase character;uppercase letters;in uppercase;capitalized;all uppercase;entirely uppercase;a capital letter;a capital;already uppercase;capital;an upper-case letter")
-_predicates("{x}.islower() || {x} == {x}.lower()", "lowercase;a lowercase letter;lowercase letter;lower case;lower-case;a lowercase character;lowercase letters;in lowercase;all lowercase;entirely lowercase;already lowercase;a lower-case letter;a small letter")
+# %% ../nbs/04c_phrases.ipynb #78281e93
+_predicates(
+    "{x}.isdigit() || {x}.isdecimal() || {x}.isnumeric() || isinstance({x}, int)",
+    "a digit;digit;numeric;a numeric character;numeric character;a number;a decimal;a decimal digit;decimal;"
+    "a decimal character;digits;numeric characters;a numeric digit;numbers;a numeric value;all digits;a digit character",
+)
+_predicates(
+    "{x}.isupper() || {x} == {x}.upper()",
+    "uppercase;an uppercase letter;uppercase letter;an uppercase;upper case;upper-case;an uppercase character;"
+    "uppercase letters;in uppercase;capitalized;all uppercase;entirely uppercase;a capital letter;a capital;"
+    "already uppercase;capital;an upper-case letter",
+)
+_predicates(
+    "{x}.islower() || {x} == {x}.lower()",
+    "lowercase;a lowercase letter;lowercase letter;lower case;lower-case;a lowercase character;lowercase letters;"
+    "in lowercase;all lowercase;entirely lowercase;already lowercase;a lower-case letter;a small letter",
+)
 _predicates("{x}.isalnum()", "alphanumeric;an alphanumeric character;alphanumeric character;alphanumeric characters;an alphanumeric")
-_predicates("{x}.isalpha()", "alphabetic;a letter;letter;an alphabetic character;alphabetical;an alphabet;letters;alphabetic characters;an alphabetical character;a alphabetic character;an alphabet character;an alphabet letter;alphabetic character;alpha;all letters")
+_predicates(
+    "{x}.isalpha()",
+    "alphabetic;a letter;letter;an alphabetic character;alphabetical;an alphabet;letters;alphabetic characters;"
+    "an alphabetical character;a alphabetic character;an alphabet character;an alphabet letter;alphabetic character;"
+    "alpha;all letters",
+)
 _predicates("{x}.isspace() || {x} == ' '", "whitespace;a whitespace;a whitespace character;a space character;space;whitespace characters;a white space")
 _predicates("{x}.istitle()", "titlecase;title case;titlecased;in title case;a title-cased;title-cased")
 _predicates("{x}.isascii()", "ascii;an ascii character;an ascii string")
@@ -765,20 +1154,27 @@ _predicates("isinstance({x}, bytes)", "a bytes object;bytes;a bytes string;a byt
 _predicates("{x}.lower() in 'aeiou'", "a vowel;vowel;vowels")
 _predicates("{x}.isalpha() and {x}.lower() not in 'aeiou'", "a consonant;consonants")
 _predicates("{x} == {x}[::-1]", "a palindrome;palindromic;the same forwards and backwards;the same reversed")
-_predicates("list({x}) == sorted({x})", "already sorted;in ascending order;already in ascending order;in sorted order;sorted in ascending order;already in sorted order")
+_predicates(
+    "list({x}) == sorted({x})",
+    "already sorted;in ascending order;already in ascending order;in sorted order;sorted in ascending order;already in sorted order",
+)
 _predicates("list({x}) == sorted({x}, reverse=True)", "in descending order;already in descending order;sorted in descending order")
 _predicates("len(set({x})) == len({x})", "unique;all unique;distinct;all distinct")
 _predicates("{x} is None", "null")
-_predicates("not {x}.isalnum() and not {x}.isspace() || not {x}.isalnum()", "a special character;special characters;a punctuation mark;punctuation;a symbol;a punctuation character")
+_predicates(
+    "not {x}.isalnum() and not {x}.isspace() || not {x}.isalnum()",
+    "a special character;special characters;a punctuation mark;punctuation;a symbol;a punctuation character",
+)
 _MAXPRED = max(map(len, PREDICATES))
 
+# %% ../nbs/04c_phrases.ipynb #1ee7c2d4
 def predicate_at(tokens: list[Token], i: int):
     "(templates, index after it) of the adjective or class noun at i; (None, i) when there is none."
     words = []
     for j in range(i, min(len(tokens), i + _MAXPRED)):
         if tokens[j].kind == "word":
             words.append(tokens[j].text)
-        elif tokens[j].kind == "expr" and tokens[j].source in ("list", "dict", "str", "int", "tuple", "set", "float", "bool", "string"):
+        elif tokens[j].kind == "expr" and tokens[j].source in _IN_PREDICATE_AT:
             words.append(tokens[j].source)
         else:
             break
@@ -789,15 +1185,23 @@ def predicate_at(tokens: list[Token], i: int):
     return None, i
 
 # %% ../nbs/04c_phrases.ipynb #30e03ce4
-COMPARISONS = {p: r for r, ps in {
-    "in": "in;found in;present in;contained in;a member of;part of;one of;a key in;among;inside;included in;within;an element of;a substring of;available in;a key of;located in;existing in;also in;already in;already present in",
-    ">": "greater than;larger than;more than;bigger than;above;longer than;after",
-    "<": "less than;smaller than;fewer than;below;lower than;shorter than;before;lesser than",
-    ">=": "greater than or equal to;at least;more than or equal to;larger than or equal to;not less than",
-    "<=": "less than or equal to;at most;smaller than or equal to;no more than;not greater than",
-    "==": "equal to;the same as;identical to;equivalent to;same as;exactly equal to;the equal of",
-    "!=": "different from;not equal to;unequal to;distinct from",
-}.items() for p in (tuple(x.split()) for x in ps.split(";"))}
+COMPARISONS = {
+    p: r
+    for r, ps in {
+        "in": (
+            "in;found in;present in;contained in;a member of;part of;one of;a key in;among;inside;included in;within;an element of;"
+            "a substring of;available in;a key of;located in;existing in;also in;already in;already present in"
+        ),
+        ">": "greater than;larger than;more than;bigger than;above;longer than;after",
+        "<": "less than;smaller than;fewer than;below;lower than;shorter than;before;lesser than",
+        ">=": "greater than or equal to;at least;more than or equal to;larger than or equal to;not less than",
+        "<=": "less than or equal to;at most;smaller than or equal to;no more than;not greater than",
+        "==": "equal to;the same as;identical to;equivalent to;same as;exactly equal to;the equal of",
+        "!=": "different from;not equal to;unequal to;distinct from",
+    }.items()
+    for p in (tuple(x.split()) for x in ps.split(";"))
+}
+
 
 def comparison_at(tokens: list[Token], i: int):
     "(operator, index after it) of a comparison in words at i."

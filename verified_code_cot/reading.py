@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['CUES', 'GOALWORDS', 'ELEMENTS', 'KINDS', 'OFFERS', 'DERIVED', 'PLURAL', 'LOOSE', 'OPERATIONS', 'UNMENTIONED',
-           'PREPOSITIONS', 'PLAIN', 'OFFERING', 'NOT_BEFORE_IF', 'BEING', 'COUNTING', 'Pin', 'Reading', 'Claim',
-           'Situation', 'is_builtin', 'simple_name', 'assignable', 'bracket', 'shape', 'is_operation', 'names_in',
-           'has_literal', 'is_lazy', 'instantiates', 'counter', 'is_told', 'is_abstract', 'is_and', 'block_noun',
-           'flat']
+           'PREPOSITIONS', 'PLAIN', 'OFFERING', 'REJECTING', 'NOT_BEFORE_IF', 'BEING', 'COUNTING', 'Pin', 'Reading',
+           'Claim', 'Situation', 'is_builtin', 'simple_name', 'assignable', 'bracket', 'shape', 'is_operation',
+           'names_in', 'has_literal', 'is_lazy', 'instantiates', 'counter', 'is_told', 'is_abstract', 'is_and',
+           'block_noun', 'flat']
 
 # %% ../nbs/04d_reading.ipynb #37721768
 import ast
@@ -15,23 +15,25 @@ import builtins
 import re
 from dataclasses import dataclass, field
 
-from .expressions import CodeFacts, Token, free_names, is_literal, kind_of, normal, parse
+from .expressions import CodeFacts, free_names, is_literal, kind_of, normal, parse, words_of
 from .phrases import Mention, word
 
 # %% ../nbs/04d_reading.ipynb #3487596c
 @dataclass(frozen=True, slots=True)
 class Pin:
     "A place in the execution that a header, an ordinal or a phrase names."
-    kind: str                    # iteration, iterations, index, call, line, branch, when
-    name: str | None = None      # loop variable
-    value: str | None = None     # its value in that iteration (source)
-    ordinal: int | None = None   # 1 first, -1 last
-    at: int = 0                  # offset of the words that set it
+
+    kind: str  # iteration, iterations, index, call, line, branch, when
+    name: str | None = None  # loop variable
+    value: str | None = None  # its value in that iteration (source)
+    ordinal: int | None = None  # 1 first, -1 last
+    at: int = 0  # offset of the words that set it
 
 # %% ../nbs/04d_reading.ipynb #5ba69a73
 @dataclass(slots=True)
 class Reading:
     "One way to check a claim; see the table of forms."
+
     form: str
     subject: str | None = None
     relation: str = "=="
@@ -43,6 +45,7 @@ class Reading:
 @dataclass(slots=True)
 class Claim:
     "One checkable assertion of a rationale, as read and not yet judged."
+
     start: int
     end: int
     text: str
@@ -70,36 +73,74 @@ class Claim:
 @dataclass
 class Situation:
     "What the reader remembers from sentence to sentence."
-    subject: Mention | None = None      # what "it" is
-    test: list = field(default_factory=list)      # sources of the condition spoken of, best first
-    result: Mention | None = None       # what the last operation gave
+
+    subject: Mention | None = None  # what "it" is
+    test: list = field(default_factory=list)  # sources of the condition spoken of, best first
+    result: Mention | None = None  # what the last operation gave
     given: dict = field(default_factory=dict)
     assumed: bool = False
     test_at: int = -1
-    agent: str = "function"      # who "it" is when it returns something
-    shapes: dict = field(default_factory=dict)    # name -> type of the value last told of it
+    agent: str = "function"  # who "it" is when it returns something
+    shapes: dict = field(default_factory=dict)  # name -> type of the value last told of it
 
 # %% ../nbs/04d_reading.ipynb #86c5726a
-CUES = {"finally": "finally", "then": "then", "again": "again", "initially": "initially", "therefore": "therefore", "thus": "therefore", "hence": "therefore",
-         "so": "therefore", "overall": "recap", "summary": "recap", "recap": "recap", "conclusion": "recap", "now": "now", "still": "still", "next": "then"}
-GOALWORDS = frozenset("want wants need needs find determine desired target goal achieve given expected required specified must should satisfy satisfies needed".split())
-ELEMENTS = frozenset("character char letter element item digit number word key value entry".split())
+CUES = {
+    "finally": "finally",
+    "then": "then",
+    "again": "again",
+    "initially": "initially",
+    "therefore": "therefore",
+    "thus": "therefore",
+    "hence": "therefore",
+    "so": "therefore",
+    "overall": "recap",
+    "summary": "recap",
+    "recap": "recap",
+    "conclusion": "recap",
+    "now": "now",
+    "still": "still",
+    "next": "then",
+}
+GOALWORDS = words_of(
+    "want wants need needs find determine desired target goal achieve given expected required specified must should satisfy satisfies needed"
+)
+ELEMENTS = words_of("character char letter element item digit number word key value entry")
 KINDS = {"string": "str", "substring": "str", "list": "list", "array": "list", "dictionary": "dict", "dict": "dict", "tuple": "tuple", "set": "set"}
-OFFERS = frozenset("input inputs solution answer example argument arguments candidate".split())
-DERIVED = frozenset("resulting final reversed sorted new lowercase lowercased uppercase joined sliced stripped combined concatenated returned filtered transformed swapped encoded decoded translated popped removed split nested inner remaining next previous".split())
-PLURAL = frozenset("include contain have are were become remain start end return give appear hold consist equal yield produce".split())
-LOOSE = frozenset("extracts accesses selects retrieves creates provides generates refers corresponds outputs".split())
-OPERATIONS = frozenset("slicing concatenation replacement calculation translation sorting reversal conversion process computation division multiplication addition subtraction join product sum total remainder quotient slice expression operation comparison".split())
-UNMENTIONED = frozenset("must need needs should removes remove replaces replace first last reverses deduce possible could might may if unless not no never slices suggests likely".split())
-PREPOSITIONS = frozenset("of between than by after before within beyond per via toward towards".split())
-PLAIN = frozenset("more additional total only just exactly new different single whole own entire".split())
-OFFERING = frozenset("input inputs solution answer should could would let choose set valid original try trying pick use need want find possible simplest values value parameters arguments".split())
-NOT_BEFORE_IF = frozenset("as the this an checks check checking see determines whether first next inner outer second".split())
-BEING = frozenset("is are was were remains remain stays be becomes considered being".split())
-COUNTING = {**{w: ("len({x})",) for w in ("character", "char", "element", "item", "entrie", "entry", "key", "pair", "number", "tuple", "string", "list")},
-            "word": ("len({x})", "len({x}.split())"), "digit": ("sum(c.isdigit() for c in {x})",), "letter": ("len({x})", "sum(c.isalpha() for c in {x})"),
-            "space": ("{x}.count(' ')",), "comma": ("{x}.count(',')",), "colon": ("{x}.count(':')",), "dot": ("{x}.count('.')",),
-            "vowel": ("sum(c in 'aeiouAEIOU' for c in {x})",)}
+OFFERS = words_of("input inputs solution answer example candidate")
+DERIVED = words_of(
+    "resulting final reversed sorted new lowercase lowercased uppercase joined sliced stripped combined concatenated "
+    "returned filtered transformed swapped encoded decoded translated popped removed split nested inner remaining next "
+    "previous"
+)
+PLURAL = words_of("include contain have are were become remain start end return give appear hold consist equal yield produce")
+LOOSE = words_of("extracts accesses selects retrieves creates provides generates refers corresponds outputs")
+OPERATIONS = words_of(
+    "slicing concatenation replacement calculation translation sorting reversal conversion process computation division "
+    "multiplication addition subtraction join product sum total remainder quotient slice expression operation comparison"
+)
+UNMENTIONED = words_of(
+    "must need needs should removes remove replaces replace first last reverses deduce possible could might may if unless not no never slices suggests likely"
+)
+PREPOSITIONS = words_of("of between than by after before within beyond per via toward towards")
+PLAIN = words_of("more additional total only just exactly new different single whole own entire")
+OFFERING = words_of(
+    "input inputs solution answer should could would let choose set valid original try trying pick use adjust assume "
+    "suppose consider configuration need want find possible simplest values value parameters arguments"
+)
+REJECTING = words_of("mistake mistakenly wrongly almost tempting misread misreading wrote thought")
+NOT_BEFORE_IF = words_of("as the this an checks check checking see determines whether first next inner outer second")
+BEING = words_of("is are was were remains remain stays be becomes considered being")
+COUNTING = {
+    **{w: ("len({x})",) for w in ("character", "char", "element", "item", "entrie", "entry", "key", "pair", "number", "tuple", "string", "list")},
+    "word": ("len({x})", "len({x}.split())"),
+    "digit": ("sum(c.isdigit() for c in {x})",),
+    "letter": ("len({x})", "sum(c.isalpha() for c in {x})"),
+    "space": ("{x}.count(' ')",),
+    "comma": ("{x}.count(',')",),
+    "colon": ("{x}.count(':')",),
+    "dot": ("{x}.count('.')",),
+    "vowel": ("sum(c in 'aeiouAEIOU' for c in {x})",),
+}
 
 # %% ../nbs/04d_reading.ipynb #d6f73b3a
 def is_builtin(name: str) -> bool:
@@ -119,7 +160,11 @@ def assignable(source: str | None) -> bool:
 def bracket(source: str) -> str:
     "Bracket an expression that could bind differently in its new place."
     tree = parse(source)
-    if tree is None or isinstance(tree.body, (ast.Name, ast.Constant, ast.List, ast.Dict, ast.Set, ast.Call, ast.Subscript, ast.Attribute, ast.Tuple)) and not re.fullmatch(r"-?\d+", source):
+    if (
+        tree is None
+        or isinstance(tree.body, (ast.Name, ast.Constant, ast.List, ast.Dict, ast.Set, ast.Call, ast.Subscript, ast.Attribute, ast.Tuple))
+        and not re.fullmatch(r"-?\d+", source)
+    ):
         return source if not isinstance(getattr(tree, "body", None), ast.Tuple) or source.startswith("(") else f"({source})"
     return f"({source})"
 
@@ -149,7 +194,12 @@ def has_literal(source: str | None) -> bool:
 def is_lazy(node) -> bool:
     "A call whose value is shown as a list only after `list(…)`: zip, map, dict views."
     f = node.func if isinstance(node, ast.Call) else None
-    return isinstance(f, ast.Name) and f.id in ("zip", "map", "filter", "reversed", "enumerate", "range") or isinstance(f, ast.Attribute) and f.attr in ("items", "keys", "values")
+    return (
+        isinstance(f, ast.Name)
+        and f.id in ("zip", "map", "filter", "reversed", "enumerate", "range")
+        or isinstance(f, ast.Attribute)
+        and f.attr in ("items", "keys", "values")
+    )
 
 # %% ../nbs/04d_reading.ipynb #d4161cec
 def instantiates(source: str, facts: CodeFacts) -> str | None:
@@ -180,7 +230,9 @@ def _matches(a, b, filled: list) -> bool:
     for name in a._fields:
         x, y = getattr(a, name, None), getattr(b, name, None)
         if isinstance(x, list) and isinstance(y, list):
-            if len(x) != len(y) or not all(_matches(p, q, filled) if isinstance(p, ast.AST) and isinstance(q, ast.AST) else p == q for p, q in zip(x, y)):
+            if len(x) != len(y) or not all(
+                _matches(p, q, filled) if isinstance(p, ast.AST) and isinstance(q, ast.AST) else p == q for p, q in zip(x, y, strict=False)
+            ):
                 return False
         elif isinstance(x, ast.AST) and isinstance(y, ast.AST):
             if not _matches(x, y, filled):
@@ -193,9 +245,15 @@ def _matches(a, b, filled: list) -> bool:
 def counter(val: Mention) -> str | None:
     "How to count `4 uppercase letters`, `3 distinct elements`; None when nothing special is counted."
     a = set(val.adjectives)
-    for words, template in ((("uppercase", "capital", "upper-case"), "sum(c.isupper() for c in {x})"), (("lowercase", "lower-case"), "sum(c.islower() for c in {x})"),
-                            (("distinct", "unique", "different"), "len(set({x}))"), (("numeric", "digit"), "sum(c.isdigit() for c in {x})"), (("alphabetic",), "sum(c.isalpha() for c in {x})"),
-                            (("even",), "sum(c % 2 == 0 for c in {x})"), (("odd",), "sum(c % 2 == 1 for c in {x})")):
+    for words, template in (
+        (("uppercase", "capital", "upper-case"), "sum(c.isupper() for c in {x})"),
+        (("lowercase", "lower-case"), "sum(c.islower() for c in {x})"),
+        (("distinct", "unique", "different"), "len(set({x}))"),
+        (("numeric", "digit"), "sum(c.isdigit() for c in {x})"),
+        (("alphabetic",), "sum(c.isalpha() for c in {x})"),
+        (("even",), "sum(c % 2 == 0 for c in {x})"),
+        (("odd",), "sum(c % 2 == 1 for c in {x})"),
+    ):
         if a & set(words):
             return template
     return None
@@ -209,7 +267,9 @@ def is_told(r: Reading, facts: CodeFacts) -> bool:
 def is_abstract(r: Reading, facts: CodeFacts) -> bool:
     "A reading without any concrete value: `x in xs`, `xs.append(x)` told of the code, not of an execution."
     if r.form == "effect":
-        return r.relation in ("appended", "added", "extended", "removed", "inserted", "incremented", "decremented") and (r.value is None or kind_of(r.value, facts) in ("open", "unknown") or r.relation in ("incremented", "decremented"))
+        return r.relation in ("appended", "added", "extended", "removed", "inserted", "incremented", "decremented") and (
+            r.value is None or kind_of(r.value, facts) in ("open", "unknown") or r.relation in ("incremented", "decremented")
+        )
     if r.form == "value":
         return kind_of(r.value or "", facts) in ("open", "unknown") or r.value in ("True", "False") and not has_literal(r.subject) and False
     return False

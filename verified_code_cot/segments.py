@@ -13,20 +13,22 @@ from dataclasses import dataclass
 @dataclass(slots=True)
 class Line:
     "One physical line (or a code block): its span, its indent, its list marker, the line that it stands under."
-    start: int          # offset of the content, after indent and marker
-    end: int            # offset after the last character that is not blank
-    indent: int         # columns before the marker
-    rank: int           # 0 heading, 1 opening line, 2 plain text, 3 number, 4 letter, 5 bullet
-    kind: str           # text, heading, code, row, blank
-    marker: str         # "3.", "-", "a)", "##", "" for none
-    opens: bool         # a heading, a line that ends with a colon, a line that is all bold
-    paragraph: int      # ordinal of the paragraph
-    parent: int | None = None   # index of the line above that this one belongs to
+
+    start: int  # offset of the content, after indent and marker
+    end: int  # offset after the last character that is not blank
+    indent: int  # columns before the marker
+    rank: int  # 0 heading, 1 opening line, 2 plain text, 3 number, 4 letter, 5 bullet
+    kind: str  # text, heading, code, row, blank
+    marker: str  # "3.", "-", "a)", "##", "" for none
+    opens: bool  # a heading, a line that ends with a colon, a line that is all bold
+    paragraph: int  # ordinal of the paragraph
+    parent: int | None = None  # index of the line above that this one belongs to
 
 # %% ../nbs/04a_segments.ipynb #865474f6
 _MARKER = re.compile(r"(#{1,6}(?=\s)|[-*•+–](?=\s)|\(?\d{1,3}[.)](?=\s|\*\*)|\(?[a-z][.)](?=\s)|\(?[ivx]{1,5}[.)](?=\s))\s*")
 _FENCE = re.compile(r"[ \t]*(```+|~~~+)")
-LIMIT = 200_000     # characters of a text that are read; the rest is left alone
+LIMIT = 200_000  # characters of a text that are read; the rest is left alone
+
 
 def _rank(marker: str) -> int:
     "The order in which markers nest when their indents are equal."
@@ -40,8 +42,7 @@ def _rank(marker: str) -> int:
 def _opens(text: str) -> bool:
     "Does this line announce what follows?"
     bare = text.strip().strip("*_ ")
-    return bare.endswith(":") or (text.strip().startswith("**") and text.strip().rstrip(":. ").endswith("**")
-                                  and "**" not in text.strip().strip(":. ")[2:-2])
+    return bare.endswith(":") or (text.strip().startswith("**") and text.strip().rstrip(":. ").endswith("**") and "**" not in text.strip().strip(":. ")[2:-2])
 
 # %% ../nbs/04a_segments.ipynb #50f2d72e
 def _line(text: str, start: int, end: int, paragraph: int) -> Line:
@@ -69,7 +70,7 @@ def _physical(text: str):
         end = text.find("\n", at)
         end = n if end < 0 else end
         m = _FENCE.match(text, at, end)
-        if fence is None and m and not text[m.end():end].strip("`~").count("`"):
+        if fence is None and m and not text[m.end() : end].strip("`~").count("`"):
             close = text.find("\n" + m.group(1)[:3], end - 1) if end < n else -1
             deep = re.compile(r"\n[ \t]*" + re.escape(m.group(1)[:3])).search(text, min(end, n))
             stop = deep.end() if deep else n
@@ -127,17 +128,19 @@ def _boldish(line: Line) -> bool:
 @dataclass(slots=True)
 class Segment:
     "A sentence, heading, table row or code block."
+
     start: int
     end: int
-    kind: str            # sentence, heading, row, code
-    line: int            # index into lines()
+    kind: str  # sentence, heading, row, code
+    line: int  # index into lines()
     paragraph: int
-    first: bool          # first segment of its line
+    first: bool  # first segment of its line
 
 # %% ../nbs/04a_segments.ipynb #7966c284
 _STOP = re.compile(r"[.!?]+[)\]\"'*_`]*(?=\s|$)|(?<=[.!?:]\*\*)(?=\s)")
 _ABBREVIATION = re.compile(r"(?:\b(?:i\.e|e\.g|etc|vs|cf|resp|approx|no|fig|eq)|\b[a-z]|^\s*\d{1,3})\.$", re.I)
 _PROTECTED = re.compile(r"`[^`\n]*`|(?<![\w'\"])[bru]?(?:'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")(?!\w)")
+
 
 def sentences(text: str, start: int, end: int) -> list[tuple[int, int]]:
     "Spans of the sentences in text[start:end]; stops inside code spans and string literals do not count."
@@ -146,9 +149,9 @@ def sentences(text: str, start: int, end: int) -> list[tuple[int, int]]:
     for m in _STOP.finditer(text, start, end):
         while k < len(shield) and shield[k][1] <= m.start():
             k += 1
-        if k < len(shield) and shield[k][0] < m.start() < shield[k][1] or _ABBREVIATION.search(text[max(at, m.start() - 6):m.start() + 1]):
+        if k < len(shield) and shield[k][0] < m.start() < shield[k][1] or _ABBREVIATION.search(text[max(at, m.start() - 6) : m.start() + 1]):
             continue
-        if m.end() > at and text[at:m.end()].strip():
+        if m.end() > at and text[at : m.end()].strip():
             out.append((at, m.end()))
             at = m.end()
     if text[at:end].strip():
