@@ -521,7 +521,10 @@ def ground_branch(asked: Asked) -> Grounding:
     "A branch or a loop is taken, skipped, or ends."
     relation, (lines, other) = asked.reading.relation, lines_meant(asked, asked.reading.subject)
     if not (asked.reading.subject or "").strip():
-        return support_only(ground_branch_of(asked, [*lines, *asked.execution.loops], relation, False))
+        if len(lines) == 1 and relation != "ends":  # "this part is skipped": there is only one that it can be
+            found = ground_branch_of(asked, lines, relation, False)
+            return found if asked.claim.pins or relation == "taken" else support_only(found)
+        return support_only(ground_branch_of(asked, lines if relation == "taken" else [*lines, *asked.execution.loops], relation, False))
     if not lines:
         return ground_outcome(replace(asked, reading=replace(asked.reading, form="outcome", value=str(relation == "taken")))) \
             if parsed(asked.reading.subject) is not None and asked.reading.subject not in ("except", "try", "finally") \

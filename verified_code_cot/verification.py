@@ -270,6 +270,8 @@ def doubted(claim: Any, placed: Placed) -> Placed:
     "What is told vaguely may be supported where it holds, but is never held against the text."
     if claim.mood in JUDGED or placed.verdict != "contradicted" or claim.pins and plainly(claim):
         return placed
+    if "`" in claim.text and (placed.observed or "").startswith("there is no variable"):
+        return placed  # in whatever mood: a name in code font that the program does not have
     return Placed("unverifiable", replace(placed.grounding, note=f"it is told as {claim.mood}, not as a fact"), reason="cannot_check")
 
 # %% ../nbs/07_verification.ipynb #483fbc1e
