@@ -201,7 +201,8 @@ def calls_meant(job: Job, claim: Any) -> list[str | None]:
 
 def grounded(job: Job, claim: Any) -> dict[str | None, list[Grounding]]:
     "The groundings of a claim's readings, by the call that they are held against; raises `NotYet`."
-    if claim.mood not in JUDGED and not (claim.mood == "vague" and job.direction == "backward"):
+    plain = claim.mood == "general" and bool(claim.pins) and "`" in claim.text and plainly(claim)  # "`n` is `1`" under a heading
+    if claim.mood not in JUDGED and not plain and not (claim.mood == "vague" and job.direction == "backward"):
         return {claim.proposal: [unsayable(None, f"it is told as a {claim.mood}, not as a fact")]}
     if not claim.readings:
         return {claim.proposal: [unsayable(None, "nothing in it can be checked")]}
