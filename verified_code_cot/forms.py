@@ -262,6 +262,7 @@ def supposed(asked: Asked, facts: tuple[Fact, ...]) -> bool:
     "Whether a claim was tried with the loop variable of a lap that never happened, and came out the same at every moment."
     return bool(facts) and len({fact.holds for fact in facts}) == 1 and bool(without_lap(asked).keys() & names_in(asked.reading.subject))
 
+# %% ../nbs/06a_forms.ipynb #d603f9be
 @lru_cache(maxsize=512)
 def stored_into(code: str) -> frozenset[str]:
     "The variables into whose elements or attributes a program stores."
@@ -280,7 +281,8 @@ def told_directly(asked: Asked, subject: str) -> bool:
     opens = not last or not last[-1].isalnum() or last in OPENERS
     return opens and words.startswith(subject) and "which" not in words and "(" not in words[len(subject):]
 
-OPENERS = frozenset("so and then now thus therefore that where but because since as the with hence while when if variable has have".split())
+OPENERS = frozenset(("so", "and", "then", "now", "thus", "therefore", "that", "where", "but", "because", "since", "as", "the", "with",
+                     "hence", "while", "when", "if", "variable", "has", "have"))
 
 def of_other_kind(claimed: str, observed: str) -> bool:
     "Whether one is a number and the other a container or a text: then the sentence was misread rather than false."

@@ -307,6 +307,7 @@ def targets_of(execution: "Execution", lap: Lap) -> dict[str, str]:
 class NotYet(Exception):
     "The answer needs the sandbox: the question has been noted, ask again after `Inquiry.settle`."
 
+# %% ../nbs/06_grounding.ipynb #7fd302f5
 class Execution:
     "One call on the program as it really went, ready to be asked."
 

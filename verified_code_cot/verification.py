@@ -368,7 +368,7 @@ def verify(
             return verify(text, trace, direction, answer, own, thresholds, costs, id)
     try:
         return _verify(text, trace, direction, answer, sandbox, thresholds, costs, id)
-    except Exception as error:  # the boundary of the verifier: an error of its own is a verdict, never a pass and never a crash
+    except Exception as error:  # noqa: BLE001 the boundary of the verifier: an error of its own is a verdict, never a pass and never a crash
         return refusal("internal", f"{type(error).__name__}: {error}", id=id)
 
 def unusable(text: Any, trace: Any, direction: str, thresholds: Thresholds) -> tuple[str, str] | None:
@@ -421,7 +421,7 @@ def verify_record(
         return refusal(*refused, id=id)
     try:
         trace = trace_call(parsed_record.code, parsed_record.call, sandbox=sandbox)
-    except Exception as error:  # a sandbox that cannot be used, say
+    except Exception as error:  # noqa: BLE001 a sandbox that cannot be used, say
         return refusal("internal", f"{type(error).__name__}: {error}", id=id)
     if trace.status == "exception" and not trace.events:
         return refusal("bad_call", trace.exception or "", id=id)
