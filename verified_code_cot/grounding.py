@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['NOTHING', 'WRAPPERS', 'ORDER', 'FALSY', 'LONGEST', 'DELETED', 'MOST', 'MISSING', 'literal', 'plain', 'equal_in_prose',
            'agrees', 'truth', 'parsed', 'normal', 'bound_inside', 'names_in', 'Fact', 'Lap', 'frame_ends', 'Loop',
-           'loops_of', 'laps_of', 'timelines_of', 'Place', 'places_of', 'value_at', 'targets_of', 'NotYet', 'Execution',
-           'watch', 'Inquiry', 'together', 'settle_execution', 'facts_of', 'settle', 'answer_all']
+           'loops_of', 'laps_of', 'timelines_of', 'Place', 'places_of', 'value_at', 'targets_of', 'NotYet',
+           'laps_by_key', 'reports_of', 'Execution', 'watch', 'Inquiry', 'together', 'settle_execution', 'facts_of',
+           'settle', 'answer_all']
 
 # %% ../nbs/06_grounding.ipynb #5638b123
 import ast
@@ -308,6 +309,23 @@ class NotYet(Exception):
     "The answer needs the sandbox: the question has been noted, ask again after `Inquiry.settle`."
 
 # %% ../nbs/06_grounding.ipynb #7fd302f5
+def laps_by_key(targets: dict[Lap, dict[str, str]]) -> dict[tuple[str, str], list[Lap]]:
+    "Laps by (loop variable, value), and by ("", ordinal)."
+    found: dict[tuple[str, str], list[Lap]] = defaultdict(list)
+    for lap, values in targets.items():
+        for key in (*values.items(), ("", str(lap.index))):
+            found[key].append(lap)
+    return found
+
+def reports_of(execution: "Execution") -> dict[int, list[Fact]]:
+    "What the probes reported, by site."
+    found: dict[int, list[Fact]] = defaultdict(list)
+    for order, probe in enumerate(execution.probed or []):
+        event = execution.events[min(probe.step, execution.end)]
+        found[probe.site].append(Fact(probe.step, probe.step, probe.text, event.frame, execution.places[probe.site].line, order=order))
+    return found
+
+# %% ../nbs/06_grounding.ipynb #dbb83601
 class Execution:
     "One call on the program as it really went, ready to be asked."
 
@@ -342,11 +360,7 @@ class Execution:
     @cached_property
     def laps_by(self) -> dict[tuple[str, str], list[Lap]]:
         "The laps by (loop variable, value), and by ("", ordinal)."
-        found: dict[tuple[str, str], list[Lap]] = defaultdict(list)
-        for lap, values in self.targets.items():
-            for key in (*values.items(), ("", str(lap.index))):
-                found[key].append(lap)
-        return found
+        return laps_by_key(self.targets)
 
     @cached_property
     def ends(self) -> list[int]:
@@ -366,11 +380,7 @@ class Execution:
         if self.probed is None:
             self.wanted[""] = None
             raise NotYet
-        found: dict[int, list[Fact]] = defaultdict(list)
-        for order, probe in enumerate(self.probed):
-            event = self.events[min(probe.step, self.end)]
-            found[probe.site].append(Fact(probe.step, probe.step, probe.text, event.frame, self.places[probe.site].line, order=order))
-        return found
+        return reports_of(self)
 
 # %% ../nbs/06_grounding.ipynb #11f14f9a
 def watch(
