@@ -5,18 +5,18 @@
 # %% auto #0
 __all__ = ['BUILTINS', 'OPENERS', 'GROUNDERS', 'Grounding', 'Asked', 'once', 'unsayable', 'variables_of', 'attributes_of',
            'definitions_of', 'filled', 'substituted', 'without_lap', 'open_names', 'unknown_names', 'evaluations_of',
-           'instances_of', 'compared', 'near', 'side_by_side', 'ground_value', 'supposed', 'stored_into', 'is_stored',
-           'told_directly', 'of_other_kind', 'ground_relation', 'just_written', 'ground_unknown', 'is_closed',
-           'parts_of', 'operands', 'operand_at', 'filled_in', 'of_other_type', 'with_values', 'ground_closed',
-           'ground_operands', 'truths', 'ground_outcome', 'ground_next_test', 'is_for', 'branches_of', 'lines_meant',
-           'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end', 'runs_meant',
-           'ground_count', 'ground_comprehension_count', 'visited', 'ground_visits', 'ground_over', 'visits_hold',
-           'in_order', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect',
-           'support_only', 'effects', 'item_of', 'element_at', 'ground_unchanged', 'ground_return', 'speaks_of_result',
-           'ground_produced', 'of_one_kind', 'is_meant', 'ground_mention', 'ground_maps', 'entries', 'transitions',
-           'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal',
-           'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity', 'ground_exists',
-           'ground']
+           'instances_of', 'compared', 'type_of', 'near', 'side_by_side', 'ground_value', 'supposed', 'stored_into',
+           'is_stored', 'told_directly', 'of_other_kind', 'ground_relation', 'just_written', 'ground_unknown',
+           'is_closed', 'parts_of', 'operands', 'operand_at', 'filled_in', 'of_other_type', 'with_values',
+           'ground_closed', 'augmented', 'ground_operands', 'truths', 'ground_outcome', 'ground_next_test', 'is_for',
+           'branches_of', 'lines_meant', 'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop',
+           'ground_end', 'runs_meant', 'ground_count', 'ground_comprehension_count', 'visited', 'ground_visits',
+           'ground_over', 'visits_hold', 'in_order', 'changes_of', 'occurrences', 'grew_at_end', 'number',
+           'effect_holds', 'ground_effect', 'support_only', 'effects', 'item_of', 'element_at', 'ground_unchanged',
+           'ground_return', 'speaks_of_result', 'ground_produced', 'of_one_kind', 'is_meant', 'ground_mention',
+           'ground_maps', 'entries', 'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of',
+           'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple',
+           'ground_necessity', 'ground_exists', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -190,7 +190,14 @@ def instances_of(execution: Execution, source: str) -> list[Fact]:
 
 def compared(facts: list[Fact], relation: str, claimed: str) -> tuple[Fact, ...]:
     "The facts, each with whether `fact RELATION claimed`."
+    if claimed.startswith("<class '") and relation == "==":  # "`x` is a `map` object"
+        return tuple(fact._replace(holds=type_of(fact.value) == claimed[8:-2]) for fact in facts)
     return tuple(fact._replace(holds=agrees(relation, fact.value, claimed)) for fact in facts)
+
+def type_of(text: str) -> str:
+    "The name of the type that a canonical text shows."
+    value = literal(text)
+    return type(value).__name__ if value is not NOTHING else text.strip("<>").partition("(")[0].partition(" ")[0]
 
 def near(asked: Asked, facts: list[Fact], most: int = 256) -> list[Fact]:
     "Of many facts, those within the laps that the claim's headings name by value or ordinal: the others cannot be meant."
@@ -444,6 +451,10 @@ def ground_closed(asked: Asked, subject: str, value: str) -> Grounding:
     return once(claimed, observed, holds, subject=f"{subject} {relation}")
 
 # %% ../nbs/06a_forms.ipynb #6aded1bf
+def augmented(code: str, tree: ast.expr | None) -> bool:
+    "Whether the program has an augmented assignment with the operator of an expression."
+    return isinstance(tree, ast.BinOp) and any(isinstance(n, ast.AugAssign) and type(n.op) is type(tree.op) for n in ast.walk(ast.parse(code)))
+
 def ground_operands(asked: Asked) -> Grounding:
     "The operands that a text fills into one of the source's expressions: `(0 <= 12)` beside `while a <= b`."
     subject, template = asked.reading.subject, normal(asked.reading.value)
@@ -455,6 +466,8 @@ def ground_operands(asked: Asked) -> Grounding:
     facts = filled_in(asked, subject, places)
     if not facts:
         return unsayable(subject, "the expression was not evaluated, or is built otherwise")
+    if augmented(asked.execution.trace.code, parsed(subject)):  # `1 + 1` may tell of `count += 1`, too
+        return support_only(Grounding(normal(subject) or subject, tuple(facts), subject=template or "the operands", moment="at"))
     return Grounding(normal(subject) or subject, tuple(facts), subject=template or "the operands", moment="at")
 
 # %% ../nbs/06a_forms.ipynb #726f0141
