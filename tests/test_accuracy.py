@@ -227,15 +227,17 @@ def assessed():
     return assess(OURS, judge(OURS, workers=0), draws=100)
 
 
-# Floors (and ceilings) a little beside what was measured on 2026-11-23 at 05:10, plain and steps only: recall 51% and 51%, precision 100% and 100%,
-# false but supported 20% and 20%, coverage 83% and 83%, first false exact 51% and 51%, false accept 32% and 32%, false reject 3% and 0%, clean verified
-# 92% and 95%, answer 99% and 100%, AUROC 0.84 and 0.87. Raise them when the verifier gets better; lower none without saying why.
+# Floors (and ceilings) a little beside what was measured on 2026-11-23 at 05:20, plain and steps only: recall 51% and 51%, precision 100% and 100%,
+# false but supported 18% and 18%, coverage 83% and 83%, first false exact 51% and 51%, false accept 39% and 39%, false reject 3% and 0%, clean verified
+# 95% and 97%, answer 99% and 100%, AUROC 0.85 and 0.88. Raise them when the verifier gets better; lower none without saying why.
+# The ceiling of false accept was 38% for some minutes (32% measured at 05:10). Then `Thresholds.coverage` went from 0.5 to 0.3, which was measured alone:
+# false accept 34% -> 39% (two more rationales with a false step verified), clean verified 92% -> 95% (one more). It is a price that was paid, no gain.
 PLAIN = {
-    "false_statement_recall": (0.44, 1), "contradicted_precision": (0.90, 1), "false_statement_supported": (0, 0.25), "true_statement_coverage": (0.78, 1),
-    "first_false_exact": (0.43, 1), "false_accept": (0, 0.38), "false_reject": (0, 0.08), "clean_verified": (0.84, 1), "answer_accuracy": (0.96, 1),
-    "auroc": (0.79, 1),
+    "false_statement_recall": (0.44, 1), "contradicted_precision": (0.90, 1), "false_statement_supported": (0, 0.24), "true_statement_coverage": (0.78, 1),
+    "first_false_exact": (0.43, 1), "false_accept": (0, 0.44), "false_reject": (0, 0.08), "clean_verified": (0.87, 1), "answer_accuracy": (0.96, 1),
+    "auroc": (0.80, 1),
 }
-STEPS_ONLY = {**PLAIN, "clean_verified": (0.87, 1), "answer_accuracy": (0.98, 1), "auroc": (0.82, 1)}
+STEPS_ONLY = {**PLAIN, "clean_verified": (0.89, 1), "answer_accuracy": (0.98, 1), "auroc": (0.82, 1)}
 
 
 @pytest.mark.parametrize(("setting", "floors"), [("plain", PLAIN), ("steps only", STEPS_ONLY)])
