@@ -480,6 +480,8 @@ def ground_outcome(asked: Asked) -> Grounding:
     wanted = asked.reading.value != "False"
     if asked.reading.subject is None:
         return ground_next_test(asked, wanted)
+    if asked.claim.text.lower().startswith(("they ", "these ", "those ")):
+        return unsayable(str(wanted), "it speaks of several things at once")
     subject = substituted(asked, asked.reading.subject)
     if subject is None or parsed(subject) is None:
         return unsayable(str(wanted), "the text names no test that can be evaluated")

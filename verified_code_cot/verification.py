@@ -6,7 +6,7 @@
 __all__ = ['REASONS', 'STATUS_REASONS', 'THRESHOLDS', 'COSTS', 'JUDGED', 'GOING_BACK', 'BARE', 'Thresholds', 'Judgement',
            'refusal', 'as_call', 'answer_correct', 'known_names', 'stored_names', 'own_answer', 'entry_name', 'Job',
            'calls_meant', 'grounded', 'grounded_in', 'supposed_call', 'leaves_of', 'placed_claims', 'plainly',
-           'doubted', 'explanation', 'claim_record', 'coverage_of', 'is_step', 'score_of', 'judge', 'verify',
+           'returns', 'doubted', 'explanation', 'claim_record', 'coverage_of', 'is_step', 'score_of', 'judge', 'verify',
            'unusable', 'verify_record', 'bad_program', 'reward', 'completion_text', 'reward_of', 'verify_partition',
            'verify_pair', 'run']
 
@@ -260,16 +260,23 @@ def placed_claims(job: Job, costs: Costs) -> list[tuple[str | None, Placed]]:
             first = call == next(iter(groundings[index] or [call]))
             if first and placed[index][1].verdict != "supported" or result.verdict == "supported" and placed[index][1].verdict != "supported":
                 placed[index] = (call, result)
-    return [(call, doubted(job.claims[i], result)) for i, (call, result) in enumerate(placed)]
+    return [(call, doubted(job.text, job.claims[i], result)) for i, (call, result) in enumerate(placed)]
 
 def plainly(claim: Any) -> bool:
     "Whether the words are no more than a name and its value: \"`n` was `3`\"."
     words = claim.text.replace("`", "").strip()
+    if claim.readings and claim.readings[0].form == "return":
+        return " returns " in words
     return len(claim.readings) == 1 and claim.readings[0].form in ("value", "outcome") and words.startswith(claim.readings[0].subject or "\0")
 
-def doubted(claim: Any, placed: Placed) -> Placed:
+def returns(text: str, claim: Any) -> bool:
+    "Whether a claim says what is returned, without an `if` behind it."
+    following = text[claim.end:claim.end + 24].replace("`", " ").split()
+    return claim.readings[0].form == "return" and following[:1] not in (["if"], ["when"], ["unless"], ["for"], ["whenever"], ["otherwise"])
+
+def doubted(text: str, claim: Any, placed: Placed) -> Placed:
     "What is told vaguely may be supported where it holds, but is never held against the text."
-    if claim.mood in JUDGED or placed.verdict != "contradicted" or claim.pins and plainly(claim):
+    if claim.mood in JUDGED or placed.verdict != "contradicted" or plainly(claim) and (claim.pins or returns(text, claim)):
         return placed
     if "`" in claim.text and (placed.observed or "").startswith("there is no variable"):
         return placed  # in whatever mood: a name in code font that the program does not have
