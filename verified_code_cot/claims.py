@@ -272,14 +272,14 @@ def _said_late(text, direction, entry):
 
 
 def _last_value(text, direction, entry):
-    "A value that stands at the very end."
+    "A value that stands alone at the very end."
     found = [s for s in segments(text[-6_000:])[1] if s.kind == "sentence"]
     if not found or direction != "forward":
         return None
     base = max(0, len(text) - 6_000)
     body = text[base + found[-1].start : base + found[-1].end]
     toks = [t for t in lex(body, CodeFacts(), base + found[-1].start) if not (t.kind == "punct" and t.text in ".!*")]
-    return _answer(text, toks[-1].start, toks[-1].end, direction, entry) if toks and toks[-1].kind == "expr" and toks[-1].type == "literal" else None
+    return _answer(text, toks[-1].start, toks[-1].end, direction, entry) if len(toks) == 1 and toks[0].kind == "expr" and toks[0].type == "literal" else None
 
 
 _CLOSING = re.compile(
@@ -423,8 +423,9 @@ class Closing:
     "The answer, where no claim stands for it yet."
 
     def close(self) -> None:
-        "The final answer, where no claim stands for it yet (a tag, a bare assert, a last value)."
-        found = final_answer(self.text, self.direction, self.facts.entry or None)
+        "The final answer, where no claim stands for it yet (a tag, a bare assert, “Answer: …”)."
+        told = (find(self.text, self.direction, self.facts.entry or None) for find in (_tagged, _asserted, _said_late))
+        found = next((x for x in told if x is not None), None)
         if (
             found is None
             or found.literal is None

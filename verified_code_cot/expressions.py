@@ -295,7 +295,7 @@ class Operands:
             return None
         c = t[at]
         if c in "-~" and at + 1 < len(t) and not t[at + 1].isspace():
-            return self._number(at) or self.operand(at + 1)
+            return self._number(at) or (self.operand(at + 1) if t[at + 1] not in "-~" else None)
         end = self._string_at(at) if c in "'\"" or (c in "bBrRuUfF" and _STRING.match(t, at)) else None
         if end is None and (c.isdigit() or c == "."):
             end = self._number(at)

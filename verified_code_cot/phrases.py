@@ -66,7 +66,7 @@ NOUNS = words_of(
 )
 RESULTS = words_of("result output answer outcome return")
 PRONOUNS = words_of("it this that they which these both he")
-STOPWORDS = words_of("to is in so as for no on of at by it an be we or if and not the then this that from with into out all its has do does")
+STOPWORDS = words_of("to is in so as for no on of at by it an be we or if and not the then this that from with into all its has do does")
 ADVERBS = words_of(
     "now then also still again initially therefore thus just only immediately simply already actually always currently "
     "finally correctly likely first next instead later subsequently consequently hence always directly both exactly "
@@ -111,10 +111,12 @@ def word(tokens, i: int) -> str:
 
 
 def is_punct(tokens, i: int, marks: str) -> bool:
+    "Is token i one of these marks?"
     return 0 <= i < len(tokens) and tokens[i].kind == "punct" and tokens[i].text in marks
 
 
 def is_op(tokens, i: int, *ops) -> bool:
+    "Is token i one of these operators (any, when none is given)?"
     return 0 <= i < len(tokens) and tokens[i].kind == "op" and (not ops or tokens[i].text in ops)
 
 # %% ../nbs/04c_phrases.ipynb #a6ff9cc5
@@ -148,6 +150,10 @@ _CONTRACTIONS = {
     "i'll": ("we", "will"),
 }
 _VERBISH = words_of("is are was becomes become equals remains stays contains has gets starts will would should must does changes")
+_PARTICLE = words_of(
+    "turns turn comes come works work starts start filtered filters filter leaves left leave runs run points point carries carried sorts figure breaks go goes take takes taken "
+    "cut written spelled find finds printed break carry throws thrown worked came filtering leaving"
+)
 VERB_FORMS = words_of("updated returned called named initialized incremented sorted added appended removed")
 
 # %% ../nbs/04c_phrases.ipynb #48d3b920
@@ -216,6 +222,8 @@ def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
         and (prev.text.endswith("ed") or prev.text in ("kept", "chosen", "seen", "known"))
         and prev.text not in VERB_FORMS
     ):
+        return True
+    if t.text == "out" and prev is not None and prev.kind == "word" and prev.text in _PARTICLE:
         return True
     return t.text.lower() in STOPWORDS
 
@@ -426,7 +434,9 @@ class Numbers:
         value = str(CARDINALS[t.text]) if t.kind == "word" else t.source
         m, k = Mention(t.start, t.end, [value], "literal", code=t.code), j + 1
         n = k
-        while word(self.t, n) and word(self.t, n) not in _COUNTED and verb_at(self.t, n) is None and word(self.t, n) not in _IN_NUMBER and n - k < 3:
+        while word(self.t, n) and verb_at(self.t, n) is None and word(self.t, n) not in _IN_NUMBER and n - k < 3:
+            if word(self.t, n) in _COUNTED and word(self.t, n + 1) not in _COUNTED:
+                break
             n += 1
         if word(self.t, n) in _COUNTED and n > k:
             m.adjectives = tuple(word(self.t, x) for x in range(k, n))

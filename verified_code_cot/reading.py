@@ -149,6 +149,7 @@ def is_builtin(name: str) -> bool:
 
 # %% ../nbs/04d_reading.ipynb #05a80f6d
 def simple_name(source: str | None) -> bool:
+    "Is this a name and nothing more?"
     return bool(source) and source.isidentifier()
 
 # %% ../nbs/04d_reading.ipynb #48accd70
@@ -177,16 +178,19 @@ def shape(source: str | None) -> str:
 
 # %% ../nbs/04d_reading.ipynb #dd29a55e
 def is_operation(source: str | None) -> bool:
+    "Does this expression do something: a call, an operator, a subscript, a test?"
     tree = parse(source) if source else None
     return tree is not None and isinstance(tree.body, (ast.Call, ast.BinOp, ast.Subscript, ast.Compare, ast.BoolOp, ast.IfExp, ast.ListComp))
 
 # %% ../nbs/04d_reading.ipynb #ac118bbb
 def names_in(source: str | None) -> set[str]:
+    "Names that an expression reads."
     tree = parse(source) if source else None
     return free_names(tree) if tree is not None else set()
 
 # %% ../nbs/04d_reading.ipynb #89019a4b
 def has_literal(source: str | None) -> bool:
+    "Is there a constant in this expression?"
     tree = parse(source or "")
     return tree is not None and any(isinstance(n, ast.Constant) for n in ast.walk(tree))
 
@@ -282,10 +286,12 @@ def is_and(tokens, m: Mention) -> bool:
 
 # %% ../nbs/04d_reading.ipynb #e26d67c9
 def block_noun(tokens, i: int) -> bool:
+    "Does a word like block or condition follow, so that `if` is part of a name (the if statement)?"
     return word(tokens, i) in ("condition", "statement", "block", "branch", "clause", "loop", "check", "part", "body", "test")
 
 # %% ../nbs/04d_reading.ipynb #03fd60ed
 def flat(tokens):
+    "The tokens with those inside parentheses in their places."
     for t in tokens:
         if t.kind == "group":
             yield from flat(t.parts)
