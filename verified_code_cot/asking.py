@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['SIZE', 'GUARDS', 'SOFT', 'HARD', 'TICKS', 'PURE', 'PURE_METHODS', 'CONTAINERS', 'PLAIN', 'too_large', 'small_power',
            'small_product', 'small_shift', 'SmallRange', 'Careful', 'careful', 'TooLong', 'timers', 'stop', 'Printed',
-           'streams', 'pure_call', 'is_flat', 'free_names', 'Watch', 'render_on_copies', 'Looking', 'is_hidden',
-           'has_data', 'Watcher']
+           'streams', 'pure_call', 'is_flat', 'free_names', 'Bound', 'Watch', 'render_on_copies', 'Looking',
+           'is_hidden', 'has_data', 'Watcher']
 
 # %% ../nbs/01c_asking.ipynb #fe7bc88e
 import ast
@@ -25,6 +25,7 @@ SIZE = 1_000_000  # elements, or bits, that an expression may make at once
 
 
 def too_large():
+    "Refuse, as a guarded operator does."
     raise OverflowError("the result is too large")
 
 # %% ../nbs/01c_asking.ipynb #0462d5a5
@@ -116,6 +117,7 @@ def timers(on_tick, tick, hard):
 
 
 def stop():
+    "End the expression that is being evaluated."
     raise TooLong
 
 # %% ../nbs/01c_asking.ipynb #5c1adbce
@@ -193,7 +195,33 @@ def free_names(nodes):
     return tuple(sorted({node.id for node in nodes if isinstance(node, ast.Name)} - bound))
 
 # %% ../nbs/01c_asking.ipynb #4f2554fa
-class Watch:
+class Bound:
+    "The names of a watched expression, and the function made of it."
+
+    def data(self, variables, space):
+        "Its names that hold data here, and what they hold; None when a name is unknown."
+        found = {}
+        for name in self.names:
+            value = variables.get(name, MISSING)
+            if value is MISSING:
+                value = space.get(name, MISSING)
+                if value is MISSING and name not in space["__builtins__"]:
+                    return None
+                if value is MISSING or type(value) in CODE_KINDS:
+                    continue  # a builtin, a function or a class of the module: found when it is asked for
+            found[name] = value
+        return found
+
+    def function(self, names, space):
+        arguments = ast.arguments(posonlyargs=[], args=[ast.arg(name) for name in names], vararg=None, kwonlyargs=[], kw_defaults=[],
+                                  kwarg=None, defaults=[])
+        tree = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, self.body)))
+        around = space if self.impure else {**space, "__builtins__": {**space["__builtins__"], **GUARDS}}
+        self.made[names] = made = eval(compile(tree, "<watch>", "eval", dont_inherit=True), around)
+        return made
+
+# %% ../nbs/01c_asking.ipynb #b32fd1e1
+class Watch(Bound):
     "A watched expression, and what can be said of it from its source."
 
     problem = None
@@ -232,28 +260,6 @@ class Watch:
             return "!timeout"
         except BaseException as error:  # noqa: BLE001 - whatever the expression raises is the answer
             return f"!{error_text(error)}"
-
-    def data(self, variables, space):
-        "Its names that hold data here, and what they hold; None when a name is unknown."
-        found = {}
-        for name in self.names:
-            value = variables.get(name, MISSING)
-            if value is MISSING:
-                value = space.get(name, MISSING)
-                if value is MISSING and name not in space["__builtins__"]:
-                    return None
-                if value is MISSING or type(value) in CODE_KINDS:
-                    continue  # a builtin, a function or a class of the module: found when it is asked for
-            found[name] = value
-        return found
-
-    def function(self, names, space):
-        arguments = ast.arguments(posonlyargs=[], args=[ast.arg(name) for name in names], vararg=None, kwonlyargs=[], kw_defaults=[],
-                                  kwarg=None, defaults=[])
-        tree = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, self.body)))
-        around = space if self.impure else {**space, "__builtins__": {**space["__builtins__"], **GUARDS}}
-        self.made[names] = made = eval(compile(tree, "<watch>", "eval", dont_inherit=True), around)
-        return made
 
 # %% ../nbs/01c_asking.ipynb #af5d0b5f
 def render_on_copies(function, data, space, functions, chars):

@@ -8,9 +8,9 @@ __all__ = ['JOB', 'REPLY', 'MESSAGE', 'HELLO', 'GUEST', 'FAILURE', 'AUDIT_ARCH',
            'RESERVE', 'NEEDS_LIBRARIES', 'FORBIDDEN', 'HARMLESS', 'FREQUENT', 'LISTS', 'NO_IMPORT', 'SIGNALS', 'TIMERS',
            'PRELOAD', 'read_exactly', 'write_all', 'platform_features', 'instruction', 'prologue', 'on_call',
            'helper_filter', 'child_filter', 'FilterProgram', 'Kernel', 'landlock', 'stdlib_directories',
-           'library_directories', 'change_root', 'resident_bytes', 'Confinement', 'forbidden', 'forbidden_path',
-           'Capped', 'interpreter_settings', 'World', 'identical', 'Child', 'describe_end', 'Helper', 'kill_quietly',
-           'install', 'rehearse', 'serve']
+           'library_directories', 'change_root', 'resident_bytes', 'Bindings', 'Confinement', 'forbidden',
+           'forbidden_path', 'Capped', 'interpreter_settings', 'World', 'identical', 'Reporting', 'Guarding', 'Child',
+           'describe_end', 'Listening', 'Ending', 'Helper', 'kill_quietly', 'install', 'rehearse', 'serve']
 
 # %% ../nbs/00b_helper.ipynb #bc2f1576
 import _signal
@@ -280,29 +280,8 @@ def resident_bytes(pid: int, system: str) -> int:
     return 0 if ended else usage[2 + 6]
 
 # %% ../nbs/00b_helper.ipynb #ee067d3a
-class Confinement:
-    "What binds the helper (once) and each child; `layers` says what is in force."
-
-    def __init__(self, level: str, limits: dict, features: dict):
-        self.level, self.limits, self.features = level, limits, features
-        self.layers, self.uid = {"level": level, "pid 1": os.getpid() == 1}, None
-        self.kernel = Kernel() if features["prctl"] else None
-        self.null = os.open(os.devnull, os.O_RDWR)
-        self.parent = os.getpid()
-
-    def helper(self) -> None:
-        "Bind the helper; its children inherit all of it."
-        self.no_privileges()
-        self.no_files()
-        for name, value in (("RLIMIT_CORE", 0), ("RLIMIT_FSIZE", 0), ("RLIMIT_NOFILE", self.limits["files"])):
-            resource.setrlimit(getattr(resource, name), (value, value))
-        machine = self.features["seccomp"]
-        self.layers["address limit"], self.layers["seccomp"] = self.features["address_limit"], machine is not None
-        if machine:
-            code, self.holes = child_filter(machine)
-            self.code = ctypes.create_string_buffer(code, len(code))
-            own = helper_filter(machine)
-            self.kernel.load_filter(ctypes.create_string_buffer(own, len(own)))
+class Bindings:
+    "The parts of a confinement: privileges, files, processes."
 
     def no_privileges(self) -> None:
         "No way to gain any, no way for others to look into our memory; under bwrap, no life after bwrap."
@@ -327,6 +306,41 @@ class Confinement:
             change_root(sys.base_prefix)
         self.layers["own root"] = self.layers["own user"] = self.uid is not None
 
+    def no_processes(self) -> None:
+        "The child's part of the filter; where there is none, a limit on processes and a group to kill together."
+        if self.layers["seccomp"]:
+            for hole in self.holes:
+                struct.pack_into("=I", self.code, 8 * hole + 4, os.getpid())
+            self.kernel.load_filter(self.code)
+        else:
+            os.setpgid(0, 0)
+            resource.setrlimit(resource.RLIMIT_NPROC, (self.limits["processes"],) * 2)
+
+# %% ../nbs/00b_helper.ipynb #3b46a5ea
+class Confinement(Bindings):
+    "What binds the helper (once) and each child; `layers` says what is in force."
+
+    def __init__(self, level: str, limits: dict, features: dict):
+        self.level, self.limits, self.features = level, limits, features
+        self.layers, self.uid = {"level": level, "pid 1": os.getpid() == 1}, None
+        self.kernel = Kernel() if features["prctl"] else None
+        self.null = os.open(os.devnull, os.O_RDWR)
+        self.parent = os.getpid()
+
+    def helper(self) -> None:
+        "Bind the helper; its children inherit all of it."
+        self.no_privileges()
+        self.no_files()
+        for name, value in (("RLIMIT_CORE", 0), ("RLIMIT_FSIZE", 0), ("RLIMIT_NOFILE", self.limits["files"])):
+            resource.setrlimit(getattr(resource, name), (value, value))
+        machine = self.features["seccomp"]
+        self.layers["address limit"], self.layers["seccomp"] = self.features["address_limit"], machine is not None
+        if machine:
+            code, self.holes = child_filter(machine)
+            self.code = ctypes.create_string_buffer(code, len(code))
+            own = helper_filter(machine)
+            self.kernel.load_filter(ctypes.create_string_buffer(own, len(own)))
+
     def child(self) -> None:
         "Bind the child that this process is, for good."
         for fd in (0, 1, 2):
@@ -346,17 +360,7 @@ class Confinement:
             resource.setrlimit(resource.RLIMIT_AS, (size, size + RESERVE))
         self.no_processes()
 
-    def no_processes(self) -> None:
-        "The child's part of the filter; where there is none, a limit on processes and a group to kill together."
-        if self.layers["seccomp"]:
-            for hole in self.holes:
-                struct.pack_into("=I", self.code, 8 * hole + 4, os.getpid())
-            self.kernel.load_filter(self.code)
-        else:
-            os.setpgid(0, 0)
-            resource.setrlimit(resource.RLIMIT_NPROC, (self.limits["processes"],) * 2)
-
-
+# %% ../nbs/00b_helper.ipynb #7ac774a6
 RESERVE = 64 << 20                                     # bytes beyond its limit in which a child may report that it reached it
 NEEDS_LIBRARIES = ("zlib", "bz2", "lzma", "hashlib")   # extension modules whose libraries lie outside the interpreter's folder
 
@@ -466,17 +470,12 @@ class World:
 
 
 def identical(a, b) -> bool:
+    "The very same object."
     return a is b
 
 # %% ../nbs/00b_helper.ipynb #a3386037
-class Child:
-    "The life of one child: prepare the program once, run its cases, report each."
-
-    def __init__(self, guest, limits: dict, memory: bool):
-        self.guest, self.limits, self.memory = guest, limits, memory
-        self.encode = json.JSONEncoder(separators=(",", ":")).encode
-        self.armed = self.threaded = False
-        self.streams = self.fresh_streams()
+class Reporting:
+    "How a child reports: each result at once, and the last one whatever happens."
 
     def send(self, answer: dict, last: bool) -> None:
         "Pass one case's result to the helper."
@@ -500,6 +499,33 @@ class Child:
         if self.memory:
             hard = resource.getrlimit(resource.RLIMIT_AS)[1]
             resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+
+    def fresh_streams(self) -> tuple:
+        "What is printed, and the two streams that print it."
+        out = Capped(self.limits["output_bytes"], self.too_much)
+        return (out, io.TextIOWrapper(out, "utf-8", newline="\n", write_through=True),
+                io.TextIOWrapper(out, "utf-8", "backslashreplace", newline="\n", write_through=True))
+
+    def too_much(self) -> None:
+        self.finish({"status": "output", "reason": f"the program printed more than {self.limits['output_bytes']} bytes"})
+
+    def attempt(self, action) -> dict:
+        "Run `action` of the guest; what it raises becomes a typed failure."
+        try:
+            return action()
+        except SyntaxError as error:
+            return {"status": "syntax", "reason": f"{type(error).__name__}: {error}"}
+        except ImportError as error:
+            return {"status": "import", "reason": f"{type(error).__name__}: {error}"}
+        except MemoryError:
+            self.widen()
+            return {"status": "memory", "reason": f"the program asked for more than {self.limits['memory_mb']} MiB of memory"}
+        except BaseException as error:  # noqa: BLE001 - the guest may fail in any way; it is reported, not swallowed
+            return {"status": "killed", "reason": f"the recorder failed: {type(error).__name__}: {error}"[:500]}
+
+# %% ../nbs/00b_helper.ipynb #67561784
+class Guarding:
+    "What a child listens to while a program runs: forbidden actions, new threads."
 
     def watch(self, directories: list[str]) -> None:
         "While `armed`, a forbidden action ends the case as `denied`, whatever the program does about exceptions."
@@ -529,19 +555,15 @@ class Child:
 
         return start_thread
 
-    def attempt(self, action) -> dict:
-        "Run `action` of the guest; what it raises becomes a typed failure."
-        try:
-            return action()
-        except SyntaxError as error:
-            return {"status": "syntax", "reason": f"{type(error).__name__}: {error}"}
-        except ImportError as error:
-            return {"status": "import", "reason": f"{type(error).__name__}: {error}"}
-        except MemoryError:
-            self.widen()
-            return {"status": "memory", "reason": f"the program asked for more than {self.limits['memory_mb']} MiB of memory"}
-        except BaseException as error:  # noqa: BLE001 - the guest may fail in any way; it is reported, not swallowed
-            return {"status": "killed", "reason": f"the recorder failed: {type(error).__name__}: {error}"[:500]}
+# %% ../nbs/00b_helper.ipynb #2b9a8c96
+class Child(Reporting, Guarding):
+    "The life of one child: prepare the program once, run its cases, report each."
+
+    def __init__(self, guest, limits: dict, memory: bool):
+        self.guest, self.limits, self.memory = guest, limits, memory
+        self.encode = json.JSONEncoder(separators=(",", ":")).encode
+        self.armed = self.threaded = False
+        self.streams = self.fresh_streams()
 
     def case(self, state, case: dict) -> dict:
         "One case: its own output streams, its own context, its own share of the processor."
@@ -558,15 +580,6 @@ class Child:
         answer.setdefault("status", "ok")
         answer.setdefault("stdout", out.text())
         return answer
-
-    def fresh_streams(self) -> tuple:
-        "What is printed, and the two streams that print it."
-        out = Capped(self.limits["output_bytes"], self.too_much)
-        return (out, io.TextIOWrapper(out, "utf-8", newline="\n", write_through=True),
-                io.TextIOWrapper(out, "utf-8", "backslashreplace", newline="\n", write_through=True))
-
-    def too_much(self) -> None:
-        self.finish({"status": "output", "reason": f"the program printed more than {self.limits['output_bytes']} bytes"})
 
     def run(self, spec: dict, first: int, result: int) -> None:
         "Run the cases from `first` on, until one of them ends badly or leaves the interpreter changed."
@@ -602,56 +615,8 @@ def describe_end(
     return {"status": "killed", "reason": f"the process ended itself with exit status {os.WEXITSTATUS(status)}"}
 
 # %% ../nbs/00b_helper.ipynb #85b3b7e0
-class Helper:
-    "Reads jobs, forks a child for each, forwards what the children say under the job's own number."
-
-    def __init__(self, confinement: Confinement, guest, limits: dict, audit: bool):
-        self.confinement, self.limits, self.audit = confinement, limits, audit
-        self.child = Child(guest, limits, confinement.features["address_limit"])     # lived by the forks alone
-        self.child.notice_threads()
-        if audit:
-            self.child.watch(stdlib_directories())
-
-    def reply(self, job: int, case: int, kind: int, body: bytes) -> None:
-        write_all(1, REPLY.pack(job, case, kind, len(body)) + body)
-
-    def serve(self) -> None:
-        "Until the host closes our standard input."
-        while (header := read_exactly(0, JOB.size)) is not None:
-            job, case, count, size = JOB.unpack(header)
-            spec = json.loads(read_exactly(0, size))
-            while case < count:
-                case = self.program(job, case, count, spec)
-
-    def program(self, job: int, case: int, count: int, spec: dict) -> int:
-        "Run cases in one child, from `case` on, as far as it gets; the number of the next case to run."
-        receive, result = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            self.become_child(receive, result, spec, case)
-        os.close(result)
-        try:
-            case, failure = self.listen(receive, pid, job, case, count)
-        finally:
-            os.close(receive)
-        status = self.end(pid, wait=failure == {})
-        if failure is not None:
-            self.reply(job, case, FAILURE, json.dumps(failure or describe_end(status)).encode())
-            case += 1
-        return case
-
-    def become_child(self, receive: int, result: int, spec: dict, first: int) -> None:
-        "Never returns: the forked process confines itself, runs its cases and ends."
-        try:
-            os.close(receive)
-            self.confinement.child()
-            self.child.armed = self.audit
-            try:
-                self.child.run(spec, first, result)
-            except MemoryError:
-                self.child.finish({"status": "memory", "reason": "the program's memory was used up"})
-        finally:
-            os._exit(71)
+class Listening:
+    "How the helper hears a child, and keeps an eye on its clock and its memory."
 
     def listen(self, receive: int, pid: int, job: int, case: int, count: int):
         "Forward a child's messages. Second: None after its last one, else the failure ({} when it just ended)."
@@ -696,6 +661,13 @@ class Helper:
         features = self.confinement.features
         return not features["address_limit"] and resident_bytes(pid, features["system"]) > self.limits["memory_mb"] << 20
 
+# %% ../nbs/00b_helper.ipynb #3bf63c6b
+class Ending:
+    "How the helper answers the host and ends a child."
+
+    def reply(self, job: int, case: int, kind: int, body: bytes) -> None:
+        write_all(1, REPLY.pack(job, case, kind, len(body)) + body)
+
     def end(self, pid: int, wait: bool) -> int:
         "Reap the child, its exit status; `wait` a moment for one that is about to end by itself, kill any other."
         patience = time.monotonic() + (0.5 if wait else 0)
@@ -712,7 +684,56 @@ class Helper:
             kill_quietly(os.kill, -1)                 # nothing of a program may live on in our namespace
         return status
 
+# %% ../nbs/00b_helper.ipynb #14fd3f00
+class Helper(Listening, Ending):
+    "Reads jobs, forks a child for each, forwards what the children say under the job's own number."
 
+    def __init__(self, confinement: Confinement, guest, limits: dict, audit: bool):
+        self.confinement, self.limits, self.audit = confinement, limits, audit
+        self.child = Child(guest, limits, confinement.features["address_limit"])     # lived by the forks alone
+        self.child.notice_threads()
+        if audit:
+            self.child.watch(stdlib_directories())
+
+    def serve(self) -> None:
+        "Until the host closes our standard input."
+        while (header := read_exactly(0, JOB.size)) is not None:
+            job, case, count, size = JOB.unpack(header)
+            spec = json.loads(read_exactly(0, size))
+            while case < count:
+                case = self.program(job, case, count, spec)
+
+    def program(self, job: int, case: int, count: int, spec: dict) -> int:
+        "Run cases in one child, from `case` on, as far as it gets; the number of the next case to run."
+        receive, result = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            self.become_child(receive, result, spec, case)
+        os.close(result)
+        try:
+            case, failure = self.listen(receive, pid, job, case, count)
+        finally:
+            os.close(receive)
+        status = self.end(pid, wait=failure == {})
+        if failure is not None:
+            self.reply(job, case, FAILURE, json.dumps(failure or describe_end(status)).encode())
+            case += 1
+        return case
+
+    def become_child(self, receive: int, result: int, spec: dict, first: int) -> None:
+        "Never returns: the forked process confines itself, runs its cases and ends."
+        try:
+            os.close(receive)
+            self.confinement.child()
+            self.child.armed = self.audit
+            try:
+                self.child.run(spec, first, result)
+            except MemoryError:
+                self.child.finish({"status": "memory", "reason": "the program's memory was used up"})
+        finally:
+            os._exit(71)
+
+# %% ../nbs/00b_helper.ipynb #5be44518
 def kill_quietly(kill, target: int) -> None:
     "Kill a group of processes that may well be empty."
     try:
@@ -735,7 +756,7 @@ def install(sources: dict, entry: str):
         module = types.ModuleType(full)
         module.__package__ = "verified_code_cot"
         sys.modules[full] = module
-        exec(compile(source, f"verified_code_cot/{name}.py", "exec"), vars(module))
+        exec(compile(source, f"<verified_code_cot.{name}>", "exec"), vars(module))
         setattr(sys.modules["verified_code_cot"], name, module)
     return sys.modules[f"verified_code_cot.{entry}"]
 

@@ -233,11 +233,13 @@ def write_string(base):
 
 # %% ../nbs/00a_rendering.ipynb #d23334f2
 def write_list(writer, value, kind):
+    "A list, or an object of a class derived from it."
     text = f"[{writer.items(list.__iter__(value))}]"
     return text if kind is list else wrap(kind, list, text, extra(writer, value, kind))
 
 
 def write_tuple(writer, value, kind):
+    "A tuple; one with named fields is written with them."
     items = list(tuple.__iter__(value))
     fields = next((m["_fields"] for m in (type.__dict__["__dict__"].__get__(b) for b in mro(kind)) if "_fields" in m), None)
     if kind is not tuple and type(fields) is tuple and len(fields) == len(items):
@@ -259,6 +261,7 @@ def in_order(writer, values):
 
 
 def write_set(writer, value, kind):
+    "A set or a frozenset, its elements sorted by their texts."
     base = set if set in mro(kind) else frozenset
     text = in_order(writer, list(base.__iter__(value)))
     text = f"{{{text}}}" if text else ""
@@ -277,6 +280,7 @@ def by_count(pairs):
 
 
 def write_dict(writer, value, kind):
+    "A dict, in its own order, or an object of a class derived from it."
     if kind is dict:
         return f"{{{writer.pairs(dict.items(value))}}}"
     bases = {class_name(base): base for base in reversed(mro(kind)) if not is_program_class(base)}
@@ -298,6 +302,7 @@ def qualified(value):
 
 
 def write_function(writer, value, kind):
+    "A function by its name: where it lies in memory says nothing."
     writer.left -= 20
     if kind is types.FunctionType:
         return f"<function {qualified(value)}>"
@@ -308,16 +313,19 @@ def write_function(writer, value, kind):
 
 
 def write_module(writer, value, kind):
+    "A module by its name."
     writer.left -= 20
     return f"<module {types.ModuleType.__dict__['__dict__'].__get__(value).get('__name__')}>"
 
 
 def write_generator(writer, value, kind):
+    "A generator: looking inside would change it."
     writer.left -= 11
     return "<generator>"
 
 
 def write_class(writer, value, kind):
+    "A class by its name."
     writer.left -= 12
     return f"<class '{class_name(value)}'>"
 
@@ -349,6 +357,7 @@ def normal_message(text):
 
 
 def normal_args(kind, args):
+    "The arguments of an error, its messages in their normal form."
     return tuple(normal_message(arg) if type(arg) is str else arg for arg in args)
 
 
@@ -359,6 +368,7 @@ def error_name(kind):
 
 # %% ../nbs/00a_rendering.ipynb #ad7b7383
 def write_error(writer, value, kind):
+    "An error: its class, its arguments and what the program has put on it."
     args = BaseException.__dict__["args"].__get__(value)
     own = attributes_of(value, kind) if is_program_class(kind) else []
     inner = writer.items(normal_args(kind, args))
@@ -395,10 +405,12 @@ def write_view(writer, value, kind):
 
 
 def write_slice(writer, value, kind):
+    "A slice."
     return f"slice({writer.items((value.start, value.stop, value.step))})"
 
 
 def write_deque(writer, value, kind):
+    "A deque, with its greatest length where it has one."
     base = next(b for b in mro(kind) if class_name(b) == "deque")
     most = base.__dict__["maxlen"].__get__(value)
     tail = "" if most is None else f", maxlen={most}"
@@ -406,16 +418,19 @@ def write_deque(writer, value, kind):
 
 
 def write_enum(writer, value, kind):
+    "A member of an enumeration, by name."
     found = dict(attributes_of(value, kind))
     writer.left -= 20
     return f"{class_name(kind)}.{found.get('_name_')}"
 
 
 def write_namespace(writer, value, kind):
+    "A namespace and its fields."
     return f"{'namespace' if not is_program_class(kind) else class_name(kind)}({writer.fields(attributes_of(value, kind))})"
 
 
 def write_match(writer, value, kind):
+    "A match: where, and what."
     return f"<re.Match span={value.span()} match={writer.text(value.group())}>"
 
 
@@ -516,6 +531,7 @@ def number_key(node, opaque):
 
 
 def minus(text):
+    "The text of the number with its sign turned."
     return text[1:] if text.startswith("-") else f"-{text}"
 
 # %% ../nbs/00a_rendering.ipynb #a309504b

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['LEVELS', 'STATUSES', 'BOOTSTRAP', 'AHEAD', 'GRACE', 'Limits', 'SandboxError', 'interpreter', 'bwrap_command',
-           'module_source', 'guest_modules', 'stop', 'parse', 'Pending', 'Sandbox']
+           'module_source', 'guest_modules', 'stop', 'parse', 'Pending', 'Starting', 'Exchange', 'Answers', 'Running',
+           'Sandbox']
 
 # %% ../nbs/01_sandbox.ipynb #eef2ac5f
 import ast
@@ -95,7 +96,7 @@ package = types.ModuleType("verified_code_cot"); package.__path__ = []
 module = types.ModuleType("verified_code_cot.helper"); module.__package__ = "verified_code_cot"
 sys.modules[package.__name__], sys.modules[module.__name__], package.helper = package, module, module
 module.__builtins__ = dict(vars(builtins))
-exec(compile(config["helper"], "verified_code_cot/helper.py", "exec"), vars(module))
+exec(compile(config["helper"], "<verified_code_cot.helper>", "exec"), vars(module))
 module.serve(config)
 """
 
@@ -165,41 +166,9 @@ class Pending:
 AHEAD = 8       # jobs sent before the first of them is answered
 GRACE = 10.0    # seconds beyond a case's wall time after which a helper counts as dead
 
-
-class Sandbox:
-    """Runs jobs in confined children of a helper process; use it in a `with` statement, from one thread at a time.
-
-    Raises SandboxError when the level asked for cannot be had (auto: when none can).
-    """
-
-    def __init__(
-        self,
-        limits: Limits | None = None,   # of one case
-        isolation: str = "auto",        # auto (the strongest that works), bwrap, landlock or limits
-        hash_seed: int = 0,             # PYTHONHASHSEED of the programs
-        guest: dict | None = None,      # {module: source} to run in the child; default: the entry and what it imports
-        entry: str = "recorder",        # the guest module with `prepare` and `run`
-        python: str | None = None,      # the interpreter to run programs on; default: the one under this one
-        audit: bool = True,             # False (to look at the layers beneath): no hook names forbidden actions
-        features: dict | None = None,   # for tests: another platform's, from `helper.platform_features`
-    ):
-        if isolation != "auto" and isolation not in LEVELS:
-            raise SandboxError(f"isolation {isolation!r} is none of auto, {', '.join(LEVELS)}")
-        self.limits, self.hash_seed = limits or Limits(), hash_seed
-        self.place = interpreter(python or sys.executable)
-        sources = guest or {name: module_source(name) for name in guest_modules(entry)}
-        self.config = {"helper": module_source("helper"), "guest": sources, "entry": entry, "audit": audit,
-                       "limits": self.limits.model_dump(), "features": features}
-        self.process, self.owner, self.number, self.busy, self.restarts = None, os.getpid(), 0, False, 0
-        self.isolation, self.layers = None, {}      # the level in force, and its parts
-        self.refused = {}                           # stronger levels that this machine did not grant: why
-        for level in LEVELS if isolation == "auto" else (isolation,):
-            try:
-                self.start(level)
-                return
-            except SandboxError as error:
-                self.refused[level] = str(error)
-        raise SandboxError("no isolation: " + "; ".join(f"{level}: {why}" for level, why in self.refused.items()))
+# %% ../nbs/01_sandbox.ipynb #f5bf0c17
+class Starting:
+    "The life of the helper process: its start, its last words, its end."
 
     def start(self, level: str) -> None:
         "Start a helper at `level` and wait for its greeting."
@@ -231,6 +200,23 @@ class Sandbox:
             except SandboxError:
                 if last:
                     raise
+
+    def last_words(self) -> str:
+        "The last line that a helper wrote to its standard error; kills it if it still lives."
+        self.process.stdin.close()
+        self.process.kill()
+        lines = self.process.stderr.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def close(self) -> None:
+        "End the helper and every process in it. The sandbox can be used again: it would start another."
+        if self.process is not None:
+            self.finalizer()
+            self.process = None
+
+# %% ../nbs/01_sandbox.ipynb #7b62c0de
+class Exchange:
+    "The two pipes: bytes out, frames in."
 
     def next_frame(self, patience: float):
         "The next (job, case, kind, body) from the helper, sending what is due meanwhile; None: it died or fell silent."
@@ -264,6 +250,42 @@ class Sandbox:
                 self.outbox.popleft()
         return True
 
+# %% ../nbs/01_sandbox.ipynb #8d93bcbb
+class Answers:
+    "What has come back for each job, and what to do when nothing does."
+
+    def complete(self, pending: deque) -> None:
+        "Receive until the first job has all its results; a helper that dies or falls silent is replaced."
+        first = pending[0]
+        while len(first.results) < first.count:
+            frame = self.next_frame(self.limits.wall_s + GRACE)
+            if frame is None:
+                self.replace(pending)
+                continue
+            job, case, kind, body = frame
+            if (job, case) != (first.number, len(first.results)):
+                raise SandboxError(f"the helper answered for case {case} of job {job} out of turn")
+            first.results.append(parse(kind, body))
+            first.deaths = 0
+
+    def replace(self, pending: deque) -> None:
+        "The helper is gone: start another and give it what is unanswered. A case that ends two helpers is `killed`."
+        first = pending[0]
+        said = self.last_words()
+        self.close()
+        self.restarts += 1
+        first.deaths += 1
+        if first.deaths == 2:
+            reason = "the sandbox's helper died twice in this case" + (f": {said}" if said else "")
+            first.results.append({"status": "killed", "reason": reason})
+            first.deaths = 0
+        for job in pending:
+            self.post(job)
+
+# %% ../nbs/01_sandbox.ipynb #faee0985
+class Running:
+    "Jobs in, results out, in order."
+
     def run(self, jobs):
         """Yield, in order, {"id", "cases": [{"status", …}, …]} for each job.
 
@@ -296,46 +318,41 @@ class Sandbox:
         if len(pending.results) < pending.count:
             self.outbox.append(memoryview(pending.message()))
 
-    def complete(self, pending: deque) -> None:
-        "Receive until the first job has all its results; a helper that dies or falls silent is replaced."
-        first = pending[0]
-        while len(first.results) < first.count:
-            frame = self.next_frame(self.limits.wall_s + GRACE)
-            if frame is None:
-                self.replace(pending)
-                continue
-            job, case, kind, body = frame
-            if (job, case) != (first.number, len(first.results)):
-                raise SandboxError(f"the helper answered for case {case} of job {job} out of turn")
-            first.results.append(parse(kind, body))
-            first.deaths = 0
+# %% ../nbs/01_sandbox.ipynb #e3a379ba
+class Sandbox(Starting, Exchange, Answers, Running):
+    """Runs jobs in confined children of a helper process; use it in a `with` statement, from one thread at a time.
 
-    def replace(self, pending: deque) -> None:
-        "The helper is gone: start another and give it what is unanswered. A case that ends two helpers is `killed`."
-        first = pending[0]
-        said = self.last_words()
-        self.close()
-        self.restarts += 1
-        first.deaths += 1
-        if first.deaths == 2:
-            reason = "the sandbox's helper died twice in this case" + (f": {said}" if said else "")
-            first.results.append({"status": "killed", "reason": reason})
-            first.deaths = 0
-        for job in pending:
-            self.post(job)
+    Raises SandboxError when the level asked for cannot be had (auto: when none can).
+    """
 
-    def last_words(self) -> str:
-        "The last line that a helper wrote to its standard error; kills it if it still lives."
-        self.process.stdin.close()
-        self.process.kill()
-        lines = self.process.stderr.read().decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else ""
-
-    def close(self) -> None:
-        "End the helper and every process in it. The sandbox can be used again: it would start another."
-        if self.process is not None:
-            self.finalizer()
-            self.process = None
+    def __init__(
+        self,
+        limits: Limits | None = None,   # of one case
+        isolation: str = "auto",        # auto (the strongest that works), bwrap, landlock or limits
+        hash_seed: int = 0,             # PYTHONHASHSEED of the programs
+        guest: dict | None = None,      # {module: source} to run in the child; default: the entry and what it imports
+        entry: str = "recorder",        # the guest module with `prepare` and `run`
+        python: str | None = None,      # the interpreter to run programs on; default: the one under this one
+        audit: bool = True,             # False (to look at the layers beneath): no hook names forbidden actions
+        features: dict | None = None,   # for tests: another platform's, from `helper.platform_features`
+    ):
+        if isolation != "auto" and isolation not in LEVELS:
+            raise SandboxError(f"isolation {isolation!r} is none of auto, {', '.join(LEVELS)}")
+        self.limits, self.hash_seed = limits or Limits(), hash_seed
+        self.place = interpreter(python or sys.executable)
+        sources = guest or {name: module_source(name) for name in guest_modules(entry)}
+        self.config = {"helper": module_source("helper"), "guest": sources, "entry": entry, "audit": audit,
+                       "limits": self.limits.model_dump(), "features": features}
+        self.process, self.owner, self.number, self.busy, self.restarts = None, os.getpid(), 0, False, 0
+        self.isolation, self.layers = None, {}      # the level in force, and its parts
+        self.refused = {}                           # stronger levels that this machine did not grant: why
+        for level in LEVELS if isolation == "auto" else (isolation,):
+            try:
+                self.start(level)
+                return
+            except SandboxError as error:
+                self.refused[level] = str(error)
+        raise SandboxError("no isolation: " + "; ".join(f"{level}: {why}" for level, why in self.refused.items()))
 
     def __enter__(self):
         return self
