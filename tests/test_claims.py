@@ -118,7 +118,7 @@ def test_a_header_of_the_same_loop_replaces_the_one_before_it():
 def test_elements_at_the_start_of_bullets_pin_too():
     claims = read("For each character:\n  - 'a': not a digit\n  - '1' is a digit, so it is appended to out", WORDS, "keep('a1')", "'1'")
     assert [c.pins[-1].value for c in claims] == ["'a'", "'1'", "'1'"]
-    assert claims[-1].readings[0].value == "'1'"                # it is the element
+    assert claims[-1].readings[0].value == "'1'"  # it is the element
 
 
 def test_a_pronoun_reaches_no_further_than_the_sentence_before():
@@ -145,7 +145,9 @@ def test_what_is_not_said_of_this_execution_is_no_fact(text):
     assert not [c for c in read(text) if c.mood == "fact" and c.readings[0].form not in ("input", "mention")]
 
 
-@pytest.mark.parametrize("text", ["", "Let's look at the code.", "This is a well-known technique.", "We now consider the second case.", "The loop is over quickly."])
+@pytest.mark.parametrize(
+    "text", ["", "Let's look at the code.", "This is a well-known technique.", "We now consider the second case.", "The loop is over quickly."]
+)
 def test_what_says_nothing_yields_nothing_to_judge(text):
     assert not [c for c in read(text) if c.readings[0].value is not None]
 
@@ -181,13 +183,19 @@ def test_tables():
     text = "| x | total after |\n|---|---|\n| 3 | 0 |\n| 5 | 1 |"
     claims = read(text)
     assert [(c.readings[0].form, c.readings[0].subject, c.readings[0].value) for c in claims] == [
-        ("exists", None, None), ("value", "total", "0"), ("exists", None, None), ("value", "total", "1")]
+        ("exists", None, None),
+        ("value", "total", "0"),
+        ("exists", None, None),
+        ("value", "total", "1"),
+    ]
     assert [c.pins[0].value for c in claims] == ["3", "3", "5", "5"]
 
 
 def test_backward_the_goal_the_proposal_and_what_is_said_of_it():
-    text = ("We need an input for which `count_big(??) == 1`.\nThe input could be xs = [9] and limit = 4.\n\n"
-            "```python\nassert count_big([9], 4) == 1\n```\nThis assertion should pass.")
+    text = (
+        "We need an input for which `count_big(??) == 1`.\nThe input could be xs = [9] and limit = 4.\n\n"
+        "```python\nassert count_big([9], 4) == 1\n```\nThis assertion should pass."
+    )
     claims = read(text, direction="backward")
     assert claims[0].kind == "goal" and "__output__" in claims[0].readings[0].subject
     assert ("proposal", "count_big([9], 4)") in [(c.readings[0].form, c.readings[0].value) for c in claims]
@@ -236,7 +244,12 @@ def test_code_in_prose_with_and_without_backticks():
     facts = code_facts(COUNT, "count_big([3], 1)")
     kinds = [(t.kind, t.source) for t in tokens("so xs[0] + 1 = 4, don't worry about `limit`", facts) if t.kind == "expr"]
     assert kinds == [("expr", "xs[0] + 1"), ("expr", "4"), ("expr", "limit")]
-    assert kind_of("[1, 2]", facts) == "literal" and kind_of("len('ab')", facts) == "closed" and kind_of("xs[0]", facts) == "open" and kind_of("zz", facts) == "unknown"
+    assert (
+        kind_of("[1, 2]", facts) == "literal"
+        and kind_of("len('ab')", facts) == "closed"
+        and kind_of("xs[0]", facts) == "open"
+        and kind_of("zz", facts) == "unknown"
+    )
 
 
 def test_verbs_and_adjectives():
@@ -307,8 +320,43 @@ def test_any_text(text, direction):
         assert text[c.start : c.end] == c.text and c.readings
 
 
-PIECES = ["total", "`x`", "xs[0]", "is", "becomes", "3", "'a'", "[1, 2]", "not", "(which is 4)", ",", ":", "so", "the length of", "returns", "if", "For", "=", "->", "and", "it",
-          "appended to", "twice", "the first element of", ".", "\n- ", "\n1. ", "`x = 2`", "true", "> 4", "contains", "There are", "Second iteration", "f(??)", "```"]
+PIECES = [
+    "total",
+    "`x`",
+    "xs[0]",
+    "is",
+    "becomes",
+    "3",
+    "'a'",
+    "[1, 2]",
+    "not",
+    "(which is 4)",
+    ",",
+    ":",
+    "so",
+    "the length of",
+    "returns",
+    "if",
+    "For",
+    "=",
+    "->",
+    "and",
+    "it",
+    "appended to",
+    "twice",
+    "the first element of",
+    ".",
+    "\n- ",
+    "\n1. ",
+    "`x = 2`",
+    "true",
+    "> 4",
+    "contains",
+    "There are",
+    "Second iteration",
+    "f(??)",
+    "```",
+]
 
 
 @settings(max_examples=300, deadline=None)

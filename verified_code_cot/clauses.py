@@ -925,7 +925,7 @@ class Equalities:
         if m.noun == "raw" and m.code and val.closed and self.unheard(m):
             name = ast.literal_eval(m.source)
             return self.note(m.start, max(m.end, val.end), "state", [Reading("value", name, "!=" if negated else "==", x, moment) for x in val.sources])
-        if m.ref == "function" or m.noun == "raw":
+        if m.ref == "function" or m.noun == "raw" or val.noun == "object" and is_builtin(val.source or ""):
             return None
         if val.ordinal is not None and m.sources and m.ref != "part" and not (assignable(m.source) or m.type == "literal" and m.source[:1] in "'\"[("):
             return None
@@ -1157,6 +1157,8 @@ class Outcomes:
 
     def outcome(self, m: Mention, value: str, end: int) -> None:
         "A condition came out true or false."
+        if m.ref == "it" and self.reader.text[m.start : m.end].lower() in ("they", "these", "both"):
+            return
         if m.sources:
             subjects = m.sources
         elif m.ref == "test":

@@ -151,7 +151,8 @@ _CONTRACTIONS = {
 }
 _VERBISH = words_of("is are was becomes become equals remains stays contains has gets starts will would should must does changes")
 _PARTICLE = words_of(
-    "turns turn comes come works work starts start filtered filters filter leaves left leave runs run points point carries carried sorts figure breaks go goes take takes taken "
+    "turns turn comes come works work starts start filtered filters filter leaves left leave runs run points point carries carried "
+    "sorts figure breaks go goes take takes taken "
     "cut written spelled find finds printed break carry throws thrown worked came filtering leaving"
 )
 VERB_FORMS = words_of("updated returned called named initialized incremented sorted added appended removed")
