@@ -1061,7 +1061,7 @@ class Plain:
                 and (m.noun in ELEMENTS or m.noun in ("range", "index", "type") or not (set(m.adjectives) & DERIVED or m.noun in OPERATIONS))
             )
             or m.ref == "it"
-            and not subjects
+            and (not subjects or self.reader.text[m.start : m.end].lower() == "this")
         ):
             return
         elif m.ref in ("result", "noun") and not subjects:
@@ -1158,7 +1158,7 @@ class Outcomes:
     def outcome(self, m: Mention, value: str, end: int) -> None:
         "A condition came out true or false."
         if m.ref == "it" and self.reader.text[m.start : m.end].lower() in ("they", "these", "both"):
-            return
+            return None
         if m.sources:
             subjects = m.sources
         elif m.ref == "test":
