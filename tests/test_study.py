@@ -166,10 +166,11 @@ def test_killed_at_any_moment_and_started_again(tmp_path, plan, calls):
     assert not children(process.pid), "nothing of the killed study goes on"
     written = tmp_path / "run" / "data" / "first.jsonl"  # a kernel may finish its stage before it notices that nobody is left
     assert not written.exists() or len(written.read_text().splitlines()) == 12, "nothing half-written has a final name"
-    before = ran(tmp_path)
+    before, finished = ran(tmp_path), written.exists()
     done, _ = run(tmp_path / "run", plan, settings=["first.many=12", "first.seconds=0.25"])
     assert done["manifest"]["counts"] == {"first": {"written": 12}, "second": {"sum": sum(n * n for n in range(12))}}
-    assert ran(tmp_path) <= max(6, before + 6 - max(0, calls - 2)), "finished partitions were not computed again"
+    # A stage whose kernel outlived the study has put its partitions together, and nobody noted that it was done: it is computed anew as a whole.
+    assert finished or ran(tmp_path) <= max(6, before + 6 - max(0, calls - 2)), "finished partitions were not computed again"
     fresh, _ = run(tmp_path / "other", plan, settings=["first.many=12", "first.seconds=0.25"])
     assert fresh["manifest"] == done["manifest"]
 
