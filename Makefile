@@ -1,6 +1,6 @@
 # make study   runs the demo study and says where the report is
 # make test    runs every test
-# make lab     opens JupyterLab on the notebooks
+# make lab     opens JupyterLab on the notebooks (LAB="--no-browser --port 8899" passes options on)
 # make check   are the notebooks, as files, in step with the package? (ruff as well)
 # make export  writes the package from the notebooks
 # make locks   writes .locks/*.txt from pyproject.toml (needs the network and uv)
@@ -16,7 +16,7 @@ PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11 python3.10 python
 .PHONY: help study test lab check export locks
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n 's/^# make/make/p' Makefile
 
 study: $(VENV)/.study
 	@$(BIN)/verified-code-cot study --profile demo --out outputs/demo
@@ -24,8 +24,9 @@ study: $(VENV)/.study
 test: $(VENV)/.test
 	@$(BIN)/python -m pytest -n 2 --dist worksteal tests
 
+# JupyterLab refuses to run as root unless told; in a container there is often nobody else.
 lab: $(VENV)/.lab
-	@$(BIN)/jupyter lab --notebook-dir nbs
+	@$(BIN)/jupyter lab --notebook-dir nbs $$([ "$$(id -u)" = 0 ] && echo --allow-root) $(LAB)
 
 check: $(VENV)/.test
 	@$(BIN)/python -m pytest tests/test_sync.py
