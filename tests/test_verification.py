@@ -6,15 +6,15 @@ import time
 
 import pytest
 
-from verified_code_cot.alignment import Costs, Leaf, align
+from verified_code_cot.alignment import Costs, Leaf, Placed, align
 from verified_code_cot.claims import Claim, Pin, Reading
-from verified_code_cot.forms import Asked, ground
-from verified_code_cot.grounding import Inquiry, answer_all
+from verified_code_cot.forms import Asked, Grounding, ground
+from verified_code_cot.grounding import Fact, Inquiry, answer_all
 from verified_code_cot.records import Rationale, Trace, Verdict, load, write_jsonl
 from verified_code_cot.replay import Replay
 from verified_code_cot.sandbox import Sandbox
 from verified_code_cot.tracing import trace
-from verified_code_cot.verification import REASONS, STATUS_REASONS, Thresholds, as_call, reward, run, verify, verify_record
+from verified_code_cot.verification import REASONS, STATUS_REASONS, Thresholds, as_call, explanation, reward, run, verify, verify_record
 from verified_code_cot.view import pieces, view, view_assets
 
 
@@ -22,6 +22,23 @@ from verified_code_cot.view import pieces, view, view_assets
 def box():
     with Sandbox() as sandbox:
         yield sandbox
+
+
+@pytest.mark.parametrize(("subject", "relation", "observed", "claimed", "sentence"), [
+    ("nums[0:1]", "==", "[]", "(3,)", "`nums[0:1]` is `[]`, not `(3,)`"),
+    ("k", "in", "4", "[1, 2]", "`k` is `4`, so `k in [1, 2]` is false"),
+    ("k", "!=", "4", "4", "`k` is `4`, so `k != 4` is false"),
+    ("xs", "", "xs: [] → [3]", "2 appended", "`xs` goes from `[]` to `[3]`; claimed was 2 appended"),
+    ("x > 2", "", "skipped", "taken", "`x > 2` is skipped, not taken"),
+    ("the loop", "", "goes on", "ends", "the loop goes on; claimed was ends"),
+    ("the assertion", "", "fails", "passes", "the assertion fails"),
+    ("f(0)", "==", "raises ValueError: no", "3", "`f(0)` raises ValueError: no; claimed was `3`"),
+    ("the exception", "", "no exception", "ValueError", "there is no exception; claimed was `ValueError`"),
+    ("", "", "<function f>", "3", "it is `<function f>`, not `3`"),
+])
+def test_an_explanation_is_a_sentence(subject, relation, observed, claimed, sentence):
+    grounding = Grounding(claimed, (Fact(0, 0, observed, holds=False),), timeless=True, subject=subject, relation=relation)
+    assert explanation(Placed("contradicted", grounding, grounding.facts[0], observed)) == sentence
 
 
 # ---------------------------------------------------------------- the little language
@@ -71,7 +88,8 @@ def test_a_walk_through_with_a_false_step_before_a_right_answer(box):
 """)
     assert (made.verdict, made.reason_code, made.answer.correct) == ("contradicted", "false_claim", True)
     false = next(c for c in made.claims if c.verdict == "contradicted")
-    assert (false.claimed, false.observed, false.line) == ("2", "1", 6) and "not 2" in false.why
+    assert (false.claimed, false.observed, false.line) == ("2", "1", 6)
+    assert false.why == "`count` is `1` at step 6 (line 6), not `2`; it is so from step 11 (line 6)"
 
 
 def test_the_same_text_with_true_steps_is_verified(box):

@@ -304,7 +304,8 @@ def overtaken(state: State, grounding: Grounding, there: int, most: int = 16) ->
     while link is not None and most:
         link, _, placed = link
         most -= 1
-        if placed.verdict == "supported" and placed.fact is not None and placed.grounding.subject == grounding.subject:
+        told = placed.grounding
+        if placed.verdict == "supported" and placed.fact is not None and (told.subject, told.relation) == (grounding.subject, grounding.relation):
             return placed.fact.first > there
     return False
 

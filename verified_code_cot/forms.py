@@ -9,14 +9,14 @@ __all__ = ['BUILTINS', 'OPENERS', 'GROUNDERS', 'Grounding', 'Asked', 'once', 'un
            'is_stored', 'told_directly', 'of_other_kind', 'ground_relation', 'just_written', 'ground_unknown',
            'is_closed', 'parts_of', 'operands', 'operand_at', 'filled_in', 'of_other_type', 'with_values',
            'ground_closed', 'augmented', 'ground_operands', 'truths', 'ground_outcome', 'ground_next_test', 'is_for',
-           'branches_of', 'lines_meant', 'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop',
-           'ground_end', 'runs_meant', 'ground_count', 'ground_comprehension_count', 'visited', 'ground_visits',
-           'ground_over', 'visits_hold', 'in_order', 'changes_of', 'occurrences', 'grew_at_end', 'number',
-           'effect_holds', 'ground_effect', 'support_only', 'effects', 'item_of', 'element_at', 'ground_unchanged',
-           'ground_return', 'speaks_of_result', 'ground_produced', 'of_one_kind', 'is_meant', 'ground_mention',
-           'ground_maps', 'entries', 'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of',
-           'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple',
-           'ground_necessity', 'ground_exists', 'ground']
+           'branches_of', 'lines_meant', 'header_named', 'ground_branch', 'ground_branch_of', 'Run', 'runs_of',
+           'ground_skipped_loop', 'ground_end', 'runs_meant', 'ground_count', 'ground_comprehension_count', 'visited',
+           'ground_visits', 'ground_over', 'visits_hold', 'in_order', 'changes_of', 'occurrences', 'grew_at_end',
+           'number', 'effect_holds', 'ground_effect', 'support_only', 'effects', 'item_of', 'element_at',
+           'ground_unchanged', 'ground_return', 'speaks_of_result', 'ground_produced', 'of_one_kind', 'is_meant',
+           'ground_mention', 'ground_maps', 'entries', 'transitions', 'ground_arguments', 'parameters_of',
+           'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta',
+           'ground_input', 'as_tuple', 'ground_necessity', 'ground_exists', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -44,7 +44,8 @@ class Grounding:
     timeless: bool = False  # true or false once and for all, whatever the moment
     note: str | None = None  # why nothing can be said; then there are no facts
     absent: str | None = None  # what was there instead, where no fact lies in the stretch that the text speaks of
-    subject: str = ""  # what was asked, for people
+    subject: str = ""  # what was asked, for people: an expression, or words such as "the loop"
+    relation: str = ""  # how the subject is said to stand to what is claimed, where both are values: ==, in, …
     moment: str = "any"  # which moment of a stretch is meant: any, after, at, start, end, before, unchanged-since
 
 @dataclass(frozen=True)
@@ -263,7 +264,8 @@ def ground_value(asked: Asked) -> Grounding:
     facts = compared(now, reading.relation, claimed)
     if supposed(asked, facts):
         return once(claimed, facts[0].value, facts[0].holds, subject=subject)
-    return Grounding(claimed, facts, compared(later, reading.relation, claimed), subject=f"{subject} {reading.relation}", moment=reading.moment)
+    return Grounding(claimed, facts, compared(later, reading.relation, claimed), subject=subject, relation=reading.relation,
+                     moment=reading.moment)
 
 def supposed(asked: Asked, facts: tuple[Fact, ...]) -> bool:
     "Whether a claim was tried with the loop variable of a lap that never happened, and came out the same at every moment."
@@ -308,7 +310,7 @@ def ground_relation(asked: Asked, subject: str, value: str) -> Grounding:
     if own and other_own:  # both stand in the source: compare what was evaluated in the same statement, then the states
         facts = side_by_side(own, other_own, asked.reading.relation) + facts
     return Grounding(normal(value) or value, tuple(sorted(facts, key=lambda f: f.first)),
-                     subject=f"{subject} {asked.reading.relation}", moment=asked.reading.moment)
+                     subject=subject, relation=asked.reading.relation, moment=asked.reading.moment)
 
 def just_written(facts: tuple[Fact, ...], left: list[Fact], right: list[Fact], relation: str) -> tuple[Fact, ...]:
     "For `a = a[2:]`: the value written may also be what the right side was just before the write."
@@ -448,7 +450,7 @@ def ground_closed(asked: Asked, subject: str, value: str) -> Grounding:
     if holds is None and relation not in ("==", "!="):
         answer = asked.inquiry.value(f"({subject}) {relation} ({value})")
         holds = {"True": True, "False": False}.get(answer)
-    return once(claimed, observed, holds, subject=f"{subject} {relation}")
+    return once(claimed, observed, holds, subject=subject, relation=relation)
 
 # %% ../nbs/06a_forms.ipynb #6aded1bf
 def augmented(code: str, tree: ast.expr | None) -> bool:
@@ -534,6 +536,11 @@ def lines_meant(asked: Asked, subject: str | None) -> tuple[list[int], bool]:  #
     return named + [line for line, loop in loops.items() if spelling in (loop.over, loop.target, *loop.targets)], False
 
 # %% ../nbs/06a_forms.ipynb #e0f01582
+def header_named(asked: Asked, words: str) -> str:
+    "What a claim about a branch or a loop speaks of, for people: a test of the program, or words where it names none."
+    subject = asked.reading.subject or ""
+    return words if subject in ("", "loop", "branch", "condition") else subject
+
 def ground_branch(asked: Asked) -> Grounding:
     "A branch or a loop is taken, skipped, or ends."
     relation, (lines, other) = asked.reading.relation, lines_meant(asked, asked.reading.subject)
@@ -558,7 +565,7 @@ def ground_branch_of(asked: Asked, lines: list[int], relation: str, other: bool)
     words = {True: "taken", False: "skipped"}
     facts = tuple(Fact(e.step, e.step, words[e.outcome != other], e.frame, e.line, e.outcome == wanted)
                   for e in asked.execution.events if e.line in lines and e.outcome is not None)
-    return Grounding(words[relation == "taken"], facts, absent="it was not reached", subject=asked.reading.subject or "branch", moment="at")
+    return Grounding(words[relation == "taken"], facts, absent="it was not reached", subject=header_named(asked, "the branch"), moment="at")
 
 # %% ../nbs/06a_forms.ipynb #0c048c47
 @dataclass(frozen=True)
@@ -587,7 +594,7 @@ def ground_skipped_loop(asked: Asked, lines: list[int]) -> Grounding:
     "A loop is skipped: true of arrivals at it without a single lap."
     facts = tuple(Fact(run.first, run.first, f"{len(run.laps)} laps" if run.laps else "skipped", run.frame, run.line, not run.laps)
                   for run in runs_of(asked.execution) if run.line in lines)
-    return Grounding("skipped", facts, absent="it was not reached", subject=asked.reading.subject or "loop", moment="at")
+    return Grounding("skipped", facts, absent="it was not reached", subject=header_named(asked, "the loop"), moment="at")
 
 def ground_end(asked: Asked, lines: list[int]) -> Grounding:
     "A loop ends, by itself or by being left: true of its last lap and of the header after it, false of the laps before."
@@ -599,7 +606,7 @@ def ground_end(asked: Asked, lines: list[int]) -> Grounding:
         last = run.laps[-1].first if run.laps else run.first
         facts += [Fact(lap.first, lap.last, "goes on", lap.frame, lap.line, False) for lap in run.laps[:-1]]
         facts.append(Fact(last, max(over, last), "ends", run.frame, run.line, True))
-    return Grounding("ends", tuple(sorted(facts, key=lambda f: f.first)), absent="it was not reached", subject=asked.reading.subject or "loop", moment="any")
+    return Grounding("ends", tuple(sorted(facts, key=lambda f: f.first)), absent="it was not reached", subject=header_named(asked, "the loop"), moment="any")
 
 def runs_meant(asked: Asked) -> list[Run]:
     "The runs that a claim about a loop may be about."
@@ -623,10 +630,10 @@ def ground_count(asked: Asked) -> Grounding:
         totals[run.line] += len(run.laps)
     held = compared(facts, asked.reading.relation, claimed)
     if not any(f.holds for f in held) and any(agrees(asked.reading.relation, str(n), claimed) for n in totals.values()):
-        return once(claimed, claimed, True, subject="laps in all")
+        return once(claimed, claimed, True, subject="the number of laps in all")
     if not held:
         return ground_comprehension_count(asked, claimed)
-    return Grounding(claimed, held, subject="number of laps", moment="any")
+    return Grounding(claimed, held, subject="the number of laps", moment="any")
 
 def ground_comprehension_count(asked: Asked, claimed: str) -> Grounding:
     "The number of rounds of a comprehension: how often its target was bound in one statement."
@@ -638,7 +645,7 @@ def ground_comprehension_count(asked: Asked, claimed: str) -> Grounding:
     facts = [some[0]._replace(value=str(len(some))) for some in steps.values()]
     if not facts:
         return unsayable(claimed, "the program has no loop that was reached")
-    return Grounding(claimed, compared(facts, asked.reading.relation, claimed), subject="number of rounds", moment="any")
+    return Grounding(claimed, compared(facts, asked.reading.relation, claimed), subject="the number of rounds", moment="any")
 
 # %% ../nbs/06a_forms.ipynb #6d85889b
 def visited(execution: Execution, run: Run) -> str:
@@ -662,7 +669,7 @@ def ground_visits(asked: Asked) -> Grounding:
         facts.append(Fact(run.first, asked.execution.end, text, run.frame, run.line, visits_hold(asked.reading.relation, literal(text), list(wanted))))
     if not facts:
         return unsayable(claimed, "no loop binds a variable to such elements")
-    return Grounding(claimed, tuple(facts), subject="elements visited", moment="any")
+    return Grounding(claimed, tuple(facts), subject="the list of visited elements", moment="any")
 
 def ground_over(asked: Asked, claimed: str) -> Grounding:
     "What a loop walks over, whether or not it gets to the end."
@@ -670,7 +677,7 @@ def ground_over(asked: Asked, claimed: str) -> Grounding:
     together(*[lambda s=s: watch(asked.execution, f"list({s})") for s in sources])
     facts = sorted((f for s in sources for f in watch(asked.execution, f"list({s})")), key=lambda f: f.first)
     held = compared(facts, "==", claimed if claimed.startswith("[") else repr(list(literal(claimed))))
-    return Grounding(claimed, held, subject="walked over", moment="any") if held else unsayable(claimed, "no loop walks over elements")
+    return Grounding(claimed, held, subject="what is walked over", moment="any") if held else unsayable(claimed, "no loop walks over elements")
 
 def visits_hold(relation: str, seen: Any, wanted: list[Any]) -> bool | None:
     "Whether the elements are those visited, all in order, or (`includes`) some of them in order."
@@ -815,7 +822,7 @@ def ground_effect(asked: Asked) -> Grounding:
     if not facts:
         return unsayable(told, "no variable changes in that way")
     if not reading.subject:
-        return support_only(Grounding(told, tuple(f for _, f in facts), subject="effect", moment="at"))
+        return support_only(Grounding(told, tuple(f for _, f in facts), subject="the effect", moment="at"))
     return Grounding(told, tuple(f for _, f in facts), absent=f"{reading.subject} was not changed", subject=reading.subject, moment="at")
 
 def support_only(grounding: Grounding) -> Grounding:
@@ -860,7 +867,7 @@ def ground_unchanged(asked: Asked, names: list[str]) -> Grounding:
     facts = tuple(f._replace(holds=None) for name in names for f in asked.execution.timelines.get(name, []))
     if not facts:
         return unsayable("unchanged", "it is not said what stays unchanged")
-    return Grounding("unchanged", facts, subject=" and ".join(names[:1]) or "state", moment="unchanged-since")
+    return Grounding("unchanged", facts, subject=" and ".join(names[:1]) or "the state", moment="unchanged-since")
 
 # %% ../nbs/06a_forms.ipynb #726d6bec
 def ground_return(asked: Asked) -> Grounding:
@@ -877,7 +884,7 @@ def ground_return(asked: Asked) -> Grounding:
     if open_names(asked, value):
         own, state = together(lambda: evaluations_of(execution, value), lambda: watch(execution, value))
         facts = side_by_side(returned, _until_end(own, execution) or state, reading.relation)
-        return Grounding(normal(value) or value, facts, subject="returns", moment="at")
+        return Grounding(normal(value) or value, facts, subject="what is returned", moment="at")
     claimed = asked.inquiry.value(value)
     if claimed is None or claimed.startswith("!"):
         return unsayable(value, "the returned value cannot be evaluated")
@@ -886,15 +893,15 @@ def ground_return(asked: Asked) -> Grounding:
     if not function and len(returned) == len(outer) == 1 and whole is not None:
         if not speaks_of_result(asked) and agrees(reading.relation, returned[0].value, claimed) is not True:
             return unsayable(claimed, "it is not said to be the result")
-        return once(claimed, returned[0].value, agrees(reading.relation, returned[0].value, claimed), subject="returns")
+        return once(claimed, returned[0].value, agrees(reading.relation, returned[0].value, claimed), subject="what is returned")
     if not returned and execution.trace.exception:
-        return once(claimed, f"raises {execution.trace.exception}", False, subject="returns")
+        return once(claimed, f"raises {execution.trace.exception}", False, subject="what is returned")
     if whole is not None and not function and any(event.yielded or event.frame for event in execution.events):
         returned.append(Fact(execution.end, execution.end, whole))  # what the whole call gives
-    found = Grounding(claimed, compared(returned, reading.relation, claimed), subject="returns", moment="at")
+    found = Grounding(claimed, compared(returned, reading.relation, claimed), subject="what is returned", moment="at")
     held = next((f for f in found.facts if f.holds), None)
     if held is not None and not function:  # whose return it is was not said: any will do
-        return once(claimed, held.value, True, subject="returns")
+        return once(claimed, held.value, True, subject="what is returned")
     return found if speaks_of_result(asked) else support_only(found)
 
 def speaks_of_result(asked: Asked) -> bool:
@@ -925,7 +932,7 @@ def ground_produced(asked: Asked) -> Grounding:
         facts = sorted(of_one_kind(facts + states, claimed), key=lambda f: f.first)
         if not facts or any(e.yielded for e in asked.execution.events):
             return unsayable(claimed, "the text does not say of what it is the result")
-    return Grounding(claimed, compared(facts, asked.reading.relation, claimed), subject=hint or "result", moment="at")
+    return Grounding(claimed, compared(facts, asked.reading.relation, claimed), subject=hint or "the result", moment="at")
 
 def of_one_kind(facts: list[Fact], claimed: str) -> list[Fact]:
     "The facts whose values are of the same type as what is claimed."
@@ -978,7 +985,7 @@ def ground_maps(asked: Asked) -> Grounding:
     facts = [f for f in facts if f.holds or type(literal(source)) is kind is type(literal(f.value))]
     if not facts:
         return unsayable(claimed, f"no operation of the program takes {source} to a value of that kind")
-    return Grounding(claimed, tuple(sorted(facts, key=lambda f: f.first)), subject=f"what becomes of {source}", moment="at")
+    return Grounding(claimed, tuple(sorted(facts, key=lambda f: f.first)), subject=f"what becomes of `{source}`", moment="at")
 
 def entries(asked: Asked, source: str, claimed: str) -> list[Fact]:
     "The stretches in which a dictionary of the program holds one value under another."
@@ -1023,7 +1030,7 @@ def ground_arguments(asked: Asked) -> Grounding:
             facts.append(Fact(event.step, event.step, whole, event.frame, event.line, bool(alone) or agrees("==", whole, claimed)))
     if not facts:
         return unsayable(claimed, "no call has so many arguments")
-    return Grounding(claimed, tuple(facts), subject="arguments", moment="at")
+    return Grounding(claimed, tuple(facts), subject="the list of arguments", moment="at")
 
 @lru_cache(maxsize=512)
 def parameters_of(code: str) -> dict[tuple[str, int], tuple[str, ...]]:
@@ -1044,8 +1051,8 @@ def ground_raises(asked: Asked) -> Grounding:
     facts = tuple(Fact(e.step, e.step, e.exception or "", e.frame, e.line, ((e.exception or "").partition(":")[0] == wanted or not wanted) != negative)
                   for e in raised)
     if not facts:
-        return once(f"{'no ' if negative else ''}{wanted or 'exception'}", "no exception", negative, subject="exception")
-    return Grounding(wanted or "an exception", facts, subject="exception", moment="at")
+        return once(f"{'no ' if negative else ''}{wanted or 'exception'}", "no exception", negative, subject="the exception")
+    return Grounding(wanted or "an exception", facts, subject="the exception", moment="at")
 
 # %% ../nbs/06a_forms.ipynb #6135d7c8
 def outcome_of(asked: Asked, call: str) -> str | None:
@@ -1107,14 +1114,14 @@ def ground_input(asked: Asked) -> Grounding:
     if said is None:
         return unsayable(asked.reading.value, "the restated call cannot be read")
     if said == real:
-        return once(said, real, True, subject="call")
+        return once(said, real, True, subject="the call")
     tuples = [as_tuple(parsed(call)) for call in (said, real)]
     if None in tuples:
         return unsayable(said, "the restated call cannot be compared")
     one, other = together(*[lambda t=t: asked.inquiry.value(t) for t in tuples])
     if one is None or other is None or one.startswith("!"):
         return unsayable(said, "the restated call cannot be evaluated")
-    return once(said, real, same_text(one, other), subject="call")
+    return once(said, real, same_text(one, other), subject="the call")
 
 def as_tuple(call: ast.expr | None) -> str | None:
     "The arguments of a call as the source of a tuple, keywords in their order."
@@ -1140,7 +1147,7 @@ def ground_necessity(asked: Asked) -> Grounding:
 
 def ground_exists(asked: Asked) -> Grounding:
     "A heading names an iteration: the alignment says whether there is one."
-    return Grounding("this iteration", (), absent="there is no such iteration", subject="iteration", moment="exists")
+    return Grounding("this iteration", (), absent="there is no such iteration", subject="the iteration", moment="exists")
 
 # %% ../nbs/06a_forms.ipynb #b5092fb3
 GROUNDERS: dict[str, Callable[[Asked], Grounding]] = {
