@@ -1,5 +1,6 @@
 """Claims are read from text alone: spans, readings, places and moods; junk is read as nothing, at once."""
 
+import ast
 import json
 import pathlib
 import time
@@ -380,3 +381,12 @@ def test_most_labelled_statements_are_read():
             total[s["label"]] += 1
             read_[s["label"]] += any(s["start"] <= c.start and c.end <= s["end"] for c in claims)
     assert read_["T"] / total["T"] > 0.85 and read_["F"] / total["F"] > 0.87 and read_["N"] / total["N"] < 0.1
+
+
+def test_a_quoted_docstring_is_held_against_the_code_and_claims_nothing_else():
+    code = 'def gap(xs):\n    """Gives the largest of 3 gaps.\n\n    Needs two numbers.\n    """\n    return max(xs)'
+    for said, holds in (("Gives the largest of 3 gaps.", True), ("Needs two numbers", True), ("Gives the largest of 4 gaps.", False)):
+        (claim,) = extract(f'The docstring of `gap` says: "{said}"', code, "gap([1, 2])", "2")
+        (reading,) = claim.readings
+        assert claim.text == said and reading.form == "closed" and reading.relation == "in"
+        assert (ast.literal_eval(reading.subject) in ast.literal_eval(reading.value)) is holds

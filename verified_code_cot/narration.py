@@ -19,7 +19,7 @@ from .engine import map_partitions, stage
 from .explaining import Explainer
 from .forward import Clause, Detail, call_text, parameters, sentence
 from .passages import Page, returned, tell_items, times
-from .purpose import class_purpose, plan, purpose
+from .purpose import class_purpose, documented, plan, purpose
 from .records import InputError, Rationale, Trace, load, write_jsonl
 from .replay import Replay, ReplayError
 from .sandbox import Sandbox
@@ -27,8 +27,8 @@ from .story import FUNCTIONS, Activation, Loop, Moment, Story, flat, story_of, v
 from .words import ARTICLE, SIZED, UNREAD, Voice, code, joined, kind, number, read, shown, tokens
 
 # %% ../nbs/04_narration.ipynb #184675c4
-def program_purpose(story: Story, voice: Voice) -> str:
-    "What the functions and classes that took part are for, the outermost first."
+def program_purpose(story: Story, voice: Voice, both: bool = False) -> str:
+    "What the functions and classes that took part are for, the outermost first: their author's word where there is one (`both`: and what their structure shows)."
     source, told, texts = story.source, [], []
     for activation in story.activations:
         node = activation.node
@@ -39,7 +39,9 @@ def program_purpose(story: Story, voice: Voice) -> str:
         if subject in told:
             continue
         told.append(subject)
-        texts.append(class_purpose(source, subject, voice) if isinstance(subject, ast.ClassDef) else purpose(source, subject, voice))
+        quoted = documented(subject)
+        shown_by = class_purpose(source, subject, voice) if isinstance(subject, ast.ClassDef) else purpose(source, subject, voice)
+        texts.append(f"{quoted} {shown_by}" if quoted and both else quoted or shown_by)
     if len(texts) > 3:
         return " ".join(texts[:3])
     return " ".join(texts)
@@ -86,7 +88,7 @@ def course_of_events(explain: Explainer, story: Story, detail: Detail) -> list[s
                 page.add([Clause(returned(explain, activation))])
         elif activation.function.endswith("__init__"):
             state = made_object(activation)
-            if state:
+            if state and len(state) <= explain.limit:
                 page.add([Clause(f"the object is now {explain.show(state)}")])
     page.flush()
     return page.blocks
@@ -167,7 +169,7 @@ LEVELS = {
 def forward_text(story: Story, style: str, voice: Voice, detail: Detail) -> tuple[str, Explainer]:
     "A forward rationale at one level of detail, and the explainer with the facts that it told."
     explain = Explainer(story, voice, detail.value, detail.patient)
-    aim = program_purpose(story, voice) if detail.head else ""
+    aim = program_purpose(story, voice, both=style == "teacher") if detail.head else ""
     given = setup(explain, story)
     events = course_of_events(explain, story, detail)
     end = conclusion(explain, story)
@@ -216,7 +218,7 @@ def numbered(lines: list[str]) -> str:
 def backward_text(story: Story, style: str, voice: Voice, detail: Detail) -> tuple[str, Explainer]:
     "A backward rationale at one level of detail, and the explainer with the facts that it told."
     explain = Explainer(story, voice, detail.value, detail.patient)
-    aim = program_purpose(story, voice) if detail.head else ""
+    aim = program_purpose(story, voice, both=style == "teacher") if detail.head else ""
     goal = goal_text(explain, story)
     blocks, reasoner = way_back(explain, story, detail)
     call = code(story.trace.call)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Step', 'CHANGING', 'IN_PLACE', 'third', 'says', 'steps_of_block', 'steps_of', 'branch', 'steps_of_elif', 'over',
            'added', 'is_initial', 'assigned', 'expressed', 'is_generator', 'is_recursive', 'body_of', 'purpose',
-           'listed', 'class_purpose', 'plan']
+           'listed', 'class_purpose', 'documented', 'plan']
 
 # %% ../nbs/03e_purpose.ipynb #ece1da55
 import ast
@@ -221,6 +221,15 @@ def class_purpose(source: Source, node: ast.ClassDef, voice: Voice) -> str:
     keeps = f" whose objects keep {joined([code(k) for k in kept])}" if kept else ""
     offers = f"; {voice.say('its methods are | it offers')} {joined(offered)}" if len(offered) > 1 else f"; it has the method {offered[0]}" if offered else ""
     return f"{code(node.name)} is a class{keeps}{offers}."
+
+# %% ../nbs/03e_purpose.ipynb #3390f29a
+def documented(node: ast.AST) -> str:
+    "A sentence that quotes the first sentence of the docstring of a function or class; empty when there is none that can be quoted."
+    text = " ".join((ast.get_docstring(node) or "").split())
+    first = text.split(". ")[0].rstrip(".")
+    if not first or any(mark in first for mark in '"`\u201c\u201d'):
+        return ""
+    return f'The docstring of {code(node.name)} says: "{first}."'
 
 # %% ../nbs/03e_purpose.ipynb #a3744447
 def plan(source: Source, function: ast.AST, voice: Voice, most: int = 6) -> list[str]:
