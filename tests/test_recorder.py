@@ -709,6 +709,28 @@ def test_probes_see_the_elements_of_a_comprehension():
     assert values_at(code, "f([1, 2, 3])", "xs") == ["[1, 2, 3]", "1", "2", "3"]
 
 
+def test_an_iterator_of_the_program_s_own_is_asked_to_be_one_no_oftener_than_the_program_asks():
+    code = """
+        class Down:
+            def __init__(self, n): self.n, self.asked = n, 0
+            def __iter__(self): self.asked += 1; return self
+            def __next__(self):
+                if not self.n: raise StopIteration
+                self.n -= 1
+                return self.n
+        def f():
+            d = Down(3)
+            for x in d:
+                pass
+            ys = [x for x in Down(2)]
+            return d.asked, ys
+        """
+    plain, probed = observe(code, "f()"), observe(code, "f()", probes=True)
+    assert plain["output"] == "(1, [1, 0])"
+    assert [e["function"] for e in plain["events"] if e["kind"] == "call"].count("Down.__iter__") == 2
+    assert probed["events"] == plain["events"]
+
+
 def test_a_probe_s_step_is_that_of_its_statement():
     result = observe("def g(n):\n    return n + 1\ndef f(x):\n    y = g(x) + x\n    return y\n", "f(1)", probes=True)
     steps = {step for _, step, text in result["probes"]}

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MISSING', 'CHANGING', 'CODE_KINDS', 'CONSTANT_KINDS', 'DEEPEST', 'HOOKS', 'Activation', 'Log', 'Changes', 'Frames',
-           'Functions', 'Statements', 'Exceptions', 'Generators', 'Probing', 'Recorder', 'Silent']
+           'Functions', 'advancing', 'Statements', 'Exceptions', 'Generators', 'Probing', 'Recorder', 'Silent']
 
 # %% ../nbs/01b_events.ipynb #98daaa9e
 import contextlib
@@ -226,6 +226,16 @@ class Functions(Frames):
         self.close(act)
         return value
 
+# %% ../nbs/01b_events.ipynb #f2a282b3
+def advancing(iterator):
+    "The values of an iterator, by `next` alone: unlike `for`, it does not call `iter` on it."
+    while True:
+        try:
+            value = next(iterator)
+        except StopIteration:
+            return
+        yield value
+
 # %% ../nbs/01b_events.ipynb #cd140fd2
 class Statements(Frames):
     "Lines, tests, loops and `match`."
@@ -266,7 +276,7 @@ class Statements(Frames):
         return self.steps(frame, event, line, iter(iterable), self.current(frame).touched)
 
     def steps(self, frame, event, line, iterator, touched):
-        for value in iterator:
+        for value in advancing(iterator):
             event["outcome"] = True
             yield value
             event = self.line(frame, line, touched)
@@ -373,7 +383,7 @@ class Probing(Frames):
         return self.elements(site, iter(iterable))
 
     def elements(self, site, iterator):
-        for value in iterator:
+        for value in advancing(iterator):
             yield self.on_probe(site, value)
 
 # %% ../nbs/01b_events.ipynb #02832cdb
@@ -413,10 +423,10 @@ class Silent(Recorder):
             self.number -= 1
 
     def on_each(self, event, line, iterable):
-        return iter(iterable)
+        return iterable
 
     def on_items(self, site, iterable):
-        return iter(iterable)
+        return iterable
 
     def on_return(self, value):
         return value
