@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['PARAMETERS', 'FOR_NOTHING', 'HEAD_START', 'Settings', 'servers_of', 'completion_in', 'joined', 'Failed', 'adapted',
-           'complained_of', 'clients_for', 'attempts', 'reason_of', 'Servers', 'key_of', 'as_completion',
-           'read_recording', 'Tally', 'Teacher', 'in_parallel', 'run_here', 'forecast']
+           'complained_of', 'clients_for', 'attempts', 'reason_of', 'Requests', 'stop_if_pointless', 'Servers',
+           'key_of', 'as_completion', 'read_recording', 'Tally', 'Gates', 'check_settings', 'Teacher', 'in_parallel',
+           'run_here', 'forecast']
 
 # %% ../nbs/09_teachers.ipynb #4f9dd3f9
 import asyncio
@@ -147,8 +148,8 @@ def reason_of(error: Any) -> str:
     return f"{status}: {words}" if status else f"{type(error).__name__}: {words}"
 
 # %% ../nbs/09_teachers.ipynb #3553d40f
-class Servers:
-    "One model behind one or several servers. `respond` is called from one event loop."
+class Requests:
+    "The requests of one run: to which servers, in which form, how many."
 
     def __init__(self, settings: Settings):
         self.settings, self.clients = settings, clients_for(settings)
@@ -157,6 +158,46 @@ class Servers:
         self.given: Counter[str] = Counter()  # questions that each was given
         self.changes: dict[str, str | None] = {}
         self.reached = False  # has any of them ever answered?
+
+    async def request(self, url: str, body: dict[str, Any]) -> tuple[bytes, int]:
+        "The bytes of one response; the parameters that the server does not take are left out."
+        import openai
+
+        requests = 0
+        while True:
+            changes = dict(self.changes)
+            try:
+                raw = await self.clients[url].chat.completions.with_raw_response.create(**adapted(body, changes))
+                return raw.http_response.content, requests + raw.retries_taken + 1
+            except openai.APIStatusError as error:
+                requests += attempts(error)
+                self.reached = self.reached or error.status_code < 500
+                change = complained_of(reason_of(error), adapted(body, changes)) if error.status_code in (400, 422) else None
+                if change is None:
+                    stop_if_pointless(url, error, body["model"])
+                    raise Failed(reason_of(error), requests) from error
+                self.changes.update([change])
+            except openai.APIError as error:
+                raise Failed(reason_of(error), requests + attempts(error)) from error
+
+    async def close(self) -> None:
+        "Close the connections."
+        for client in self.clients.values():
+            await client.close()
+
+# %% ../nbs/09_teachers.ipynb #bf81f947
+def stop_if_pointless(url: str, error: Any, model: str) -> None:
+    "Raise `InputError` for an error that every question would meet."
+    if error.status_code in (401, 403):
+        raise InputError(f"{url} refuses the key ({reason_of(error)}): set OPENAI_API_KEY") from error
+    if error.status_code == 404:
+        raise InputError(f"{url} does not know the model {model!r} ({reason_of(error)})") from error
+    if getattr(error, "code", None) == "insufficient_quota":
+        raise InputError(f"{url}: the quota is used up ({reason_of(error)})") from error
+
+# %% ../nbs/09_teachers.ipynb #6891548a
+class Servers(Requests):
+    "One model behind one or several servers. `respond` is called from one event loop."
 
     async def respond(self, body: dict[str, Any]) -> tuple[dict[str, Any], int]:
         "The response to a body, and how many requests that took; raises `Failed`, or `InputError` when asking on is pointless."
@@ -194,41 +235,6 @@ class Servers:
             raise Failed(f"an answer that nobody can read: {mistake}", requests)
         finally:
             self.load[url] -= 1
-
-    async def request(self, url: str, body: dict[str, Any]) -> tuple[bytes, int]:
-        "The bytes of one response; the parameters that the server does not take are left out."
-        import openai
-
-        requests = 0
-        while True:
-            changes = dict(self.changes)
-            try:
-                raw = await self.clients[url].chat.completions.with_raw_response.create(**adapted(body, changes))
-                return raw.http_response.content, requests + raw.retries_taken + 1
-            except openai.APIStatusError as error:
-                requests += attempts(error)
-                self.reached = self.reached or error.status_code < 500
-                change = complained_of(reason_of(error), adapted(body, changes)) if error.status_code in (400, 422) else None
-                if change is None:
-                    self.stop_if_pointless(url, error, body["model"])
-                    raise Failed(reason_of(error), requests) from error
-                self.changes.update([change])
-            except openai.APIError as error:
-                raise Failed(reason_of(error), requests + attempts(error)) from error
-
-    def stop_if_pointless(self, url: str, error: Any, model: str) -> None:
-        "Raise `InputError` for an error that every question would meet."
-        if error.status_code in (401, 403):
-            raise InputError(f"{url} refuses the key ({reason_of(error)}): set OPENAI_API_KEY") from error
-        if error.status_code == 404:
-            raise InputError(f"{url} does not know the model {model!r} ({reason_of(error)})") from error
-        if getattr(error, "code", None) == "insufficient_quota":
-            raise InputError(f"{url}: the quota is used up ({reason_of(error)})") from error
-
-    async def close(self) -> None:
-        "Close the connections."
-        for client in self.clients.values():
-            await client.close()
 
 # %% ../nbs/09_teachers.ipynb #62175140
 def key_of(body: dict[str, Any]) -> str:
@@ -295,60 +301,14 @@ class Tally:
 FOR_NOTHING = {"cached": True, "requests": 0, "prompt_tokens": 0, "completion_tokens": 0, "guessed_tokens": False}
 
 
-class Teacher:
-    "Answers questions; use it in a `with` statement. Raises `InputError` when the settings cannot work."
+class Gates:
+    "What one question passes through until it has a reply."
 
-    def __init__(self, settings: Settings):
-        if settings.kind not in ("openai", "recorded"):
-            raise InputError(f"there is no teacher {settings.kind!r} to ask (there are openai and recorded)")
-        if settings.kind == "recorded" and settings.recorded is None and settings.cache is None:
-            raise InputError("the recorded teacher needs a file of recorded answers, or the cache of an earlier run")
-        if settings.in_flight < 1 or settings.budget is not None and settings.budget < 0:
-            raise InputError(f"in_flight must be at least 1, and a budget not negative (they are {settings.in_flight} and {settings.budget})")
-        self.settings, self.tally = settings, Tally()
-        if settings.kind == "openai":
-            servers_of(settings)
-        self.recording = read_recording(settings.recorded) if settings.recorded is not None else {}
-        self.store = Store(settings.cache)
-        self.under_way: dict[str, asyncio.Event] = {}
-
-    def __enter__(self) -> "Teacher":
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.store.close()
-
-    def counts(self) -> dict[str, dict[str, int]]:
-        "What was asked so far, and what came of it, by stage."
-        return self.tally.counts()
-
-    def ask(self, stage: str, questions: Iterable[Ask], label: str | None = None) -> list[Reply]:
-        "One reply for each question, in order; raises `InputError` when asking on is pointless, and keeps what was answered by then."
-        questions = list(questions)
-        with progress(label or f"{stage}: questions", len(questions)) as advance:
-            return run_here(self._all(stage, questions, advance))
-
-    async def _all(self, stage: str, questions: list[Ask], advance: Callable[[int], None]) -> list[Reply]:
-        "All replies of one stage; the servers' connections last as long as this does."
-        servers = Servers(self.settings) if self.settings.kind == "openai" else None
-        replies: dict[int, Reply] = {}
-        todo = iter(enumerate(questions))
-
-        answered = asyncio.Event()
-
-        async def work() -> None:
-            for number, question in todo:
-                replies[number] = await self._answer(stage, question, servers)
-                self.tally.add(stage, replies[number])
-                advance(1)
-                answered.set()
-
-        try:
-            await in_parallel(work, min(self.settings.in_flight, max(1, len(questions))), answered)
-        finally:
-            if servers is not None:
-                await servers.close()
-        return [replies[number] for number in range(len(questions))]
+    settings: Settings
+    tally: Tally
+    recording: dict[str, dict[str, Any]]
+    store: Store
+    under_way: dict[str, asyncio.Event]
 
     async def _answer(self, stage: str, question: Ask, servers: Servers | None) -> Reply:
         "The reply to one question, after a correction if the first answer has not the form that was asked for."
@@ -392,6 +352,67 @@ class Teacher:
             return False
         mean = self.tally.spent / self.tally.paid if self.tally.paid else 0
         return self.tally.spent + mean * (len(self.under_way) + 1) > self.settings.budget or self.settings.budget == 0
+
+# %% ../nbs/09_teachers.ipynb #e80eebe2
+def check_settings(settings: Settings) -> None:
+    "Raise `InputError` for settings that cannot work."
+    if settings.kind not in ("openai", "recorded"):
+        raise InputError(f"there is no teacher {settings.kind!r} to ask (there are openai and recorded)")
+    if settings.kind == "recorded" and settings.recorded is None and settings.cache is None:
+        raise InputError("the recorded teacher needs a file of recorded answers, or the cache of an earlier run")
+    if settings.in_flight < 1 or settings.budget is not None and settings.budget < 0:
+        raise InputError(f"in_flight must be at least 1, and a budget not negative (they are {settings.in_flight} and {settings.budget})")
+    if settings.kind == "openai":
+        servers_of(settings)
+
+# %% ../nbs/09_teachers.ipynb #ab5e887c
+class Teacher(Gates):
+    "Answers questions; use it in a `with` statement. Raises `InputError` when the settings cannot work."
+
+    def __init__(self, settings: Settings):
+        check_settings(settings)
+        self.settings, self.tally = settings, Tally()
+        self.recording = read_recording(settings.recorded) if settings.recorded is not None else {}
+        self.store = Store(settings.cache)
+        self.under_way: dict[str, asyncio.Event] = {}
+
+    def __enter__(self) -> "Teacher":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.store.close()
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        "What was asked so far, and what came of it, by stage."
+        return self.tally.counts()
+
+    def ask(self, stage: str, questions: Iterable[Ask], label: str | None = None) -> list[Reply]:
+        "One reply for each question, in order; raises `InputError` when asking on is pointless, and keeps what was answered by then."
+        questions = list(questions)
+        with progress(label or f"{stage}: questions", len(questions)) as advance:
+            return run_here(self._all(stage, questions, advance))
+
+    async def _all(self, stage: str, questions: list[Ask], advance: Callable[[int], None]) -> list[Reply]:
+        "All replies of one stage; the servers' connections last as long as this does."
+        servers = Servers(self.settings) if self.settings.kind == "openai" else None
+        replies: dict[int, Reply] = {}
+        todo = iter(enumerate(questions))
+
+        answered = asyncio.Event()
+
+        async def work() -> None:
+            for number, question in todo:
+                replies[number] = await self._answer(stage, question, servers)
+                self.tally.add(stage, replies[number])
+                advance(1)
+                answered.set()
+
+        try:
+            await in_parallel(work, min(self.settings.in_flight, max(1, len(questions))), answered)
+        finally:
+            if servers is not None:
+                await servers.close()
+        return [replies[number] for number in range(len(questions))]
 
 # %% ../nbs/09_teachers.ipynb #5b499f30
 HEAD_START = 1.0  # seconds that the first question gets, to find out whether asking is any use
