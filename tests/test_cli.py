@@ -218,7 +218,7 @@ def test_a_reader_that_stops_reading_is_no_error(tmp_path):
 
 # help
 
-@pytest.mark.parametrize("command", [[], ["study"], ["verify"], ["trace"], ["export"]])
+@pytest.mark.parametrize("command", [[], ["study"], ["verify"], ["trace"], ["export"], ["evaluate"]])
 def test_help_is_complete_and_quick(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([*command, "--help"])
@@ -227,7 +227,8 @@ def test_help_is_complete_and_quick(command, capsys):
     assert "--help" in text
     options = {"study": ["--profile", "--out", "--programs", "--seed", "--set", "--workers", "--scheduler", "--fresh", "--parameters"],
                "verify": ["--out", "--method", "claims", "sliding-window", "output-only", "MODULE:FUNCTION", "--workers", "exit status"],
-               "trace": ["--code", "--call", "--timeout", "--memory", "--events", "--isolation"], "export": ["--format", "messages"]}
+               "trace": ["--code", "--call", "--timeout", "--memory", "--events", "--isolation"], "export": ["--format", "messages"],
+               "evaluate": ["--benchmark", "--problems", "--generations", "--per-sample", "--per-problem", "--partial", "--limit", "exit status"]}
     assert all(option in text for name in command for option in [*options[name], "--json", "--debug"])
     times = []
     for _ in range(3):
