@@ -204,6 +204,31 @@ def test_backward_the_goal_the_proposal_and_what_is_said_of_it():
     assert claims[-1].proposals[0] == "count_big([9], 4)"
 
 
+LOOPED = "def turned(xs, n):\n    for i in range(n):\n        xs.reverse()\n    return xs[n]"
+ANSWERED = "\n\n<answer>turned([1, 2], 1)</answer>"
+
+
+@pytest.mark.parametrize(("said", "form", "subject", "proposal"), [
+    ("- Iteration 1: what lies behind is open; we take `xs` to be `[2, 1]`; before it, `xs` was `[1, 2]`.", "value", "xs", None),  # `xs` changes: states
+    ("Here we choose `1` for `xs[n]`.", "value", "xs[n]", None),
+    ("For `xs[n]` we take `1`.", "value", "xs[n]", None),
+    ("Let `i` be `0`.", "value", "i", None),
+    ("We choose `1` for `n`.", "value", "n", None),  # never changed, and the answer's own
+    ("We choose `7` for `n`.", "proposal", None, "turned(xs=[1, 2], n=7)"),  # not the answer's: as good as that call
+])
+def test_backward_a_choice_is_judged_on_the_run_of_the_answer(said, form, subject, proposal):
+    claims = [c for c in extract(said + ANSWERED, LOOPED, "turned([1, 2], 1)", "1", "backward") if c.kind != "answer"]
+    assert claims and claims[0].readings[0].form == form and claims[0].subject == subject
+    assert proposal is None or claims[0].value == proposal
+    assert all("[2, 1]" not in (c.proposal or "") for c in claims)  # a state in passing is never somebody's input
+
+
+def test_backward_an_input_that_is_tried_is_a_call_of_its_own():
+    text = "Let's try `xs = [3, 4]` and `n = 0`. Then `xs[n]` is `3`. So `n = 1` it is." + ANSWERED
+    claims = extract(text, LOOPED, "turned([1, 2], 1)", "1", "backward")
+    assert [c.proposal for c in claims if c.subject == "xs[n]"] == ["turned([3, 4], 0)"]
+
+
 def test_backward_a_value_in_passing_proposes_nothing():
     claims = read("The part before the comma is `[9]`. Then `total` becomes `1`.", direction="backward")
     assert not [c for c in claims if c.readings[0].form == "proposal"]

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['CUES', 'GOALWORDS', 'ELEMENTS', 'KINDS', 'OFFERS', 'DERIVED', 'PLURAL', 'LOOSE', 'OPERATIONS', 'UNMENTIONED',
-           'PREPOSITIONS', 'PLAIN', 'OFFERING', 'REJECTING', 'NOT_BEFORE_IF', 'BEING', 'COUNTING', 'Pin', 'Reading',
-           'Claim', 'Situation', 'is_builtin', 'simple_name', 'assignable', 'bracket', 'shape', 'is_operation',
-           'names_in', 'has_literal', 'is_lazy', 'instantiates', 'counter', 'is_told', 'is_abstract', 'is_and',
-           'block_noun', 'flat']
+           'PREPOSITIONS', 'PLAIN', 'OFFERING', 'PASSED_IN', 'COMMITTING', 'REJECTING', 'NOT_BEFORE_IF', 'BEING',
+           'COUNTING', 'Pin', 'Reading', 'Claim', 'Situation', 'is_builtin', 'simple_name', 'assignable', 'bracket',
+           'shape', 'is_operation', 'names_in', 'has_literal', 'is_lazy', 'instantiates', 'counter', 'is_told',
+           'is_abstract', 'is_and', 'block_noun', 'flat']
 
 # %% ../nbs/04d_reading.ipynb #37721768
 import ast
@@ -127,6 +127,11 @@ OFFERING = words_of(
     "input inputs solution answer should could would let choose set valid original try trying pick use adjust assume "
     "suppose consider configuration need want find possible simplest values value parameters arguments"
 )
+PASSED_IN = words_of(
+    "input inputs argument arguments parameter parameters passed pass passing initial initially original originally starts let try trying suppose assume "
+    "consider call called calling"
+)
+COMMITTING = words_of("choose chose chosen take pick picked settle")
 REJECTING = words_of("mistake mistakenly wrongly almost tempting misread misreading wrote thought")
 NOT_BEFORE_IF = words_of("as the this an checks check checking see determines whether first next inner outer second")
 BEING = words_of("is are was were remains remain stays be becomes considered being")
