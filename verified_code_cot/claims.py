@@ -18,7 +18,7 @@ from .clauses import Clauses
 from .actions import Actions
 from .places import Pinner
 from .segments import Segment, segments
-from .reading import CUES, Claim, GOALWORDS, Pin, REJECTING, Reading, Situation, flat, shape
+from .reading import CUES, COMMITTING, Claim, GOALWORDS, Pin, REJECTING, Reading, Situation, flat, shape
 
 # %% ../nbs/05_claims.ipynb #9fcdb12b
 class Sentence(Clauses, Actions):
@@ -39,6 +39,7 @@ class Sentence(Clauses, Actions):
         self.alternatives: list[str] = []
         self.relative_clause = False
         self.past = False  # the verb is in the past: what is said was so before
+        self.told_as = mood  # the mood of the sentence as it begins
         words = {t.text for t in tokens if t.kind == "word"}
         self.goal = reader.direction == "backward" and not reader.answered and bool(words & GOALWORDS)
         self.never = "point" in words and "no" in words or "nowhere" in words or "neither" in words
@@ -328,19 +329,49 @@ class Proposals:
         calls = []
         for c in self.claims:
             for r in c.readings:
-                if r.form in ("answer", "proposal") and c.mood != "rejected":
+                if r.form in ("answer", "proposal") and c.mood != "rejected" and c.kind != "state":
                     calls.append((c.start, r.subject if r.form == "answer" else r.value))
+        self.commit()
         for c in self.claims:
             if c.proposal is None and self.final and c.mood == "fact" and c.kind not in ("goal", "proposal", "answer", "input"):
                 c.proposal = self.final
             near = sorted(calls, key=lambda x: (x[0] < c.start, abs(x[0] - c.start)))
             c.proposals = tuple(dict.fromkeys([*([c.proposal] if c.proposal else []), *(x[1] for x in near)]))[:4]
 
+    def commit(self) -> None:
+        "A value chosen once and for all (\"we choose V for `x`\") goes with the answer's other arguments; one of several is only tried."
+        for claim, name, value, chosen in self.tried:
+            call = self.completed({name: value})
+            if call is None or claim.mood != "proposal":
+                continue
+            if chosen and {v for _, n, v, _ in self.tried if n == name} == {value} and normal(value) != normal(self.passed[name]):
+                claim.readings, claim.mood = [Reading("proposal", None, "==", call)], "fact"
+            claim.proposal = claim.proposal or call
+
     def rebind(self, name: str, value: str) -> None:
         "An assumption about a parameter: what follows speaks of that call."
         self.bindings[name] = value
         if all(p in self.bindings for p in self.facts.parameters):
             self.proposal = f"{self.facts.entry}({', '.join(self.bindings[p] for p in self.facts.parameters)})"
+
+    def completed(self, values: dict[str, str]) -> str | None:
+        "The call of the final answer with other values for some of its arguments; None when the text has no answer whose arguments can be told apart."
+        if not self.passed or set(values) - set(self.passed):
+            return None
+        return f"{self.facts.entry}({', '.join(f'{name}={value}' for name, value in {**self.passed, **values}.items())})"
+
+    def arguments(self, call: str | None) -> dict[str, str]:
+        "The arguments of a call of the entry point by the names of its parameters; nothing when they cannot be told apart."
+        params, tree = self.facts.parameters, parse(call) if call else None
+        node = tree.body if tree is not None else None
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or any(isinstance(a, ast.Starred) for a in node.args):
+            return {}
+        passed = {**dict(zip(params, map(ast.unparse, node.args), strict=False)), **{k.arg: ast.unparse(k.value) for k in node.keywords if k.arg}}
+        return passed if set(passed) <= set(params) and len(node.args) <= len(params) else {}
+
+    def trying(self) -> bool:
+        "Whether a parameter has been given a value that is not the one of the final answer."
+        return any(normal(value) != normal(self.passed.get(name, "")) for name, value in self.bindings.items())
 
     def bind(self, name: str, value: str, s, start: int, end: int) -> None:
         "A value proposed for a parameter; once all are bound they make a call."
@@ -352,6 +383,7 @@ class Proposals:
             if all(self.bound_in.get(p) == s.segment for p in params) and s.mood in ("fact", "necessity") and not self.answered:
                 return s.note(start, end, "proposal", [Reading("proposal", None, "==", self.proposal)], mood="fact")
         s.note(start, end, "proposal", [Reading("value", name, "==", value, "start")], mood="proposal" if s.mood != "hypothetical" else None)
+        self.tried.append((s.found[-1], name, normal(value), bool(s.clause_words(start) & COMMITTING)))
         return None
 
     def like_output(self, value: str) -> bool:
@@ -516,7 +548,7 @@ class Sentences:
                 out.append(c)
         return sorted(out, key=lambda c: (c.start, c.end))
 
-# %% ../nbs/05_claims.ipynb #e96a18b0
+# %% ../nbs/05_claims.ipynb #aa88de83
 class Reader(Proposals, Closing, Tables, Sentences):
     "Reads a whole rationale."
 
@@ -546,7 +578,9 @@ class Reader(Proposals, Closing, Tables, Sentences):
         self.assumed = -1
         last = final_answer(text, direction, self.facts.entry or None) if direction == "backward" else None
         self.final = last.literal if last is not None and last.literal and entry_of(last.literal) == self.facts.entry else None
+        self.passed = self.arguments(self.final)  # what the final answer passes
         self.bound_in: dict[str, int] = {}
+        self.tried: list[tuple[Claim, str, str, bool]] = []  # claims that give a parameter a value: name, value, and whether it is chosen for good
         self.bullet = False
         self.table = None
         self.claims: list[Claim] = []
