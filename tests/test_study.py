@@ -61,7 +61,7 @@ def write_notebook(path, parameters, code):
 
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(ROOT)]))
     folder = tmp_path / "nbs"
     folder.mkdir()
     log = tmp_path / "log"
@@ -94,7 +94,7 @@ def test_a_run_its_manifest_and_its_notebooks(tmp_path, plan):
     executed = json.loads((tmp_path / "run" / "notebooks" / "02_second.ipynb").read_text())
     assert "scale = 3" in "".join("".join(cell["source"]) for cell in executed["cells"])
     assert [line.split(":")[0] for line in lines] == ["[1/2] first …", "[1/2] first", "[2/2] second …", "[2/2] second"]
-    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [".parts", ".state", "data", "manifest.json", "notebooks", "report.html"]
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [".state", "data", "manifest.json", "notebooks", "report.html"]
 
 
 def everything(folder):
@@ -152,12 +152,19 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("calls", [0, 2, 5])
-def test_killed_at_any_moment_and_started_again(tmp_path, plan, calls):
+def started(folder, moment):
+    """Whether a study in `folder` has come as far as that: so many partitions are begun, or the first stage's file is there."""
+    if moment == "written":
+        return (folder / "run" / "data" / "first.jsonl").exists()
+    return (folder / "run" / ".state" / "begun.json").exists() and ran(folder) >= moment
+
+
+@pytest.mark.parametrize("moment", [0, 2, 5, "written"])
+def test_killed_at_any_moment_and_started_again(tmp_path, plan, moment):
     (tmp_path / "script.py").write_text(SCRIPT)
     process = subprocess.Popen([sys.executable, str(tmp_path / "script.py"), str(tmp_path)], stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 90
-    while not ((tmp_path / "run" / ".state" / "begun.json").exists() and ran(tmp_path) >= calls):
+    while not started(tmp_path, moment):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
@@ -166,13 +173,48 @@ def test_killed_at_any_moment_and_started_again(tmp_path, plan, calls):
     assert not children(process.pid), "nothing of the killed study goes on"
     written = tmp_path / "run" / "data" / "first.jsonl"  # a kernel may finish its stage before it notices that nobody is left
     assert not written.exists() or len(written.read_text().splitlines()) == 12, "nothing half-written has a final name"
-    before, finished = ran(tmp_path), written.exists()
+    before, kept = ran(tmp_path), len(list((tmp_path / "run" / ".parts" / "first").glob("*.jsonl")))
+    assert moment == 0 or kept > 0 or (tmp_path / "run" / ".state" / "first.json").exists()
     done, _ = run(tmp_path / "run", plan, settings=["first.many=12", "first.seconds=0.25"])
     assert done["manifest"]["counts"] == {"first": {"written": 12}, "second": {"sum": sum(n * n for n in range(12))}}
-    # A stage whose kernel outlived the study has put its partitions together, and nobody noted that it was done: it is computed anew as a whole.
-    assert finished or ran(tmp_path) <= max(6, before + 6 - max(0, calls - 2)), "finished partitions were not computed again"
+    noted = 6 if not kept and before == 6 else kept  # the stage may have been noted as done before the kill came
+    assert ran(tmp_path) == before + 6 - noted, "only what was not finished is computed"
+    assert not (tmp_path / "run" / ".parts").exists()
     fresh, _ = run(tmp_path / "other", plan, settings=["first.many=12", "first.seconds=0.25"])
     assert fresh["manifest"] == done["manifest"]
+
+
+COMMAND = """
+import sys
+from pathlib import Path
+from verified_code_cot import commands
+from verified_code_cot.study import Plan, run_study
+
+def study(args):
+    folder = Path(sys.argv[1])
+    plan = Plan(notebooks=folder / "nbs", stages={"first": "01_first.ipynb"}, profiles={"demo": {}})
+    run_study(folder / "run", plan=plan, workers=2, settings=["first.many=12", "first.seconds=0.25"], tell=lambda line: None)
+
+if __name__ == "__main__":
+    commands.study_command = study
+    sys.exit(commands.main(["study"]))
+"""
+
+
+def test_ctrl_c_ends_everything_with_one_word(tmp_path, plan):
+    (tmp_path / "script.py").write_text(COMMAND)
+    with open(tmp_path / "errors", "w") as errors:
+        process = subprocess.Popen([sys.executable, str(tmp_path / "script.py"), str(tmp_path)], stderr=errors, start_new_session=True,
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+        deadline = time.monotonic() + 90
+        while not started(tmp_path, 2):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the study, its cluster and its workers at once
+        assert process.wait(timeout=60) == 130
+    assert (tmp_path / "errors").read_text() == "interrupted\n"
+    time.sleep(1)
+    assert not children(process.pid)
 
 
 def children(session):

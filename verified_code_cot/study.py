@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from verified_code_cot.engine import (
-    PROGRESS, local_cluster, note_stage, package_digest, package_folder, read_manifest, versions, writable_folder, write_manifest,
+    KEEP_PARTS, PROGRESS, local_cluster, note_stage, package_digest, package_folder, read_manifest, versions, writable_folder, write_manifest,
 )
 from .guard import file_mismatch
 from .records import InputError, Program, RecordError, atomic, canonical_json, read_programs, write_jsonl
@@ -298,7 +298,7 @@ def execute(
     try:
         papermill.execute_notebook(
             str(notebook), str(kept), parameters=parameters, cwd=str(notebook.parent), kernel_name="python3", progress_bar=False,
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],  # it warns of TCP between our own processes, at every start
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # it warns of TCP between our own processes at every start, and of every Ctrl-C
         )
     except (PapermillException, DeadKernelError) as error:
         raise failure(notebook, error, kept) from error
@@ -474,7 +474,8 @@ def run_stages(
         given = {**chosen, **{n: v for n, v in (("run_dir", place), ("workers", workers)) if n in knobs(plan, stage)}}
         tell(f"{head} …")
         bars = run / ".state" / "progress.jsonl"
-        with environment(DASK_SCHEDULER_ADDRESS=cluster(), JUPYTER_PREFER_ENV_PATH="1", **{PROGRESS: str(bars)}), Bars(bars):
+        with environment(DASK_SCHEDULER_ADDRESS=cluster(), JUPYTER_PREFER_ENV_PATH="1", **{PROGRESS: str(bars), KEEP_PARTS: "yes"}), Bars(bars):
             execute(notebook, run / "notebooks" / notebook.name, run / ".state", given)
         memory.remember(stage, key, [name for name, seen in snapshot(run).items() if before.get(name) != seen])
+        shutil.rmtree(run / ".parts", ignore_errors=True)  # only now: until the stage is noted as done, they are all that a killed run has
         tell(f"{head}: {summary(read_manifest(run)['counts'].get(stage, {}))}")
