@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Sentence', 'table_cells', 'column', 'Answer', 'assertions', 'replace_literal', 'final_answer', 'Trials', 'Proposals',
-           'Tables', 'Closing', 'Sentences', 'Reader', 'extract', 'concrete_segments']
+           'Tables', 'Closing', 'docstrings', 'quotation', 'Sentences', 'Reader', 'extract', 'concrete_segments']
 
 # %% ../nbs/05_claims.ipynb #b625e816
 import ast
@@ -483,6 +483,26 @@ class Closing:
             self.claims.sort(key=lambda c: (c.start, c.end))
 
 # %% ../nbs/05_claims.ipynb #a62b2228
+_DOCSTRING = re.compile(r"\bdocstring\b[^\"\u201c\n]{0,80}[\"\u201c]([^\"\u201c\u201d\n]+)[\"\u201d]")
+
+
+def docstrings(code: str) -> str:
+    "The docstrings of a program, one after the other, with single spaces; empty for code that does not parse."
+    tree = parse(code, "exec")
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    found = [ast.get_docstring(n) for n in ast.walk(tree) if isinstance(n, kinds)] if tree is not None else []
+    return " ".join(" ".join(text.split()) for text in found if text)
+
+
+def quotation(text: str, start: int, end: int, code: str) -> tuple[int, int, Reading] | None:
+    "The quotation of a docstring in text[start:end] as (start, end, what it claims); None when there is none."
+    m = _DOCSTRING.search(text, start, end)
+    if m is None:
+        return None
+    said = " ".join(m.group(1).split()).rstrip(".\u2026 ")
+    return m.start(1), m.end(1), Reading("closed", repr(said), "in", repr(docstrings(code)))
+
+# %% ../nbs/05_claims.ipynb #e0dd8add
 class Sentences:
     "Reads one segment of prose."
 
@@ -501,6 +521,10 @@ class Sentences:
         if pins is None:
             pins = self.line_pins.get(line.parent, ()) if line.parent is not None else ()
         self.bullet = line.rank >= 2 and seg.first
+        quoted = quotation(self.text, seg.start, seg.end, self.code)
+        if quoted is not None:
+            start, end, reading = quoted
+            return [Claim(start, end, self.text[start:end], "semantics", [reading], segment=n, paragraph=seg.paragraph)]
         toks = settle(lex(self.text[seg.start : seg.end], self.facts, seg.start), self.facts)
         start = [t.text for t in toks[:6] if t.kind == "word"][:3]
         if (
@@ -528,12 +552,12 @@ class Sentences:
                 out.append(c)
         return sorted(out, key=lambda c: (c.start, c.end))
 
-# %% ../nbs/05_claims.ipynb #b027070f
+# %% ../nbs/05_claims.ipynb #8bc3767f
 class Reader(Trials, Proposals, Closing, Tables, Sentences):
     "Reads a whole rationale."
 
     def __init__(self, text: str, code: str, call: str | None, output: str | None, direction: str):
-        self.text, self.direction = text, direction
+        self.text, self.code, self.direction = text, code, direction
         self.facts = code_facts(code, call)
         self.situation = Situation()
         self.pinner = Pinner(self.facts)
