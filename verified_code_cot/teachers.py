@@ -6,7 +6,7 @@
 __all__ = ['PARAMETERS', 'FOR_NOTHING', 'HEAD_START', 'Settings', 'servers_of', 'completion_in', 'joined', 'Failed', 'adapted',
            'complained_of', 'clients_for', 'attempts', 'reason_of', 'Requests', 'stop_if_pointless', 'Servers',
            'key_of', 'as_completion', 'read_recording', 'Tally', 'Gates', 'check_settings', 'Teacher', 'in_parallel',
-           'run_here', 'forecast']
+           'run_here', 'stage_settings', 'note_teacher', 'forecast']
 
 # %% ../nbs/09_teachers.ipynb #4f9dd3f9
 import asyncio
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .engine import progress
+from .engine import progress, read_manifest, write_manifest
 from .messages import Ask, Reply, body_of, corrected, digest_of, read
 from .records import InputError, parse_json_object, read_lines
 from .store import Store
@@ -457,6 +457,23 @@ def run_here(coroutine: Coroutine[Any, Any, Any]) -> Any:
     if error is not None:
         raise error
     return value
+
+# %% ../nbs/09_teachers.ipynb #9785d49c
+def stage_settings(run_dir: str | Path, teacher: str, **options: Any) -> Settings:
+    "The settings of a stage from its parameters; those that are None keep their default."
+    given = {name: value for name, value in options.items() if value is not None}
+    if isinstance(given.get("base_urls"), str):
+        given["base_urls"] = tuple(url.strip() for url in given["base_urls"].split(",") if url.strip())
+    return Settings(kind=teacher, **{"cache": Path(run_dir) / ".answers.sqlite", **given})
+
+# %% ../nbs/09_teachers.ipynb #77f004f0
+def note_teacher(run_dir: Path, settings: Settings, counts: dict[str, dict[str, int]]) -> None:
+    "Write into the manifest which teacher was asked, and what each stage cost."
+    manifest = read_manifest(run_dir)
+    stages = {**manifest.get("teacher", {}).get("stages", {}), **counts}
+    tokens = sum(count.get("prompt_tokens", 0) + count.get("completion_tokens", 0) for count in stages.values())
+    manifest["teacher"] = {"name": settings.kind, "model": settings.model, "tokens": tokens, "stages": stages}
+    write_manifest(run_dir, manifest)
 
 # %% ../nbs/09_teachers.ipynb #ed69214f
 def forecast(
