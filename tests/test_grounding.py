@@ -126,7 +126,7 @@ def test_form(box, code, call, reading, expected):
 
 
 def test_every_form_of_the_table_is_tried_here():
-    tried = {reading.form for _, _, reading, _ in FORMS} | {"meta", "proposal", "necessity", "maps", "mention", "exists"}
+    tried = {reading.form for _, _, reading, _ in FORMS} | {"meta", "proposal", "necessity", "maps", "mention", "exists", "law"}
     assert set(GROUNDERS) <= tried
 
 
@@ -134,6 +134,8 @@ def test_proposals_necessities_and_what_speaks_of_the_answer(box):
     assert told(asked(box, SUMS, "f([3, 5])", Reading("proposal", None, "==", "f([8])"), goal="8")) == "✗0"
     assert told(asked(box, SUMS, "f([3, 5])", Reading("proposal", None, "==", "f([6, 2])"), goal="8")) == "✓8"
     assert told(asked(box, SUMS, "f([3, 5])", Reading("necessity", "len(numbers) > 2", "==", "True"), mood="necessity")) == "✗False"
+    assert told(asked(box, SUMS, "f([3, 5])", Reading("law", "__return__ > 9", "==", "True"))) == "✗False"
+    assert told(asked(box, SUMS, "f([3, 5])", Reading("law", "__return__ > 7", "==", "True"))) == "?"  # this execution does not refute it
     assert told(asked(box, SUMS, "f([3, 5])", Reading("meta", None, "passes"), goal="8", proposal="f([7])")) == "✗fails"
     assert told(asked(box, SUMS, "f([3, 5])", Reading("value", "__output__", "==", "9"), goal="8")) == "✗8"
 
