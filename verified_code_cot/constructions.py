@@ -199,8 +199,8 @@ def each_appears(s, line: Sketch) -> None:
         asserted(s, line.tokens[line.at(m.start())].start, line.tokens[line.at(m.end()) - 1].end, [made], needed)
 
 # %% ../nbs/04h_constructions.ipynb #b749e742
-AMOUNTS = {"at least": ">=", "at most": "<=", "exactly": "==", "more than": ">", "fewer than": "<", "less than": "<", "no more than": "<=", "a minimum of": ">=",
-           "no fewer than": ">=", "no less than": ">=", "a maximum of": "<="}
+AMOUNTS = {"at least": ">=", "at most": "<=", "exactly": "==", "more than": ">", "fewer than": "<", "less than": "<",
+           "no more than": "<=", "a minimum of": ">=", "no fewer than": ">=", "no less than": ">=", "a maximum of": "<="}
 AMOUNT = rf"(?P<how>{'|'.join(sorted(AMOUNTS, key=len, reverse=True))})"
 COUNTED = rf"(?:{UNIT}|digits?|pairs?)(?: long)?(?! (?:that|which|where|equal|greater|less|with|like|of))"
 SIZED_NOUN = r"string|text|word|list|array|dictionary|tuple|input"

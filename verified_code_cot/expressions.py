@@ -92,6 +92,7 @@ class CodeFacts:
     assigned: dict = field(default_factory=dict)  # normalised target -> normalised right sides
     methods: set = field(default_factory=set)  # method and function names that are called
     variables: set = field(default_factory=set)  # names that are bound somewhere
+    changed: set = field(default_factory=set)  # names that a statement binds (parameters that get a new value among them)
     attributes: dict = field(default_factory=dict)  # attribute name -> expressions that read or set it (`self.items`, `s.items`)
     changing: set = field(default_factory=set)  # names that are bound anew or changed in place: what they hold depends on the moment
 
@@ -163,6 +164,7 @@ def _note(n, facts: CodeFacts) -> None:
         facts.names.add(n.id)
         if isinstance(n.ctx, ast.Store):
             facts.variables.add(n.id)
+            facts.changed.add(n.id)
     elif isinstance(n, ast.arg):
         facts.names.add(n.arg)
         facts.variables.add(n.arg)

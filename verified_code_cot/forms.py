@@ -14,9 +14,10 @@ __all__ = ['BUILTINS', 'OPENERS', 'GROUNDERS', 'Grounding', 'Asked', 'once', 'un
            'ground_visits', 'ground_over', 'visits_hold', 'in_order', 'changes_of', 'occurrences', 'grew_at_end',
            'number', 'effect_holds', 'ground_effect', 'support_only', 'effects', 'item_of', 'element_at',
            'ground_unchanged', 'ground_return', 'speaks_of_result', 'ground_produced', 'of_one_kind', 'is_meant',
-           'ground_mention', 'ground_maps', 'entries', 'transitions', 'ground_arguments', 'parameters_of',
-           'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta',
-           'ground_input', 'as_tuple', 'ground_necessity', 'ground_exists', 'ground']
+           'ground_mention', 'mistold', 'is_mistold', 'ground_maps', 'entries', 'transitions', 'ground_arguments',
+           'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal', 'ground_proposed_value',
+           'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity', 'predicate_of', 'ground_law', 'ground_exists',
+           'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -953,11 +954,37 @@ def is_meant(place: Place, hint: str | None) -> bool:
 
 # %% ../nbs/06a_forms.ipynb #d7ab54b6
 def ground_mention(asked: Asked) -> Grounding:
-    "A value told without a role: supported where it occurs, and never held against the text."
-    found = ground_produced(replace(asked, reading=replace(asked.reading, subject=None)))
+    "A value told without a role: supported where it occurs; held against the text only where a value that was there is mistold."
+    found = ground_produced(replace(asked, reading=replace(asked.reading, subject=None, relation="==")))
     if found.note is not None or any(f.holds for f in found.facts):
         return replace(found, facts=tuple(f for f in found.facts if f.holds))
+    meant = mistold(asked.execution, found.claimed) if asked.reading.relation == "is" else None
+    if meant is not None:
+        return Grounding(found.claimed, (meant._replace(holds=False),), subject="the value that comes closest")
     return unsayable(found.claimed, "the value occurs nowhere, but it is not said what it is")
+
+# %% ../nbs/06a_forms.ipynb #ca939a0d
+def mistold(execution: Execution, claimed: str) -> Fact | None:
+    "The value of the execution that a claimed list or text tells wrongly; None when there is no such value."
+    value = literal(claimed)
+    if not isinstance(value, (list, tuple, str)) or len(value) < (6 if isinstance(value, str) else 2):
+        return None
+    states = [f for some in execution.timelines.values() for f in some]
+    states += [f for some in execution.evaluations.values() for f in some]
+    for fact in states:
+        other = literal(plain(fact.value))
+        if type(other) is type(value) and is_mistold(list(value), list(other)):
+            return fact
+    return None
+
+def is_mistold(told: list[Any], real: list[Any]) -> bool:
+    "Whether a sequence has the elements of another one in a wrong order, or all of them but one in four."
+    if told == real or in_order(real, told) or in_order(real[::-1], told):
+        return False
+    if len(told) == len(real):
+        wrong = sum(repr(a) != repr(b) for a, b in zip(told, real, strict=True))
+        return sorted(map(repr, told)) == sorted(map(repr, real)) or 0 < wrong <= len(real) // 4
+    return False
 
 # %% ../nbs/06a_forms.ipynb #cb4bbba2
 def ground_maps(asked: Asked) -> Grounding:
@@ -1097,7 +1124,11 @@ def ground_proposed_value(asked: Asked) -> Grounding:
 
 def ground_meta(asked: Asked) -> Grounding:
     "\"This should pass\": as true as the answer that it speaks of."
-    if asked.claim.proposal is not None and asked.inquiry.goal is not None:
+    call, value = asked.reading.subject, asked.reading.value
+    if call is not None and value is not None and not open_names(asked, call):  # the assertion that stands above
+        observed, claimed = together(lambda: outcome_of(asked, call), lambda: asked.inquiry.value(value))
+        holds = None if observed is None or claimed is None else same_text(claimed, observed)
+    elif asked.claim.proposal is not None and asked.inquiry.goal is not None:
         observed = outcome_of(asked, asked.claim.proposal)
         holds = None if observed is None else same_text(asked.inquiry.goal, observed)
     else:
@@ -1131,20 +1162,36 @@ def as_tuple(call: ast.expr | None) -> str | None:
 
 # %% ../nbs/06a_forms.ipynb #9eea6e57
 def ground_necessity(asked: Asked) -> Grounding:
-    "What the text says must be so: the real call refutes it where it is not so there."
-    subject = substituted(asked, asked.reading.subject)
+    "What the text says must be so: the real call refutes it where it is not so there (what only should be so may be a proposal's own)."
+    subject, value = substituted(asked, asked.reading.subject), asked.reading.value
     if subject is None or parsed(subject) is None or unknown_names(asked, subject):
-        return unsayable(asked.reading.value, "the condition cannot be evaluated")
+        return unsayable(value, "the condition cannot be evaluated")
+    should = "should" in f"{asked.before} {asked.claim.text}".lower()
+    return predicate_of(asked, asked.execution if should else asked.inquiry.real, subject, value != "False")
+
+def predicate_of(asked: Asked, execution: Execution, subject: str, wanted: bool) -> Grounding:
+    "Whether a predicate over the parameters is true of a call, at its start."
     if not open_names(asked, subject):
         seen = asked.inquiry.value(subject)
         facts = [] if seen is None or seen.startswith("!") else [Fact(0, 0, seen)]
     else:
-        facts = [fact for fact in watch(asked.inquiry.real, subject) if fact.frame == 0 and fact.first == 0]
+        facts = [fact for fact in watch(execution, subject) if fact.frame == 0 and fact.first == 0 and not fact.value.startswith("!")]
     if not facts:
-        return unsayable(asked.reading.value, "the condition cannot be evaluated on the real call")
-    wanted = asked.reading.value != "False"
+        return unsayable(str(wanted), "the condition cannot be evaluated on the call")
     return once(str(wanted), str(truth(facts[0].value)), truth(facts[0].value) == wanted, subject=subject)
 
+# %% ../nbs/06a_forms.ipynb #6cf5538a
+def ground_law(asked: Asked) -> Grounding:
+    "What the text says of the program for all inputs: refuted by an execution in which it is not so, and never supported by one."
+    subject = substituted(asked, asked.reading.subject)
+    if subject is None or parsed(subject) is None or unknown_names(asked, subject):
+        return unsayable(asked.reading.value, "the law cannot be evaluated")
+    found = predicate_of(asked, asked.execution, subject, asked.reading.value != "False")
+    if any(fact.holds for fact in found.facts):
+        return unsayable(found.claimed, "it is told of every input; this execution does not refute it")
+    return found
+
+# %% ../nbs/06a_forms.ipynb #63d88bcf
 def ground_exists(asked: Asked) -> Grounding:
     "A heading names an iteration: the alignment says whether there is one."
     return Grounding("this iteration", (), absent="there is no such iteration", subject="the iteration", moment="exists")
@@ -1154,7 +1201,7 @@ GROUNDERS: dict[str, Callable[[Asked], Grounding]] = {
     "value": ground_value, "closed": ground_value, "operands": ground_operands, "outcome": ground_outcome, "branch": ground_branch, "count": ground_count,
     "visits": ground_visits, "exists": ground_exists, "effect": ground_effect, "arguments": ground_arguments,
     "return": ground_return, "produced": ground_produced, "maps": ground_maps, "mention": ground_mention, "raises": ground_raises, "answer": ground_answer,
-    "meta": ground_meta, "input": ground_input, "proposal": ground_proposal, "necessity": ground_necessity,
+    "meta": ground_meta, "input": ground_input, "proposal": ground_proposal, "necessity": ground_necessity, "law": ground_law,
 }
 
 def ground(asked: Asked) -> Grounding:
