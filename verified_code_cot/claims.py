@@ -17,6 +17,7 @@ from .phrases import Mention, NounPhrases, settle
 from .clauses import Clauses
 from .actions import Actions
 from .places import Pinner
+from .constructions import constructions
 from .segments import Segment, segments
 from .reading import CUES, COMMITTING, Claim, GOALWORDS, Pin, REJECTING, Reading, Situation, flat, shape
 
@@ -446,6 +447,7 @@ class Tables:
         out = []
         for a, b, call, value in assertions(self.text, seg.start, seg.end):
             call = _with_bindings(self.text, seg.start, a, call)
+            self.asserted = (call, value)
             out.append(Claim(a, b, self.text[a:b], "answer", [Reading("answer", call, "==", value)], segment=n, paragraph=seg.paragraph))
             if self.direction == "backward" and entry_of(call) == self.facts.entry:
                 self.answered, self.proposal = True, _with_bindings(self.text, seg.start, a, call)
@@ -502,7 +504,7 @@ def quotation(text: str, start: int, end: int, code: str) -> tuple[int, int, Rea
     said = " ".join(m.group(1).split()).rstrip(".\u2026 ")
     return m.start(1), m.end(1), Reading("closed", repr(said), "in", repr(docstrings(code)))
 
-# %% ../nbs/05_claims.ipynb #e0dd8add
+# %% ../nbs/05_claims.ipynb #7aad3888
 class Sentences:
     "Reads one segment of prose."
 
@@ -540,6 +542,7 @@ class Sentences:
         mood = "general" if self.assumed == seg.paragraph else "plan" if self.planned(seg.line) else "fact"
         s = Sentence(self, toks, pins, n, seg.paragraph, mood)
         found = s.read()
+        constructions(s)
         self.line_pins[seg.line] = tuple(s.pins)
         found += s.instances()
         if not any(c.mood in ("fact", "necessity", "proposal", "hypothetical") for c in found):
@@ -552,7 +555,7 @@ class Sentences:
                 out.append(c)
         return sorted(out, key=lambda c: (c.start, c.end))
 
-# %% ../nbs/05_claims.ipynb #8bc3767f
+# %% ../nbs/05_claims.ipynb #b05b0c06
 class Reader(Trials, Proposals, Closing, Tables, Sentences):
     "Reads a whole rationale."
 
@@ -568,6 +571,7 @@ class Reader(Trials, Proposals, Closing, Tables, Sentences):
         self.bindings: dict[str, str] = {}
         self.proposal: str | None = None
         self.answered = False
+        self.asserted: tuple[str, str] | None = None  # the call and the value of the last assertion
         tree = parse(call) if call else None
         self.arity = len(tree.body.args) + len(tree.body.keywords) if tree is not None and isinstance(tree.body, ast.Call) else len(self.facts.parameters)
         self.shapes = [shape(ast.unparse(x)) for x in tree.body.args] if self.arity and tree is not None and len(tree.body.args) == self.arity else []
