@@ -228,7 +228,8 @@ def test_help_is_complete_and_quick(command, capsys):
     options = {"study": ["--profile", "--out", "--programs", "--seed", "--set", "--workers", "--scheduler", "--fresh", "--parameters"],
                "verify": ["--out", "--method", "claims", "sliding-window", "output-only", "MODULE:FUNCTION", "--workers", "exit status"],
                "trace": ["--code", "--call", "--timeout", "--memory", "--events", "--isolation"], "export": ["--format", "messages"],
-               "evaluate": ["--benchmark", "--problems", "--generations", "--per-sample", "--per-problem", "--partial", "--limit", "exit status"]}
+               "evaluate": ["--benchmark", "--problems", "--generations", "--per-sample", "--per-problem", "--partial", "--limit", "--model", "--base-url",
+                            "--backend", "--prompt", "--samples", "--temperature", "--max-tokens", "--rationales", "exit status"]}
     assert all(option in text for name in command for option in [*options[name], "--json", "--debug"])
     times = []
     for _ in range(3):

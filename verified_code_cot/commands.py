@@ -7,9 +7,9 @@ __all__ = ['SOME_WERE_ERRORS', 'CONTRACT', 'STUDY_HELP', 'STUDY_MORE', 'VERIFY_H
            'EXPORT_HELP', 'EVALUATE_HELP', 'EVALUATE_MORE', 'Parser', 'say', 'Told', 'line_count', 'read_submissions',
            'verify_lines', 'judged', 'verify_command', 'result_file', 'parts_folder', 'remove_parts', 'method_source',
            'verdicts', 'write_verdicts', 'report_verdicts', 'trace_command', 'read_text', 'trace_lines',
-           'study_command', 'export_command', 'evaluate_command', 'add_study', 'add_verify', 'add_trace', 'add_export',
-           'add_evaluate', 'add_common', 'add_isolation', 'add_workers', 'not_negative', 'positive_whole', 'positive',
-           'make_parser', 'main', 'one_line']
+           'study_command', 'export_command', 'evaluate_command', 'ask_model', 'add_study', 'add_verify', 'add_trace',
+           'add_export', 'add_evaluate', 'add_model', 'add_common', 'add_isolation', 'add_workers', 'not_negative',
+           'positive_whole', 'from_zero', 'positive', 'make_parser', 'main', 'one_line']
 
 # %% ../nbs/17a_commands.ipynb #40cc2101
 import argparse
@@ -296,6 +296,10 @@ def evaluate_command(args: argparse.Namespace) -> int:
     from verified_code_cot.evaluation import evaluate, in_words, read_generations, write_per_problem, write_per_sample
 
     problems = read_problems(args.benchmark, args.problems)[: args.limit]
+    asked = ask_model(args, problems) if args.model else {}
+    if asked and (args.no_score or asked["missing"] and not args.partial):
+        print(json.dumps(asked) if args.json else f"{asked['answers']} answers in {args.generations}, {asked['missing']} questions not answered")
+        return SOME_WERE_ERRORS if asked["missing"] else 0
     generations = read_generations(args.generations)
     whole, scores = evaluate(
         args.benchmark, problems, generations, source=args.generations, partial=args.partial, draws=args.draws, seed=args.seed, tell=say,
@@ -305,8 +309,30 @@ def evaluate_command(args: argparse.Namespace) -> int:
         write_per_sample(args.per_sample, scores, generations.texts)
     if args.per_problem:
         write_per_problem(args.per_problem, scores)
-    print(json.dumps({"generations": args.generations, **whole}) if args.json else "\n".join(in_words(whole)))
-    return SOME_WERE_ERRORS if whole["uneven"] else 0
+    print(json.dumps({"generations": args.generations, **asked, **whole}) if args.json else "\n".join(in_words(whole)))
+    return SOME_WERE_ERRORS if whole["uneven"] or asked.get("missing") else 0
+
+# %% ../nbs/17a_commands.ipynb #4da864a0
+def ask_model(args: argparse.Namespace, problems: list[Any]) -> dict[str, Any]:
+    "Let a model answer the problems, and write what it said; how it was asked, and how many answers came."
+    from verified_code_cot.generation import How, Local, ask_local, ask_server, cache_of, check_free, write_answers
+    from verified_code_cot.teachers import Settings
+
+    how = How(args.benchmark, args.prompt, args.samples, args.temperature, args.max_tokens)
+    cache = args.cache or cache_of(args.generations)
+    check_free(args.generations, cache)
+    if args.backend == "local":
+        found = ask_local(problems, how, Local(args.model, args.device, args.batch), cache)
+    else:
+        found = ask_server(problems, how, Settings(model=args.model, base_urls=tuple(args.base_url), cache=cache, in_flight=args.in_flight))
+    if found.missing:
+        name, why = found.missing[0]
+        say(f"{len(found.missing)} of {len(problems) * how.samples} questions were not answered, first {name} ({why}); run again to ask them")
+    if found.cut:
+        say(f"{found.cut} answers were cut at --max-tokens {how.max_tokens}")
+    write_answers(found, args.generations, args.rationales)
+    return {"generations": args.generations, "model": args.model, "prompt": how.prompt, "temperature": how.temperature, "max_tokens": how.max_tokens,
+            "answers": sum(map(len, found.texts.values())), "missing": len(found.missing), "cut": found.cut}
 
 # %% ../nbs/17a_commands.ipynb #c0d64bee
 STUDY_HELP = """Run every stage's notebook with papermill, in order, into one run folder: programs, traces, rationales, verdicts, a
@@ -348,7 +374,8 @@ form that datasets.load_dataset and TRL's SFTTrainer read as it is."""
 
 # %% ../nbs/17a_commands.ipynb #851486a3
 EVALUATE_HELP = """How many answers to a benchmark are right: pass@1 and pass@5 by the unbiased estimator, with 95% intervals by bootstrap over
-problems. An answer is right when the benchmark's own check of it runs in the sandbox without raising."""
+problems. An answer is right when the benchmark's own check of it runs in the sandbox without raising. With --model the answers
+are generated first, and written where --generations says; without it they are read from there."""
 
 EVALUATE_MORE = """benchmarks:
   cruxeval-o   what does the call return?       cruxeval-i   which call gives the output?
@@ -360,8 +387,12 @@ held against ours), or HumanEval's samples as JSON lines {"task_id", "completion
 examples:
   verified-code-cot evaluate --benchmark cruxeval-o --generations answers.json --json
   verified-code-cot evaluate --benchmark humaneval --problems HumanEval.jsonl.gz --generations samples.jsonl --per-sample outcomes.jsonl
+  verified-code-cot evaluate --benchmark cruxeval-i --model qwen --base-url http://localhost:8000/v1 --generations answers.json
+  verified-code-cot evaluate --benchmark cruxeval-o --model outputs/sft --backend local --prompt plain --generations answers.json
 
-exit status: 3 when problems have unequal numbers of answers (the score is printed all the same)."""
+Answers are kept as they come; the same command again asks only for those that are missing, or for more samples.
+
+exit status: 3 when questions were not answered, or problems have unequal numbers of answers."""
 
 # %% ../nbs/17a_commands.ipynb #d975d1fa
 def add_study(commands: Any) -> None:
@@ -417,7 +448,7 @@ def add_evaluate(commands: Any) -> None:
     p = commands.add_parser("evaluate", help="score a model's answers to a benchmark", description=EVALUATE_HELP, epilog=EVALUATE_MORE)
     p.add_argument("--benchmark", required=True, choices=("cruxeval-o", "cruxeval-i", "lcb-exec", "humaneval"), help="which test")
     p.add_argument("--problems", metavar="FILE", help="the benchmark's problems (.jsonl, .jsonl.gz, .parquet) or OWNER/NAME on the hub (default: there)")
-    p.add_argument("--generations", required=True, metavar="FILE", help="the answers")
+    p.add_argument("--generations", required=True, metavar="FILE", help="the answers (with --model: where they go)")
     p.add_argument("--limit", type=positive_whole, metavar="N", help="only the first N problems")
     p.add_argument("--partial", action="store_true", help="score the problems that have answers, when not all have")
     p.add_argument("--per-sample", metavar="OUT", help="write every outcome: {problem id: [true, ...]}, or JSON lines with reasons when OUT ends in .jsonl")
@@ -426,9 +457,28 @@ def add_evaluate(commands: Any) -> None:
     p.add_argument("--memory", type=positive_whole, default=2048, metavar="MB", help="memory of one answer (default: 2048)")
     p.add_argument("--draws", type=positive_whole, default=10_000, metavar="N", help="draws of the bootstrap (default: 10000)")
     p.add_argument("--seed", type=not_negative, default=0, metavar="N", help="seed of the bootstrap (default: 0)")
+    add_model(p)
     add_isolation(p)
     add_workers(p)
     p.set_defaults(command=evaluate_command)
+
+
+def add_model(p: argparse.ArgumentParser) -> None:
+    "Which model is asked, and how."
+    g = p.add_argument_group("asking a model")
+    g.add_argument("--model", metavar="NAME", help="the server's name for it, or with --backend local a folder or a name on the hub")
+    g.add_argument("--backend", default="openai", choices=("openai", "local"), help="an OpenAI-compatible server (default), or transformers in this process")
+    g.add_argument("--base-url", action="append", default=[], metavar="URL", help="the server's (default: OPENAI_BASE_URL); may be given several times")
+    g.add_argument("--prompt", default="cot", choices=("direct", "cot", "plain"), help="the answer alone, step by step (default), or as our dataset asks")
+    g.add_argument("--samples", type=positive_whole, default=10, metavar="N", help="answers to each problem (default: 10)")
+    g.add_argument("--temperature", type=from_zero, default=0.2, metavar="T", help="of sampling (default: 0.2)")
+    g.add_argument("--max-tokens", type=positive_whole, default=2048, metavar="N", help="length of one answer (default: 2048)")
+    g.add_argument("--in-flight", type=positive_whole, default=64, metavar="N", help="questions under way at a server at the same time (default: 64)")
+    g.add_argument("--batch", type=positive_whole, default=8, metavar="N", help="questions that a local model gets at the same time (default: 8)")
+    g.add_argument("--device", metavar="NAME", help="of a local model: cuda, cpu, ... (default: a GPU if there is one)")
+    g.add_argument("--cache", metavar="FILE", help="where whole answers are kept (default: beside the generations)")
+    g.add_argument("--rationales", metavar="OUT.jsonl", help="write the whole texts as well, in the form that verify reads")
+    g.add_argument("--no-score", action="store_true", help="generate only")
 
 # %% ../nbs/17a_commands.ipynb #ad131afc
 def add_common(p: argparse.ArgumentParser) -> None:
@@ -459,6 +509,10 @@ def positive_whole(text: str) -> int:
     if not_negative(text) == 0:
         raise argparse.ArgumentTypeError("0 is not a whole number from 1 on")
     return int(text)
+
+def from_zero(text: str) -> float:
+    "A number from 0 on."
+    return 0.0 if text.strip() in ("0", "0.0") else positive(text)
 
 def positive(text: str) -> float:
     "A number above 0."

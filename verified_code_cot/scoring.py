@@ -11,6 +11,7 @@ import ast
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from math import comb, fsum
 from typing import Any
 
 import numpy as np
@@ -102,9 +103,7 @@ def pass_at_k(
     "The chance that a random choice of k of n answers, c of them right, holds a right one."
     if n < k:
         return None
-    if n - c < k:
-        return 1.0
-    return float(1.0 - np.prod(1.0 - k / np.arange(n - c + 1, n + 1)))
+    return 1.0 - comb(n - c, k) / comb(n, k)
 
 # %% ../nbs/14b_scoring.ipynb #560a5459
 def interval(
@@ -169,7 +168,7 @@ def summary(
     statuses = Counter(outcome.status for score in scores for outcome in score.outcomes)
     passed_open = sum(outcome.passed is True and outcome.literal is False for score in scores for outcome in score.outcomes)
     return {
-        **{name: sum(column) / len(column) if known[name] else None for name, column in values.items()},
+        **{name: fsum(column) / len(column) if known[name] else None for name, column in values.items()},
         "n": sizes[0] if len(sizes) == 1 else None,
         "ci95": {name: interval(column, draws, seed) if known[name] else None for name, column in values.items()},
         "problems": len(scores), "samples": sum(len(score.outcomes) for score in scores), "outcomes": dict(sorted(statuses.items())),
