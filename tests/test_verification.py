@@ -366,6 +366,48 @@ def test_the_last_lap_and_laps_within_laps(box):
 
 # ---------------------------------------------------------------- reward, stage, view
 
+PAIRS = """def f(rows, low):
+    total, kept = 0, []
+    for r in rows:
+        for x in r:
+            total += x if x > low else 0
+        kept.insert(0, r.pop())
+    result = [t for t in kept if t > low]
+    return str(total)
+"""
+TOLD = """- Iteration 1: the inner loop over `r` runs twice; for `x = 1`, `x > low` is false, and the choice falls on `0`, so `total` is `0` as before; \
+for `x = 5`, `total` goes up by `5`, from `0` to `5`; after the inner loop, `5` is inserted into `kept` at index `0`.
+- Iteration 2: for `x = 3`, the choice falls on `x`; `total` is now `8`; for `x = 0`, `total` stays `8`.
+The list comprehension goes over `kept`, keeping only those for which `t > low` holds, so `result` is `[5]`. `x > low` was true in 2 iterations.
+`result` becomes `[5]`, the value of `[t for t in kept if t > low]`. The result is a string.
+
+<answer>'8'</answer>"""
+
+
+@pytest.mark.parametrize(
+    "right, wrong",
+    [
+        (None, None),
+        ("for `x = 1`, `x > low` is false", "for `x = 1`, `x > low` is true"),
+        ("for `x = 1`, `x > low` is false", "for `x = 2`, `x > low` is false"),
+        ("falls on `0`", "falls on `x`"),
+        ("`total` goes up by `5`", "`total` goes up by `4`"),
+        ("for `x = 3`, the choice falls on `x`; `total` is now `8`", "for `x = 3`, the choice falls on `x`; `total` is now `5`"),
+        ("for `x = 0`, `total` stays `8`", "for `x = 3`, `total` stays `8`"),
+        ("`5` is inserted", "`1` is inserted"),
+        ("`result` is `[5]`", "`result` is `[5, 0]`"),
+        ("was true in 2 iterations", "was never true"),
+        ("was true in 2 iterations", "was true in 3 iterations"),
+        ("becomes `[5]`, the value", "becomes `[3]`, the value"),
+        ("The result is a string", "The result is a dictionary"),
+    ],
+)
+def test_inner_laps_choices_and_tallies_are_held_to_their_own_place(box, right, wrong):
+    assert right is None or right in TOLD
+    made = verify(TOLD.replace(right, wrong, 1) if right else TOLD, trace(PAIRS, "f([[1, 5], [3, 0]], 1)", sandbox=box), sandbox=box)
+    assert made.verdict == ("contradicted" if wrong else "verified"), [(c.text, c.why) for c in made.claims if c.verdict == "contradicted"]
+
+
 def test_reward_orders_what_it_should(box):
     true = ("`count` is initialized to 0.\n- For `c = '7'`: it is a digit, so `count` becomes 1.\n- For `c = 'a'`: it is not a digit, so `count` remains 1.\n"
             "The function returns 1.\n<answer>1</answer>")

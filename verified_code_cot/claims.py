@@ -39,6 +39,8 @@ class Sentence(Clauses, Actions):
         self.local_given: dict = {}
         self.alternatives: list[str] = []
         self.relative_clause = False
+        self.inner: list = []  # pins of inner laps that hold only from one semicolon to the next
+        self.aside: str | None = None  # the mood to go back to after "for which …"
         self.past = False  # the verb is in the past: what is said was so before
         self.told_as = mood  # the mood of the sentence as it begins
         words = {t.text for t in tokens if t.kind == "word"}
@@ -543,7 +545,7 @@ class Sentences:
         s = Sentence(self, toks, pins, n, seg.paragraph, mood)
         found = s.read()
         constructions(s)
-        self.line_pins[seg.line] = tuple(s.pins)
+        self.line_pins[seg.line] = tuple(p for p in s.pins if p not in s.inner)
         found += s.instances()
         if not any(c.mood in ("fact", "necessity", "proposal", "hypothetical") for c in found):
             found += s.mentions()

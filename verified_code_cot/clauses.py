@@ -14,7 +14,7 @@ import re
 from dataclasses import replace
 
 from .expressions import words_of, Token, entry_of, is_literal, kind_of, normal, parse
-from .phrases import Mention, Verb, comparison_at, is_op, is_punct, predicate_at, verb_at, word, worded_test
+from .phrases import CARDINALS, RESULTS, Mention, Verb, comparison_at, is_op, is_punct, predicate_at, verb_at, word, worded_test
 from verified_code_cot.reading import (
     BEING,
     Claim,
@@ -356,6 +356,10 @@ class Framing:
     def mark(self, i: int) -> int:
         "A comma ends a since-clause and an if-clause; a colon may be followed by a value."
         t = self.t[i]
+        if self.aside is not None:
+            self.mood, self.aside = self.aside, None
+        if t.text == ";" and (k := self.reader.pinner.inner(self, i + 1)) is not None:
+            return k
         if t.text in ",;:":
             self.since = False
             if self.condition and t.text in ",:":
@@ -368,6 +372,11 @@ class Framing:
 
     def framed(self, i: int, w: str) -> int | None:
         "Words that say how what follows is meant: since, if, while, before, otherwise, each."
+        if w == "as" and word(self.t, i + 1) == "before":
+            return i + 2
+        if w == "which" and word(self.t, i - 1) in ("for", "in", "of", "under") and self.mood == "fact":
+            self.mood, self.aside = "general", self.mood  # "those for which P holds" does not say that P holds
+            return i + 1
         if w in ("since", "because", "as", "given"):
             self.since = True
             return i + 1
@@ -554,6 +563,8 @@ class Joining:
             return m, k
         while j < len(self.t) and len(items) < 64:
             n = j
+            if is_punct(self.t, n, ",") and word(self.t, n + 1) == "the" and word(self.t, n + 2) in RESULTS | {"value"}:
+                break  # "becomes 3, the value of …": one thing told twice
             if is_punct(self.t, n, ",/"):
                 n += 1
             if word(self.t, n) in ("and", "or"):
@@ -868,7 +879,15 @@ class Copulas:
             return n
         if word(self.t, k) in ("either", "neither"):
             k += 1
+        if v.words[0] == "selects" and (m.ref == "test" or not m.sources or not is_operation(m.source) or self.is_test(m)):
+            return self._chooses(m, v)
         val, n = self.value(k)
+        if val is not None and word(self.t, n) in ("without", "minus"):
+            self.last = val
+            return n
+        if v.words[:2] == ("is", "replaced") and m.source and isinstance(getattr(parse(m.source), "body", None), ast.Subscript) and ":" in m.source:
+            self.last = val or m
+            return n  # what replaces a slice need not have its length
         if m.type == "literal" and not m.items and v.words[0] in PLURAL and not v.modal:
             return v.end
         if relative and m.type == "literal" and {"first", "last", "second", "third", "initial"} & set(m.adjectives):
@@ -1249,16 +1268,51 @@ class Outcomes:
             subjects = []
         if m.ref == "assertion":
             return self.note(m.start, end, "answer", [self.about_answer("passes" if value == "True" else "fails")])
-        readings = []
+        readings, often = [], self.often(m, end)
         for s in subjects:
             closed = kind_of(s, self.facts) in ("literal", "closed")
-            readings.append(Reading("closed" if closed else "outcome", s, "==", value))
+            if often is not None and not closed:
+                readings.append(Reading("tally", s if value == "True" or often == "0" else f"not ({s})", "==", often))
+            else:
+                readings.append(Reading("closed" if closed else "outcome", s, "==", value))
         if m.ref == "test" and not m.sources or m.ref == "it" and not subjects or not m.sources and self.s.test == [] and m.ref == "test":
             readings.append(Reading("outcome", None, "==", value))
         self.note(m.start, end, "condition", readings)
         if m.sources:
             self.s.test = list(m.sources)
         return None
+
+    def often(self, m: Mention, end: int) -> str | None:
+        "How often it is said to be so: 0 for `never true`, all for `always true`, 3 for `true in 3 iterations`; None when it is not said."
+        if self.pinned:
+            return None
+        between = [t.text for t in self.t if t.kind == "word" and m.end <= t.start < end]
+        if "never" in between:
+            return "0"
+        if "always" in between:
+            return "all"
+        k = next((j for j, t in enumerate(self.t) if t.start >= end), len(self.t))
+        if word(self.t, k) != "in" or k + 1 >= len(self.t):
+            return None
+        whole = word(self.t, k + 2) in ("iteration", "iterations", "cases", "of")
+        if word(self.t, k + 1) in ("every", "each", "all") and whole:
+            return "all"
+        if word(self.t, k + 1) in ("no", "none") and whole:
+            return "0"
+        number = str(CARDINALS.get(word(self.t, k + 1), self.t[k + 1].source or ""))
+        return number if number.isdigit() and word(self.t, k + 2) in ("iteration", "iterations", "cases") else None
+
+    def _chooses(self, m: Mention, v: Verb) -> int:
+        "`…, and the choice falls on A`: of `A if test else B`, the test was true."
+        x, n = self.np.at(v.end)
+        if x is None or not x.sources:
+            return v.end
+        spelling = normal(x.source)
+        readings = [Reading("outcome", test, "==", "True") for test, one, other in self.facts.choices if spelling == one != other]
+        readings += [Reading("outcome", test, "==", "False") for test, one, other in self.facts.choices if spelling == other != one]
+        self.note(self.t[v.end - len(v.words)].start, x.end, "branch", readings)
+        self.last = x
+        return n
 
     def predicate(self, m: Mention, templates, negated: bool, end: int) -> None:
         "m is (not) a digit / even / empty."
@@ -1267,6 +1321,8 @@ class Outcomes:
                 self.predicate(x, templates, negated, end)
             return
         subjects = self.sources(m)
+        if m.ref == "result" and not m.code and self.reader.direction == "forward" and not self.pinned:
+            subjects = [*subjects, "__output__"]
         if any("% 2" in t for t in templates) and subjects and subjects[0][:1] in "'\"":
             subjects = [p.value for p in self.pins if p.kind == "index" and p.value]
         if not subjects or m.quantified:
@@ -1276,7 +1332,7 @@ class Outcomes:
             for t in self.fitting(templates, s):
                 x = t.format(x=bracket(s))
                 k = kind_of(x, self.facts)
-                if s == "__return__":
+                if s == "__return__" or s == "__output__" and "isinstance" not in t:
                     continue
                 readings.append(Reading("closed" if k in ("literal", "closed") else "value", x, "==", "False" if negated else "True"))
         self.note(m.start, end, "condition", readings)

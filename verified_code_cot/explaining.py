@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['OPERATORS', 'ATOMS', 'WORTH_TELLING', 'Fact', 'leaves', 'plugged', 'names_in', 'Explainer', 'reason', 'looked_at',
-           'short_circuit', 'receiver_of', 'argument_of', 'called', 'subscripted', 'sliced', 'elements', 'seen',
-           'comprehended', 'filtered', 'truthy', 'verdict', 'condition', 'compared', 'asked', 'combined', 'inner_calls',
-           'steps_inside']
+           'short_circuit', 'receiver_of', 'argument_of', 'called', 'subscripted', 'from_index', 'sliced', 'elements',
+           'seen', 'comprehended', 'filtered', 'truthy', 'verdict', 'condition', 'compared', 'asked', 'combined',
+           'inner_calls', 'steps_inside']
 
 # %% ../nbs/03d_explaining.ipynb #41a91701
 import ast
 from dataclasses import dataclass
 
 from .story import Moment, Story, after, before, each_of, place, value_of
-from .words import UNREAD, Voice, code, joined, kind, read, shown, verb_phrase
+from .words import UNREAD, Voice, code, joined, kind, number, read, shown, verb_phrase
 
 # %% ../nbs/03d_explaining.ipynb #526d820e
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def reason(explain: Explainer, moment: Moment, node: ast.AST) -> str | None:
         if truth is None:
             return None
         clause, outcome = condition(explain, moment, node.test)
-        return f"{clause}, which selects {explain.source(node.body if outcome else node.orelse)}" if clause else None
+        return f"{clause}, and the choice falls on {explain.source(node.body if outcome else node.orelse)}" if clause else None
     if isinstance(node, ast.BoolOp):
         return short_circuit(explain, moment, node)
     return None
@@ -264,6 +264,13 @@ def subscripted(explain: Explainer, moment: Moment, node: ast.Subscript) -> str 
     return f"{explain.source(node)} is the {noun} at index {code(index)} of {what}"
 
 
+def from_index(source: str, what: str, thing: str, low: int) -> str:
+    "What `x[low:]` takes: a slice from the front is told by what it leaves out, one from the end by what it keeps."
+    if low > 0:
+        return f"{source} cuts the first {thing if low == 1 else number(low, thing)} off {what}"
+    return f"{source} keeps the last {thing if low == -1 else number(-low, thing)} of {what}"
+
+
 def sliced(explain: Explainer, moment: Moment, node: ast.Subscript, what: str, things: str) -> str | None:
     "What a slice takes."
     low, high, by = (None if part is None else value_of(explain.story, moment, part) for part in (node.slice.lower, node.slice.upper, node.slice.step))
@@ -278,9 +285,9 @@ def sliced(explain: Explainer, moment: Moment, node: ast.Subscript, what: str, t
         if low in (None, "0", "None") and high in (None, "None"):
             return f"{source} is a copy of {what}"
         if high in (None, "None"):
-            return f"{source} is {what} from index {code(low)} on"
+            return from_index(source, what, things[:-1], read(low))
         if low in (None, "0", "None"):
-            return f"{source} is {what} without its last {things[:-1]}" if high == "-1" else f"{source} takes the {things} of {what} before index {code(high)}"
+            return f"{source} cuts the last {things[:-1]} off {what}" if high == "-1" else f"{source} takes the {things} of {what} before index {code(high)}"
         return f"{source} takes the {things} of {what} from index {code(low)} up to, not including, index {code(high)}"
     if low is None and high is None:
         return f"{source} reads {what} backwards" if by == "-1" else f"{source} takes every {things[:-1]} of {what} in steps of {code(by)}"

@@ -95,6 +95,8 @@ class CodeFacts:
     changed: set = field(default_factory=set)  # names that a statement binds (parameters that get a new value among them)
     attributes: dict = field(default_factory=dict)  # attribute name -> expressions that read or set it (`self.items`, `s.items`)
     changing: set = field(default_factory=set)  # names that are bound anew or changed in place: what they hold depends on the moment
+    inner: set = field(default_factory=set)  # the variables of `for` loops that stand inside another loop
+    choices: list = field(default_factory=list)  # (test, value if true, value otherwise) of `a if test else b`, normalised
 
     @property
     def parameters(self) -> list[str]:
@@ -174,10 +176,15 @@ def _note(n, facts: CodeFacts) -> None:
         facts.expressions.add(ast.unparse(n))
     if isinstance(n, (ast.If, ast.While, ast.IfExp)):
         facts.tests.append(ast.unparse(n.test))
+    if isinstance(n, ast.IfExp):
+        facts.choices.append((ast.unparse(n.test), ast.unparse(n.body), ast.unparse(n.orelse)))
     if isinstance(n, ast.While):
         facts.loops.append(("while", "", ast.unparse(n.test), n.lineno))
     if isinstance(n, ast.For):
         facts.loops.append(("for", ast.unparse(n.target), ast.unparse(n.iter), n.lineno))
+    if isinstance(n, (ast.For, ast.While)):
+        nested = [m.target for s in n.body for m in ast.walk(s) if isinstance(m, ast.For)]
+        facts.inner.update(m.id for target in nested for m in ast.walk(target) if isinstance(m, ast.Name))
     if isinstance(n, ast.comprehension):
         facts.loops.append(("comprehension", ast.unparse(n.target), ast.unparse(n.iter), n.target.lineno))
     if isinstance(n, ast.Assign):

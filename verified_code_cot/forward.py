@@ -151,7 +151,7 @@ def tell_binding(explain: Explainer, moment: Moment, name: str, value: ast.AST) 
         if old is None:
             return [Clause(explain.say("{n} starts as {v} | {n} starts out as {v} | {n} begins as {v} | {n} is {v} to begin with", n=n, v=v))]
         if old == text:
-            return [Clause(explain.say("{n} is set to {v} once more | {n} stays {v}", n=n, v=v))]
+            return [Clause(explain.say("{n} is set to {v} once more | {n} is {v} as before", n=n, v=v))]
         return [Clause(explain.say("{n} is set to {v} | {n} becomes {v} | {n} is now {v}", n=n, v=v))]
     if isinstance(value, ast.Name):
         if kind(text) in ("list", "dict", "set") and explain.patient:
@@ -159,7 +159,7 @@ def tell_binding(explain: Explainer, moment: Moment, name: str, value: ast.AST) 
         return [Clause(explain.say("{n} takes the value of {s}, {v} | {n} becomes {s}, that is {v}", n=n, s=code(value.id), v=v))]
     why = reason(explain, moment, value)
     if old == text and why is None:
-        return [Clause(explain.say("{n} stays {v} | {n} is {v} as before", n=n, v=v))]
+        return [Clause(f"{n} is {v} as before")]
     return [Clause(resulting(explain, why, n, v, value, moment, same=old == text))]
 
 
@@ -175,7 +175,7 @@ def resulting(explain: Explainer, why: str | None, name: str, v: str, value: ast
             "{s} gives {v}, which becomes {n} | {n} becomes {s}, that is {v} | {n} becomes {v}, the value of {s}", n=name, v=v, s=explain.source(value)
         )
     if same:
-        return f"{why}, so {name} stays {v}"
+        return f"{why}, so {name} is {v} as before"
     if not explain.patient and not isinstance(value, (ast.BinOp, ast.IfExp, ast.Compare)):
         return explain.say(
             "{w}, so {n} becomes {v} | {n} becomes {v}, the value of {s} | {w}; {n} is now {v} | {s} gives {v}, and that is {n} now",
@@ -340,7 +340,7 @@ def tell_augmented(explain: Explainer, moment: Moment, detail: Detail) -> list[C
     if isinstance(node.value, ast.IfExp):
         clause, outcome = condition(explain, moment, node.value.test)
         if clause:
-            inner.append(Clause(f"{clause}, which selects {explain.source(node.value.body if outcome else node.value.orelse)}"))
+            inner.append(Clause(f"{clause}, and the choice falls on {explain.source(node.value.body if outcome else node.value.orelse)}"))
     if amount is None:
         return inner
     if not isinstance(node.target, ast.Name):
@@ -366,7 +366,7 @@ def change(explain: Explainer, moment: Moment, node: ast.AugAssign, name: str, o
             return explain.say("adding {a} leaves {n} as it is, {v}", **slots)
         return explain.say("{a} is added at the end of {n}, which is now {v} | {n} grows by {a} to {v} | {n} is extended by {a} and becomes {v}", **slots)
     if old == new:
-        return explain.say("with {a}, {n} stays {v} | {n} stays {v}, since the value on the right is {a}", **slots)
+        return explain.say("with {a} on the right, {n} is {v} as before | {n} is {v} as before, since the value on the right is {a}", **slots)
     short = len(old) <= 20 and len(amount) <= 20 and read(old) is not UNREAD and read(amount) is not UNREAD
     sign = SIGNS.get(type(node.op))
     if short and sign and kind(new) in ("int", "float"):
@@ -440,7 +440,7 @@ def tell_effect(explain: Explainer, moment: Moment, value: ast.Call) -> Clause:
     if old == new:
         if base == "self" or value.func.attr in ("sort", "reverse"):
             return Clause(f"{head}, which leaves {code(base)} as it is")
-        return Clause(f"{head}, and {code(base)} is still {explain.show(explain.state(moment, base))}")
+        return Clause(f"{head}, and {code(base)} is {explain.show(explain.state(moment, base))} as before")
     now = new_state(explain, moment, owner)
     return Clause(f"{head}, so {now}" if now else head)
 

@@ -296,7 +296,8 @@ def tallies(explain: Explainer, story: Story) -> list[str]:
             text = f"The loop {'over' if not isinstance(loop.node, ast.While) else 'with the condition'} {head} ran {times(len(loop.turns))}"
             if tests and all(m.node is tests[0].node for m in tests) and len(tests) == len(loop.turns):
                 taken = sum(bool(m.event.outcome) for m in tests)
-                text += f", and {explain.source(tests[0].node.test)} was true in {number(taken, 'iteration') if taken < len(tests) else 'each of them'}"
+                often = "never true" if not taken else "always true" if taken == len(tests) else f"true in {number(taken, 'iteration')}"
+                text += f", and {explain.source(tests[0].node.test)} was {often}"
             found.append(text + ".")
     calls = Counter(a.frame for a in story.activations if a.caller is not None and a.function == story.roots[0].function)
     if calls and not story.roots[0].generator:

@@ -271,8 +271,13 @@ def branch_counts(explain: Explainer, turns: list[Turn], names: list[str]) -> st
         if not true or len(true) == len(seen):
             continue
         values = [explain.state(t.header, names[0]) for t in true] if len(names) == 1 else []
-        if values and len(true) <= 5 and all(v is not None and len(v) <= 20 for v in values):
+        others = [explain.state(t.header, names[0]) for t, o in seen if not o] if values else []
+        once = len(set(values)) == len(values) and not set(values) & set(others)
+        if values and once and len(true) <= 5 and all(v is not None and len(v) <= 20 for v in values):
             clauses.append(f"{explain.source(node.test)} is true for {joined([f'`{names[0]} = {v}`' for v in values])} only")
+        elif len(true) <= 5:
+            word = "iteration" if len(true) == 1 else "iterations"
+            clauses.append(f"{explain.source(node.test)} is true in {word} {joined([str(t.number) for t in true])} only")
         else:
             clauses.append(f"{explain.source(node.test)} is true in {len(true)} of them")
     return " and ".join(clauses)
@@ -307,12 +312,17 @@ def afterwards(explain: Explainer, loop: Loop, summed: bool) -> str:
 def tell_inline(explain: Explainer, items: list, detail: Detail) -> list[Clause]:
     "The items of a turn as clauses."
     clauses: list[Clause] = []
+    inside = False  # whether the last clause stands under a turn of an inner loop
     for item in items:
         if isinstance(item, Loop):
-            clauses += loop_clauses(explain, item, detail)
+            told = loop_clauses(explain, item, detail)
+            inside = len(told) > 1
         else:
-            clauses += call_clauses(explain, item, detail)
-            clauses += tell_moment(explain, item, detail)
+            told = call_clauses(explain, item, detail) + tell_moment(explain, item, detail)
+            if told and inside:
+                told[0] = replace(told[0], text=f"after the inner loop, {told[0].text}")
+                inside = False
+        clauses += told
     return clauses
 
 

@@ -1010,6 +1010,7 @@ _verbs(
     "iterating through;visits;visit;visited;iterated over;looped over;ran over;ran from;walks over;walks through;"
     "steps through;processes;goes over",
 )
+_verbs("chooses", "falls on;picks;chooses")
 _verbs("has-type", "is of type;is an instance of;has type")
 _MAXVERB = max(map(len, VERBS))
 _INNER = ADVERBS - {"first", "next", "once", "both", "all"}

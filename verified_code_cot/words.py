@@ -102,6 +102,8 @@ def whole(text: str) -> bool:
 def shown(text: str, limit: int = 80, ends: bool = False) -> str:
     "A value as code if it is at most `limit` characters long and whole, otherwise described."
     opaque = re.fullmatch(r"<(?:list_|str_|dict_|set_|tuple_)?(\w+)>", text)
+    if opaque is not None and opaque[1].endswith("iterator"):
+        return "a reverse iterator" if opaque[1].startswith("reverse") else "an iterator"
     if opaque is not None:
         return f"{'an' if opaque[1][0] in 'aeiou' else 'a'} {code(opaque[1])} object"
     return code(text) if len(text) <= limit and whole(text) else described(text, ends)
@@ -212,7 +214,7 @@ _STR = {
     "ljust": (None, "fills {r} up with spaces on the right to a width of {0}", "fills {r} up with {1} on the right to a width of {0}"),
     "rjust": (None, "fills {r} up with spaces on the left to a width of {0}", "fills {r} up with {1} on the left to a width of {0}"),
     "center": (None, "fills {r} up with spaces on both sides to a width of {0}", "fills {r} up with {1} on both sides to a width of {0}"),
-    "encode": ("turns {r} into bytes", "encodes {r} as {0}"),
+    "encode": ("turns {r} into bytes", "encodes {r} with the encoding {0}"),
     "expandtabs": ("replaces the tabs in {r} by spaces", "replaces the tabs in {r} by spaces, for a tab width of {0}"),
     "translate": (None, "exchanges the characters of {r} according to the table {0}"),
     "format": ("fills in the placeholders of {r}",) * 5,
