@@ -1198,10 +1198,11 @@ def ground_exists(asked: Asked) -> Grounding:
 
 # %% ../nbs/06a_forms.ipynb #b5092fb3
 GROUNDERS: dict[str, Callable[[Asked], Grounding]] = {
-    "value": ground_value, "closed": ground_value, "operands": ground_operands, "outcome": ground_outcome, "branch": ground_branch, "count": ground_count,
-    "visits": ground_visits, "exists": ground_exists, "effect": ground_effect, "arguments": ground_arguments,
-    "return": ground_return, "produced": ground_produced, "maps": ground_maps, "mention": ground_mention, "raises": ground_raises, "answer": ground_answer,
-    "meta": ground_meta, "input": ground_input, "proposal": ground_proposal, "necessity": ground_necessity, "law": ground_law,
+    "value": ground_value, "closed": ground_value, "operands": ground_operands, "outcome": ground_outcome, "tally": ground_tally,
+    "branch": ground_branch, "count": ground_count, "visits": ground_visits, "exists": ground_exists, "effect": ground_effect,
+    "arguments": ground_arguments, "return": ground_return, "produced": ground_produced, "maps": ground_maps, "mention": ground_mention,
+    "raises": ground_raises, "answer": ground_answer, "meta": ground_meta, "input": ground_input, "proposal": ground_proposal,
+    "necessity": ground_necessity, "law": ground_law,
 }
 
 def ground(asked: Asked) -> Grounding:
