@@ -12,12 +12,12 @@ __all__ = ['BUILTINS', 'OPENERS', 'GROUNDERS', 'Grounding', 'Asked', 'once', 'un
            'branches_of', 'lines_meant', 'header_named', 'ground_branch', 'ground_branch_of', 'Run', 'runs_of',
            'ground_skipped_loop', 'ground_end', 'runs_meant', 'ground_count', 'ground_comprehension_count', 'visited',
            'ground_visits', 'ground_over', 'visits_hold', 'in_order', 'changes_of', 'occurrences', 'grew_at_end',
-           'number', 'effect_holds', 'ground_effect', 'support_only', 'effects', 'item_of', 'element_at',
+           'number', 'effect_holds', 'ground_effect', 'support_only', 'effects', 'insertions', 'item_of', 'element_at',
            'ground_unchanged', 'ground_return', 'speaks_of_result', 'ground_produced', 'of_one_kind', 'is_meant',
            'ground_mention', 'mistold', 'is_mistold', 'ground_maps', 'entries', 'transitions', 'ground_arguments',
            'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal', 'ground_proposed_value',
            'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity', 'predicate_of', 'ground_law', 'ground_exists',
-           'ground']
+           'ground_tally', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -845,6 +845,25 @@ def effects(execution: Execution, names: list[str], relation: str, item: Any, in
         if holds is not None:
             shown = f"{name}: {before.value} → {after.value}"
             found.append((name, Fact(after.first, after.first, shown, after.frame, after.line, holds)))
+    if relation == "inserted" and item is not NOTHING:
+        found += [(name, fact) for name in names for fact in insertions(execution, name, item, index)]
+    return found
+
+def insertions(execution: Execution, name: str, item: Any, index: Any) -> list[Fact]:
+    "The calls `name.insert(i, x)`, each with whether it is the one told: what the call's arguments do to the list may hide it."
+    found = []
+    for place in execution.places.values():
+        node = place.node
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "insert" and len(node.args) == 2
+                and isinstance(node.func.value, ast.Name) and node.func.value.id == name):
+            continue
+        for whole in execution.evaluations.get(place.site, []):
+            at, what = (operand_at(execution, argument, whole) for argument in node.args)
+            told = element_at(item, whole.first, whole.frame), element_at(index, whole.first, whole.frame)
+            if at is None or what is None or NOTHING in (literal(what), literal(at), told[0]):
+                continue
+            holds = literal(what) == told[0] and (told[1] is NOTHING or told[1] == literal(at))
+            found.append(whole._replace(value=f"{name}.insert({at}, {what})", holds=holds))
     return found
 
 def item_of(asked: Asked, source: str | None) -> Any:
@@ -1195,6 +1214,29 @@ def ground_law(asked: Asked) -> Grounding:
 def ground_exists(asked: Asked) -> Grounding:
     "A heading names an iteration: the alignment says whether there is one."
     return Grounding("this iteration", (), absent="there is no such iteration", subject="the iteration", moment="exists")
+
+# %% ../nbs/06a_forms.ipynb #c2ef1689
+def ground_tally(asked: Asked) -> Grounding:
+    "How often a test came out true: never, always, three times; in one run of a loop, or in the whole execution."
+    subject = substituted(asked, asked.reading.subject)
+    plain = subject.removeprefix("not (").removesuffix(")") if subject and subject.startswith("not (") else subject
+    facts = evaluations_of(asked.execution, plain) if plain and parsed(plain) is not None else []
+    if not facts:
+        return unsayable(asked.reading.value, "the test was not evaluated as it stands")
+    wanted = plain == subject
+    counts = []
+    for first, last in [(0, asked.execution.end), *((run.first, run.last) for run in runs_of(asked.execution))]:
+        inside = [truth(f.value) == wanted for f in facts if first <= f.first <= last]
+        if inside:
+            counts.append((sum(inside), len(inside)))
+    claimed = asked.reading.value
+    held = next((c for c in counts if c[0] == c[1]), None) if claimed == "all" else next((c for c in counts if str(c[0]) == claimed), None)
+    if claimed == "0":
+        held = counts[0] if counts[0][0] == 0 else None
+    seen = held or counts[0]
+    odd = next((f for f in facts if (truth(f.value) == wanted) == (claimed == "0")), facts[0])
+    observed = claimed if held else f"{seen[0]} of {seen[1]} times"
+    return Grounding(claimed, (odd._replace(value=observed, holds=held is not None),), subject=subject, moment="any", timeless=True)
 
 # %% ../nbs/06a_forms.ipynb #b5092fb3
 GROUNDERS: dict[str, Callable[[Asked], Grounding]] = {
