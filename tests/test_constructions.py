@@ -148,3 +148,47 @@ def test_a_long_sentence_costs_little():
     start = time.perf_counter()
     extract("the number of times 'a' occurs in no element of the " * 2000, "def f(a):\n    return a", "f(1)", "1", "backward")
     assert time.perf_counter() - start < 20
+
+
+POPS = """
+def f(xs):
+    right = xs.pop()
+    left = xs.pop()
+    mid = (left + right) // 2
+    return left - right
+"""
+
+
+@pytest.mark.parametrize("text, verdict", [
+    ("It pops 7 as right and 8 as left.", {"supported"}),
+    ("It pops 8 as right and 7 as left.", {"supported", "contradicted"}),  # 8 is popped, but not as right
+    ("Then 7 is popped.", {"supported"}),
+    ("Then 9 is popped.", {"contradicted"}),
+    ("mid = (8 + 7) // 2 = 7", {"supported"}),
+    ("mid = (8 + 6) // 2 = 7", {"supported", "contradicted"}),  # the value is right, the operands are not
+    ("**Answer: 1**", {"supported"}),
+    ("**Answer: 7**", {"contradicted"}),
+])
+def test_what_is_taken_as_what(box, text, verdict):
+    assert verdicts(box, POPS, "f([8, 7])", text)[0] == verdict
+
+
+@pytest.mark.parametrize("text, verdict", [
+    ("Finally, `[::-1]` is applied again to reverse 'kick' back to 'kcik'.", {"supported"}),
+    ("Finally, `[::-1]` is applied again to reverse 'kick' back to 'kikc'.", {"supported", "contradicted"}),
+    ("`[::-1]` reverses it, changing 'kic' to 'cik'.", {"supported", "contradicted"}),  # true of those values, which it was not given
+])
+def test_an_operation_and_the_values_that_it_was_given(box, text, verdict):
+    assert verdicts(box, PARTS, "f('kick')", text)[0] == verdict
+
+
+def test_the_index_is_the_one_of_the_heading(box):
+    code = "def f(s):\n    return [c for i, c in enumerate(s) if i % 2 == 0]"
+    assert verdicts(box, code, "f('ab-')", "At index 1, the index is even.")[0] == {"contradicted"}
+    assert "contradicted" not in verdicts(box, code, "f('ab-')", "At index 2, the index is even.")[0]
+
+
+def test_what_is_not_understood_gives_no_support(box):
+    code = "def f(d, k):\n    d[k] = k.lower()\n    return list(d.items())"
+    found, made = verdicts(box, code, "f({'Oak': 1, 'Elm': 2}, 'Oak')", "'Oak' remains unchanged because it's the key.")
+    assert "supported" not in found, [(c.text, c.why) for c in made.claims]

@@ -306,6 +306,8 @@ class Edges:
             y, n2 = self.value(n + 2)
             if y is not None and y.closed:
                 hints = [h for h in ("find", "rfind", "index", "rindex") if h in self.facts.methods] or ["find", "index"]
+                meant = re.match(r"[\w.\[\]]+\.(\w+)\(", self.s.subject.source or "") if m.ref == "it" and self.s.subject is not None else None
+                hints = [meant.group(1)] if meant and meant.group(1) in hints else hints
                 self.note(m.start, y.end, "expression", [Reading("produced", h, "==", y.source) for h in hints])
                 return n2
         self.last = x
@@ -424,6 +426,9 @@ class EffectReadings:
         if relation == "removed" and target is None and not self.facts.methods & {"remove", "pop", "popitem", "discard", "popleft", "clear", "del"}:
             mood = "vague"
         readings = [Reading("effect", s, relation, x, "after", at) for s in subjects for x in values]
+        if relation == "removed" and subjects == [None] and what is not None and what.closed and "pop" in self.facts.methods:
+            popped = {"pops", "popped", "popping", "pop"} & {t.text for t in self.t if t.kind == "word" and start <= t.start < end}
+            readings += [Reading("produced", "pop", "==", x, "at") for x in values if popped]
         if relation in ("appended", "added") and what is not None and (what.source or "")[:1] == "[":
             readings += [Reading("effect", s, "extended", x, "after", at) for s in subjects for x in values]
         self.note(start, end, "effect", readings, mood=mood)

@@ -6,11 +6,11 @@
 __all__ = ['TYPED', 'SIZED', 'UNIT', 'WHOSE', 'QUANTIFIED', 'STRICT', 'THERE_NO', 'PLACES', 'CLASSES', 'UNITS', 'REPEATED',
            'EACH_ONCE', 'WANTED', 'SOUGHT', 'CASELESS', 'AMOUNTS', 'AMOUNT', 'COUNTED', 'SIZED_NOUN', 'NEEDED_LENGTH',
            'FOR_IT', 'THE_PARAMETER', 'IN_NOUN', 'PASSED', 'FOLLOWED', 'OF_INPUT', 'OF_OUTPUT', 'OCCURRENCES',
-           'AS_ELEMENT', 'LAW', 'NOT_SUCH', 'WHOLE', 'PLURALS', 'THIS_RETURNED', 'LATEST', 'APPLIED', 'WHICH_GIVES',
-           'APPOSED', 'SUPPOSED', 'FACTUAL', 'GENERAL', 'Sketch', 'sketch', 'parameter_named', 'number_of',
-           'conditions_at', 'quantified', 'asserted', 'nothing_such', 'each_appears', 'needed_length',
-           'what_it_must_be', 'necessity_of', 'followed', 'occurrences', 'as_element', 'calls_of', 'law',
-           'this_returned', 'applied', 'which_gives', 'apposed', 'constructions']
+           'AS_ELEMENT', 'LAW', 'NOT_SUCH', 'WHOLE', 'PLURALS', 'THIS_RETURNED', 'LATEST', 'APPLIED', 'TURNING',
+           'WHICH_GIVES', 'TAKEN_AS', 'APPOSED', 'SUPPOSED', 'FACTUAL', 'GENERAL', 'Sketch', 'sketch',
+           'parameter_named', 'number_of', 'conditions_at', 'quantified', 'asserted', 'nothing_such', 'each_appears',
+           'needed_length', 'what_it_must_be', 'necessity_of', 'followed', 'occurrences', 'as_element', 'calls_of',
+           'law', 'this_returned', 'applied', 'which_gives', 'taken_as', 'apposed', 'constructions']
 
 # %% ../nbs/04h_constructions.ipynb #4747d95a
 import ast
@@ -363,7 +363,7 @@ WHOLE = re.compile(
 def law(s, line: Sketch) -> None:
     "The function removes all digits: none is left in what is returned."
     m = LAW.search(line.text)
-    if m is None or WHOLE.search(m["rest"]) or s.reader.output is None or shape(s.reader.output) not in ("str", "list"):
+    if m is None or WHOLE.search(re.split(r" [,.;:] ", m["rest"])[0]) or s.reader.output is None or shape(s.reader.output) not in ("str", "list"):
         return
     k = line.at(m.start("rest"))
     such = NOT_SUCH.match(line.text, m.start("rest"))
@@ -416,15 +416,24 @@ APPLIED = re.compile(
 )
 
 
+TURNING = re.compile(
+    r"«(?P<f>\d+)» [^«.;]*(?:changing|turning|transforming|converting|reversing|taking|to reverse|to turn|to change) "
+    r"(?:the )?(?:(?:\w+|«\d+») ){0,2}?«(?P<v>\d+)» (?:back )?(?:to|into|giving|which gives|to get) «(?P<w>\d+)»"
+)
+
+
 def applied(s, line: Sketch) -> None:
-    "`[::-1]` reverses the string V: this operation was given this very value."
-    for m in APPLIED.finditer(line.text):
+    "`[::-1]` reverses the string V (into W): this operation was given this very value (and gave that one)."
+    for m in (*APPLIED.finditer(line.text), *TURNING.finditer(line.text)):
         f, v = line.tokens[int(m["f"])], line.tokens[int(m["v"])]
         if f.kind != "frag" or v.kind != "expr" or v.type != "literal":
             continue
+        w = line.tokens[int(m["w"])] if m.groupdict().get("w") else None
         source = f"{v.source}{f.source if (f.source or '').startswith(('[', '.')) else '.' + (f.source or '')}"
         if parse(source) is not None:
             s.note(f.start, v.end, "expression", [Reading("operands", source, "==", None, "at")])
+            if w is not None and w.kind == "expr" and w.type == "literal":
+                s.note(v.start, w.end, "semantics", [Reading("closed", source, "==", w.source)])
 
 
 WHICH_GIVES = re.compile(
@@ -439,6 +448,21 @@ def which_gives(s, line: Sketch) -> None:
         tree = parse(c.source) if c.kind == "expr" else None
         if tree is not None and isinstance(tree.body, ast.Call) and c.type in ("open", "closed") and v.kind == "expr" and v.type == "literal":
             s.note(c.start, v.end, "call", [s.reading(c.source, "==", v.source, "at")])
+
+
+TAKEN_AS = re.compile(
+    r"(?:pops|takes|reads|gets|unpacks|picks|popping|taking|reading|pop|take|receives|stores|saves|keeps|and|,) (?:the )?«(?P<v>\d+)» "
+    r"(?:off )?as (?:the )?(?:new )?«(?P<x>\d+)»(?! (?:of|in|is|for))"
+)
+
+
+def taken_as(s, line: Sketch) -> None:
+    "It pops 8 as `right` and 7 as `left`."
+    for m in TAKEN_AS.finditer(line.text):
+        v, x = line.tokens[int(m["v"])], line.tokens[int(m["x"])]
+        known = x.kind == "expr" and x.source in s.facts.changed
+        if known and v.kind == "expr" and v.type == "literal" and not re.search(r"\bas «\d+»", line.text[: m.start()].partition("«")[0]):
+            s.note(v.start, x.end, "state", [Reading("value", x.source, "==", v.source, "after")])
 
 
 APPOSED = re.compile(r"(?:number|value|element|character|item|one|digit|letter|key|word|char|entry|figure) , «(?P<v>\d+)» , (?:is|was|are) (?P<not>not )?")
@@ -456,7 +480,7 @@ def apposed(s, line: Sketch) -> None:
 
 # %% ../nbs/04h_constructions.ipynb #849d1a56
 SUPPOSED = re.compile(r"\b(?:if|unless|whenever|suppose|assume|would|could|might|may|imagine|whether|checks?|until|while|when)\b")
-FACTUAL = (quantified, nothing_such, each_appears, followed, occurrences, as_element, this_returned, applied, which_gives, apposed)
+FACTUAL = (quantified, nothing_such, each_appears, followed, occurrences, as_element, this_returned, applied, which_gives, taken_as, apposed)
 GENERAL = (needed_length, what_it_must_be, law)  # told of every input
 
 
