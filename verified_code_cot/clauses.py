@@ -129,7 +129,9 @@ class Notes:
         if mood == "necessity" and self.reader.direction == "backward" and kind not in ("answer", "proposal", "goal", "input"):
             readings = [necessary(r) for r in readings]
             words = {t.text for t in self.t if t.kind == "word"}
-            if {"or", "after", "before", "eventually", "afterwards"} & words or any(names_in(r.subject) & self.facts.changed for r in readings):
+            if {"or", "after", "before", "eventually", "afterwards"} & words or kind != "necessity" and any(
+                names_in(r.subject) & self.facts.changed for r in readings
+            ):
                 mood = "vague"  # one of several, or needed only later
         self.found.append(
             Claim(
@@ -254,6 +256,8 @@ class Resolving:
             return ["__return__", *own[:1]] if not own else [*own[:1], "__return__"]
         if m.ref == "noun":
             own = [m.noun] if m.noun in self.facts.variables else []
+            if not own and m.noun in ("index", "position") and not set(m.adjectives) & DERIVED:
+                own = [p.value for p in self.pins if p.kind == "index" and p.value][-1:]
             if m.noun in ELEMENTS and self.reader.targets:
                 own += [t for t in self.reader.targets if t not in own]
             if set(m.adjectives) & DERIVED:
@@ -1106,6 +1110,10 @@ class Special:
         "Backward, equalities may restate the goal or propose an input."
         start, end = min(m.start, val.start), max(m.end, val.end)
         goal = [Reading("value", "__output__", "!=" if negated else "==", x) for x in val.sources]
+        wanted = self.goal and val.closed and {"result", "results", "produce", "produces", "yield", "output"} & {t.text for t in self.t if t.kind == "word"}
+        if wanted and m.source in self.facts.parameters and self.reader.like_output(val.source) and self.reader.output:
+            self.note(val.start, val.end, "goal", goal)
+            return True
         if m.ref in ("result", "return", "output") and val.closed:
             if not self.reader.like_output(val.source):
                 return not self.reader.proposal
@@ -1515,6 +1523,10 @@ class Links:
         if self.binding(links, ops) or self.goal and self.reader.direction == "backward" and all(x.closed for x in links):
             return
         last = links[-1]
+        for b in links[1:-1]:
+            built = instantiates(b.source, self.facts) if b.type == "closed" and self.reader.direction == "forward" else None
+            if built is not None and built in self.facts.assigned.get(links[0].source or "", ()):
+                self.note(links[0].start, b.end, "expression", [Reading("operands", b.source, "==", built, "at")])
         for a, b, op in zip(links, links[1:], ops, strict=False):
             if op == "->":
                 self.arrow(a, b, links[0] if a is not links[0] else None)
@@ -1774,6 +1786,9 @@ class Colons:
         m, n = self.conjoin(m, n)
         if m.items and not (is_punct(self.t, n, ".;") or n >= len(self.t)):
             return i + 1
+        if word(self.t, i - 1) == "answer" and self.reader.direction == "forward" and not self.pinned and not m.items:
+            self.note(self.t[i - 1].start, m.end, "answer", [Reading("return", None, "==", v, "end") for v in m.sources])
+            return n
         names = [t.source for t in self.t[:i] if t.kind == "expr" and t.type == "open" and t.source not in self.facts.functions]
         subjects = (
             list(dict.fromkeys([*self.sources(self.subject), *reversed(names)]))[:4] if self.subject is not None else list(dict.fromkeys(reversed(names)))[:4]
@@ -1790,6 +1805,7 @@ class Colons:
         return self.more(start, m, n)
 
 # %% ../nbs/04e_clauses.ipynb #a65cd455
+_IN_UNREAD = words_of("be unchanged set stays removed appended becomes equal")
 _IN_SAID = words_of("is are becomes become gives give leaves leaving get gets got be returns produces yields makes making remains")
 _IN_DOUBT = words_of("would instead expected rather originally example say such suppose let desired similar form format target want should assume otherwise")
 
@@ -1824,8 +1840,10 @@ class Leftovers:
             for i, t in enumerate(self.t):
                 for x in [t] if t.kind != "group" else flat(t.parts):
                     if x.kind == "expr" and x.type == "literal" and len(x.source) > 3 and (x.source[0] in "[{(" or len(x.source) > 4):
+                        if x is t and (v := verb_at(self.t, i + 1)) is not None and v.kind in _IN_UNREAD:
+                            continue  # something is said of it, and that is not understood
                         said = x is t and (word(self.t, i - 1) in _IN_SAID or is_punct(self.t, i - 1, ":"))
-                        said = said and not words & _IN_DOUBT and self.reader.direction == "forward"
+                        said = said and not words & _IN_DOUBT and (self.reader.direction == "forward" or bool(self.reader.proposal))
                         self.note(x.start, x.end, "expression", [Reading("mention", None, "is" if said else "==", x.source)])
         out, self.found = self.found, kept
         return out
