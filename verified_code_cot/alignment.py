@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['NEAREST', 'WEIGHT', 'Window', 'Costs', 'Placed', 'Leaf', 'Station', 'tree_of', 'leaves_under', 'in_window', 'chosen',
-           'whole_run', 'steady', 'laps_within', 'value_fits', 'ordinal_fits', 'candidates', 'laps_meant',
-           'call_windows', 'State', 'better', 'Search', 'lay_leaf', 'overtaken', 'reachable', 'timeless', 'unchecked',
-           'against', 'shown', 'refuted', 'lay_station', 'lay_each', 'exists_first', 'existence', 'never',
+           'whole_run', 'steady', 'laps_within', 'value_fits', 'ordinal_fits', 'exits_of', 'last_checks', 'candidates',
+           'laps_meant', 'call_windows', 'State', 'better', 'Search', 'lay_leaf', 'overtaken', 'reachable', 'timeless',
+           'unchecked', 'against', 'shown', 'refuted', 'lay_station', 'lay_each', 'exists_first', 'existence', 'never',
            'told_in_vain', 'left_early', 'pin_text', 'align']
 
 # %% ../nbs/06b_alignment.ipynb #09b73659
@@ -16,8 +16,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .claims import Claim, Pin
-from .forms import Grounding
+from .forms import Grounding, of_other_type
 from .grounding import Execution, Fact, Lap, agrees, literal, value_at
+from .records import Event
 from .rendering import canonical
 
 # %% ../nbs/06b_alignment.ipynb #28cd48a6
@@ -153,6 +154,8 @@ def value_fits(execution: Execution, lap: Lap, pin: Pin) -> bool | None:
     if text is None:
         return None
     targets = execution.targets[lap]
+    if not pin.name and pin.ordinal is not None and targets and all(of_other_type(seen, text) for seen in targets.values()):
+        return None  # "the first character is 'a'" of a loop over indices
     if pin.name and pin.name in targets:
         return bool(agrees("==", targets[pin.name], text))
     if pin.name and pin.name in execution.timelines:
@@ -172,6 +175,31 @@ def ordinal_fits(execution: Execution, lap: Lap, pin: Pin) -> bool | None:
     return lap.index == pin.ordinal
 
 # %% ../nbs/06b_alignment.ipynb #c9dbf8a2
+def exits_of(execution: Execution) -> list[tuple[Event, int]]:
+    "The checks that end a `while` loop, each with its number among the checks of its run."
+    laps, found = {}, []
+    for event in execution.events:
+        loop = execution.loops.get(event.line)
+        if event.outcome is None or loop is None or loop.kind != "while":
+            continue
+        number = laps.get((event.line, event.frame), 0) + 1
+        laps[event.line, event.frame] = number if event.outcome else 0
+        if not event.outcome:
+            found.append((event, number))
+    return found
+
+def last_checks(search: "Search", pin: Pin, window: Window) -> list[Window]:
+    "For a heading that numbers the laps of a `while` loop: the check that ends the loop, which people tell as one more lap."
+    found = []
+    for event, number in search.exits if pin.kind == "iteration" else ():
+        if number != pin.ordinal or not window.first <= event.step <= window.last:
+            continue
+        seen = value_at(search.execution.timelines.get(pin.name, []), event.step, event.frame) if pin.name else None
+        if not pin.value or seen and agrees("==", seen.value, canonical(pin.value) or ""):
+            found.append(Window(event.step, event.step))
+    return found
+
+# %% ../nbs/06b_alignment.ipynb #9e08932b
 def candidates(
     execution: Execution,
     pin: Pin,
@@ -246,6 +274,7 @@ class Search:
     def __init__(self, execution: Execution, costs: Costs = Costs()):
         self.execution, self.costs = execution, costs
         self.starts = sorted(lap.first for lap in execution.laps)
+        self.exits = exits_of(execution)
 
     def skipped(self, here: int, there: int) -> float:
         "The price of passing over laps."
@@ -395,6 +424,10 @@ def lay_station(search: Search, station: Station, window: Window, states: list[S
             start = replace(state, cost=state.cost + price, moment=inner.first)
             for final in search.nodes(exists_first(station, miss == 0.0), inner, [start]):
                 found.append(replace(final, lap=key))
+        for inner in last_checks(search, station.pin, window):
+            start = replace(state, cost=state.cost + search.skipped(state.moment, inner.first), moment=inner.first)
+            found.extend(replace(final, lap=state.lap) for final in search.nodes(exists_first(station, True), inner, [start])
+                         if final.cost < start.cost + 1.0)  # nothing in it is false
         if not options and station.pin.name is None and station.pin.ordinal is None:
             start = replace(state, cost=state.cost + costs.no_heading)
             found.extend(search.nodes(exists_first(station, False), window, [start]))
@@ -412,6 +445,7 @@ def lay_each(search: Search, station: Station, window: Window, states: list[Stat
         states = better(lay_station(search, replace(station, pin=pin), window, states))
     return states
 
+# %% ../nbs/06b_alignment.ipynb #91cc8953
 def exists_first(station: Station, fits: bool) -> list[Any]:
     "The children of a station, in which the claims that the iteration exists are settled by whether it fits."
     kept = []

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['Sentence', 'table_cells', 'column', 'Answer', 'assertions', 'replace_literal', 'final_answer', 'Trials', 'Proposals',
-           'Tables', 'Closing', 'docstrings', 'quotation', 'Sentences', 'Reader', 'extract', 'concrete_segments']
+           'Tables', 'Closing', 'docstrings', 'quotation', 'Headings', 'Sentences', 'Reader', 'extract',
+           'concrete_segments']
 
 # %% ../nbs/05_claims.ipynb #b625e816
 import ast
@@ -41,6 +42,8 @@ class Sentence(Clauses, Actions):
         self.relative_clause = False
         self.inner: list = []  # pins of inner laps that hold only from one semicolon to the next
         self.aside: str | None = None  # the mood to go back to after "for which …"
+        self.yields = False  # the verb says what comes out ("results in"), not what a thing is
+        self.indirect = False  # inside "how many …", "would mean …": told of nothing in particular
         self.past = False  # the verb is in the past: what is said was so before
         self.told_as = mood  # the mood of the sentence as it begins
         words = {t.text for t in tokens if t.kind == "word"}
@@ -507,6 +510,26 @@ def quotation(text: str, start: int, end: int, code: str) -> tuple[int, int, Rea
     return m.start(1), m.end(1), Reading("closed", repr(said), "in", repr(docstrings(code)))
 
 # %% ../nbs/05_claims.ipynb #7aad3888
+_CONDITIONAL = re.compile(
+    r"[\s*_#]*(?:if|otherwise|else|unless|in case)\b(?:(?=.*\b(?:none|neither|any)\b)|(?!.*\b(?:true|false|met|satisfied|since|which)\b))", re.I
+)
+
+
+class Headings:
+    "What a heading does to the lines under it."
+
+    def conditional(self, line: int | None) -> bool:
+        "Does this line stand under `If none of them is met:` or `Splitting it would give:`? Then it may tell what never happens."
+        line = self.lines[line].parent if line is not None else None
+        while line is not None:
+            head = self.lines[line]
+            words = self.text[head.start : head.end]
+            if head.opens and (_CONDITIONAL.match(words) or self.direction == "backward" and re.search(r"\bwould (?:give|be|result|return|yield)\b", words)):
+                return True
+            line = head.parent
+        return False
+
+# %% ../nbs/05_claims.ipynb #b05b0c06
 class Sentences:
     "Reads one segment of prose."
 
@@ -541,7 +564,7 @@ class Sentences:
             and self.direction == "forward"
         ):
             self.assumed = seg.paragraph
-        mood = "general" if self.assumed == seg.paragraph else "plan" if self.planned(seg.line) else "fact"
+        mood = "general" if self.assumed == seg.paragraph or self.conditional(seg.line) else "plan" if self.planned(seg.line) else "fact"
         s = Sentence(self, toks, pins, n, seg.paragraph, mood)
         found = s.read()
         constructions(s)
@@ -557,8 +580,8 @@ class Sentences:
                 out.append(c)
         return sorted(out, key=lambda c: (c.start, c.end))
 
-# %% ../nbs/05_claims.ipynb #b05b0c06
-class Reader(Trials, Proposals, Closing, Tables, Sentences):
+# %% ../nbs/05_claims.ipynb #c250faef
+class Reader(Trials, Proposals, Closing, Tables, Headings, Sentences):
     "Reads a whole rationale."
 
     def __init__(self, text: str, code: str, call: str | None, output: str | None, direction: str):
@@ -577,6 +600,7 @@ class Reader(Trials, Proposals, Closing, Tables, Sentences):
         tree = parse(call) if call else None
         self.arity = len(tree.body.args) + len(tree.body.keywords) if tree is not None and isinstance(tree.body, ast.Call) else len(self.facts.parameters)
         self.shapes = [shape(ast.unparse(x)) for x in tree.body.args] if self.arity and tree is not None and len(tree.body.args) == self.arity else []
+        self.coded = sum(m.group(1) in self.facts.variables for m in re.finditer(r"`(\w+)`", text[:100_000])) > 1  # variables stand in code font
         self.from_zero = bool(re.search(r"\b(?:iteration|pass|round|cycle)\s+#?0\b", text[:100_000], re.I))
         self.told = frozenset(
             n.value

@@ -234,7 +234,7 @@ _NUMBER = re.compile(r"-?(?:\d[\d_]*\.\d+(?:[eE][-+]?\d+)?|\d[\d_]*(?:[eE][-+]?\
 _IDENT = re.compile(r"[^\W\d]\w*")
 _STRING = re.compile(r"(?:[bBrRuUfF]{0,2})(?:'''(?:[^\\]|\\.)*?'''|\"\"\"(?:[^\\]|\\.)*?\"\"\"|'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")", re.S)
 _OP = re.compile(r"<=>|==>|===|==|!=|<=|>=|\+=|-=|\*\*=|\*=|//=|/=|%=|->|=>|-->|→|⇒|⟶|➜|≠|≤|≥|≡|<-|<|>|=")
-_BINOP = re.compile(r"\s*(\*\*|//|[-+*/%×·&|^])\s*")
+_BINOP = re.compile(r"\s*\\?(\*\*|//|[-+*/%×·&|^])\s*")
 _CURLY = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'"})
 _SAME = {"→": "->", "⇒": "->", "⟶": "->", "➜": "->", "=>": "->", "-->": "->", "==>": "->", "≠": "!=", "≤": "<=", "≥": ">=", "===": "==", "≡": "=="}
 
@@ -400,6 +400,8 @@ class Tokens:
         end = self.expression(at)
         if end is not None:
             source = fill_hole(t[at:end].replace("×", "*").replace("·", "*"), self.facts)
+            if "\\" in source and parse(source) is None:  # `7 \% 3`, as Markdown and LaTeX have it
+                source = re.sub(r"\\([%*&^])", r"\1", source)
             kind = kind_of(source, self.facts)
             if kind:
                 self.add("expr", at, end, source=source, type=kind)

@@ -6,18 +6,18 @@
 __all__ = ['BUILTINS', 'OPENERS', 'GROUNDERS', 'Grounding', 'Asked', 'once', 'unsayable', 'variables_of', 'attributes_of',
            'definitions_of', 'filled', 'substituted', 'without_lap', 'open_names', 'unknown_names', 'evaluations_of',
            'instances_of', 'compared', 'type_of', 'near', 'side_by_side', 'ground_value', 'supposed', 'stored_into',
-           'is_stored', 'told_directly', 'of_other_kind', 'ground_relation', 'just_written', 'ground_unknown',
-           'is_closed', 'parts_of', 'operands', 'operand_at', 'filled_in', 'of_other_type', 'with_values',
-           'ground_closed', 'augmented', 'ground_operands', 'truths', 'ground_outcome', 'ground_next_test', 'is_for',
-           'branches_of', 'lines_meant', 'header_named', 'ground_branch', 'ground_branch_of', 'Run', 'runs_of',
-           'ground_skipped_loop', 'ground_end', 'runs_meant', 'ground_count', 'ground_comprehension_count', 'visited',
-           'ground_visits', 'ground_over', 'visits_hold', 'in_order', 'changes_of', 'occurrences', 'grew_at_end',
-           'number', 'effect_holds', 'ground_effect', 'support_only', 'effects', 'insertions', 'item_of', 'element_at',
-           'ground_unchanged', 'ground_return', 'speaks_of_result', 'ground_produced', 'of_one_kind', 'is_meant',
-           'ground_mention', 'mistold', 'is_mistold', 'ground_maps', 'entries', 'transitions', 'ground_arguments',
-           'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal', 'ground_proposed_value',
-           'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity', 'predicate_of', 'ground_law', 'ground_exists',
-           'ground_tally', 'ground']
+           'is_stored', 'told_directly', 'never_such', 'of_other_kind', 'ground_relation', 'just_written',
+           'ground_unknown', 'is_closed', 'parts_of', 'operands', 'operand_at', 'filled_in', 'of_other_type',
+           'with_values', 'ground_closed', 'augmented', 'ground_operands', 'truths', 'ground_outcome',
+           'ground_next_test', 'is_for', 'branches_of', 'lines_meant', 'header_named', 'ground_branch',
+           'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end', 'runs_meant', 'ground_count',
+           'ground_comprehension_count', 'visited', 'ground_visits', 'ground_over', 'visits_hold', 'in_order',
+           'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect', 'support_only',
+           'effects', 'insertions', 'item_of', 'element_at', 'ground_unchanged', 'ground_return', 'speaks_of_result',
+           'ground_produced', 'returns_of', 'of_one_kind', 'is_meant', 'ground_mention', 'mistold', 'is_mistold',
+           'ground_maps', 'entries', 'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of',
+           'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple',
+           'ground_necessity', 'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -260,7 +260,7 @@ def ground_value(asked: Asked) -> Grounding:
     if own and (isinstance(parsed(subject), ast.Attribute) or is_stored(asked.execution.trace.code, subject)):
         # `items[1]` may be what the program reads, or what it has just put there
         now, later = sorted(now + later, key=lambda f: f.first), []
-    if now and not told_directly(asked, subject) and all(of_other_kind(claimed, fact.value) for fact in now):
+    if now and never_such(asked, subject, claimed, now):
         return unsayable(claimed, f"{subject} never is a value of that kind, so the sentence is likely to speak of something else")
     facts = compared(now, reading.relation, claimed)
     if supposed(asked, facts):
@@ -293,6 +293,13 @@ def told_directly(asked: Asked, subject: str) -> bool:
 
 OPENERS = frozenset(("so", "and", "then", "now", "thus", "therefore", "that", "where", "but", "because", "since", "as", "the", "with",
                      "hence", "while", "when", "if", "variable", "has", "have"))
+
+def never_such(asked: Asked, subject: str, claimed: str, facts: list[Fact]) -> bool:
+    "Whether a claim was probably misread: it is told by the way, and the thing never was a value of that type."
+    if told_directly(asked, subject):
+        return False
+    loose = "which" in asked.claim.text or asked.claim.kind == "iteration"  # "the list in `d`, which is [1]"; "the first character is '0'" of an index
+    return all(of_other_kind(claimed, f.value) or loose and of_other_type(f.value, claimed) for f in facts)
 
 def of_other_kind(claimed: str, observed: str) -> bool:
     "Whether one is a number and the other a container or a text: then the sentence was misread rather than false."
@@ -667,6 +674,8 @@ def ground_visits(asked: Asked) -> Grounding:
         if asked.execution.loops[run.line].kind == "while":
             continue
         text = visited(asked.execution, run)
+        if isinstance(literal(text), list) and literal(text) and wanted and all(of_other_type(repr(seen), repr(said)) for seen in literal(text) for said in list(wanted)[:1]):
+            continue  # "goes over 'abc'" of a loop over its indices
         facts.append(Fact(run.first, asked.execution.end, text, run.frame, run.line, visits_hold(asked.reading.relation, literal(text), list(wanted))))
     if not facts:
         return unsayable(claimed, "no loop binds a variable to such elements")
@@ -803,6 +812,8 @@ def _lost(old: Any, new: Any, item: Any, index: Any) -> bool | None:
         return times > 0 and (len(item) == 1 or len(old) - len(new) == times * len(item))
     if index is not NOTHING and isinstance(old, list) and item is not NOTHING:
         return _element(old, index) == item
+    if isinstance(old, dict) and isinstance(new, dict) and isinstance(item, tuple) and len(item) == 2 and _hashable(item[0]) and item[0] in old:
+        return item[0] not in new and old[item[0]] == item[1]  # a pair of key and value, as `popitem` gives it
     return True if item is NOTHING else occurrences(new, item) < occurrences(old, item)
 
 # %% ../nbs/06a_forms.ipynb #91b2cedf
@@ -945,14 +956,22 @@ def ground_produced(asked: Asked) -> Grounding:
     hint = asked.reading.subject
     sites = [p.site for p in asked.execution.places.values() if is_meant(p, hint)]
     facts = sorted((f for site in sites for f in asked.execution.evaluations.get(site, [])), key=lambda f: f.order)
+    if hint is None:
+        facts = sorted(facts + returns_of(asked.execution), key=lambda f: f.first)
     if not facts:
         return unsayable(claimed, "the text does not say of what it is the result")
     if hint is None and not any(agrees("==", f.value, claimed) for f in facts):
+        if any(f.value.startswith("<") and "iterator" in f.value or f.value.startswith(("<map", "<zip", "<enumerate", "<filter")) for f in facts):
+            return unsayable(claimed, "the text does not say of what it is the result")  # it may be what an iterator would give
         states = [f for some in asked.execution.timelines.values() for f in some]
         facts = sorted(of_one_kind(facts + states, claimed), key=lambda f: f.first)
         if not facts or any(e.yielded for e in asked.execution.events):
             return unsayable(claimed, "the text does not say of what it is the result")
     return Grounding(claimed, compared(facts, asked.reading.relation, claimed), subject=hint or "the result", moment="at")
+
+def returns_of(execution: Execution) -> list[Fact]:
+    "What the functions returned, as facts."
+    return [Fact(e.step, e.step, e.value, e.frame, e.line, order=0) for e in execution.events if e.kind == "return" and e.value is not None]
 
 def of_one_kind(facts: list[Fact], claimed: str) -> list[Fact]:
     "The facts whose values are of the same type as what is claimed."
@@ -1126,7 +1145,7 @@ def ground_proposal(asked: Asked) -> Grounding:
     call = asked.reading.value
     if call is None or asked.inquiry.goal is None:
         return unsayable(call, "there is no goal to hold the proposal against")
-    observed = outcome_of(asked, call)
+    observed = None if open_names(asked, call) else outcome_of(asked, call)
     if observed is None:
         return unsayable(call, "the proposed call cannot be executed")
     return once(asked.inquiry.goal, observed, same_text(asked.inquiry.goal, observed), subject=call)
@@ -1148,7 +1167,8 @@ def ground_meta(asked: Asked) -> Grounding:
         observed, claimed = together(lambda: outcome_of(asked, call), lambda: asked.inquiry.value(value))
         holds = None if observed is None or claimed is None else same_text(claimed, observed)
     elif asked.claim.proposal is not None and asked.inquiry.goal is not None:
-        observed = outcome_of(asked, asked.claim.proposal)
+        unknown = open_names(asked, asked.claim.proposal)
+        observed = None if unknown else outcome_of(asked, asked.claim.proposal)
         holds = None if observed is None else same_text(asked.inquiry.goal, observed)
     else:
         holds = asked.answer_holds()

@@ -240,8 +240,8 @@ def laps_of(
 # %% ../nbs/06_grounding.ipynb #1f1a977c
 DELETED = "<deleted>"
 
-def timelines_of(events: list[Event]) -> dict[str, list[Fact]]:
-    "For each variable, the stretches over which it had one value, in order of time."
+def timelines_of(events: list[Event], loops: dict[int, Loop] | None = None) -> dict[str, list[Fact]]:
+    "For each variable, the stretches over which it had one value, in order of time; with `loops`, a header writes its targets even where they stay equal."
     last_of_frame = {event.frame: event.step for event in events}
     open_now: dict[tuple[str, int], tuple[int, str, int]] = {}
     found: dict[str, list[Fact]] = defaultdict(list)
@@ -251,7 +251,9 @@ def timelines_of(events: list[Event]) -> dict[str, list[Fact]]:
         if value != DELETED:
             found[name].append(Fact(first, until, value, frame, line))
     for event in events:
-        for name, value in event.changed.items():
+        bound = loops[event.line].targets if loops and event.line in loops and event.outcome else ()
+        again = {name: open_now[name, event.frame][1] for name in bound if (name, event.frame) in open_now}
+        for name, value in {**again, **event.changed}.items():
             if (name, event.frame) in open_now:
                 close(name, event.frame, event.step - 1)
             open_now[name, event.frame] = (event.step, value, event.line)
@@ -340,7 +342,7 @@ class Execution:
 
     @cached_property
     def timelines(self) -> dict[str, list[Fact]]:
-        return timelines_of(self.events)
+        return timelines_of(self.events, self.loops)
 
     def values_of(self, name: str) -> frozenset[str]:
         "The texts of all values that a variable ever had."

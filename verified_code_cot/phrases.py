@@ -6,7 +6,7 @@
 __all__ = ['CARDINALS', 'ORDINALS', 'TIMES', 'DETERMINERS', 'QUANTIFIERS', 'ADJECTIVES', 'TYPES', 'NOUNS', 'RESULTS', 'PRONOUNS',
            'STOPWORDS', 'ADVERBS', 'NEGATIONS', 'VERB_FORMS', 'VERBS', 'PREDICATES', 'COMPARISONS', 'Mention', 'word',
            'is_punct', 'is_op', 'settle', 'completed', 'raw_mention', 'Heads', 'Expressions', 'Numbers', 'Nouns',
-           'Worded', 'Results', 'Parts', 'NounPhrases', 'worded_test', 'Verb', 'verb_at', 'predicate_at',
+           'Worded', 'Results', 'Positions', 'Parts', 'NounPhrases', 'worded_test', 'Verb', 'verb_at', 'predicate_at',
            'comparison_at']
 
 # %% ../nbs/04c_phrases.ipynb #1865aab6
@@ -231,12 +231,18 @@ def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
 # %% ../nbs/04c_phrases.ipynb #749a44d2
 def _mention(t: Token, noun: str = "", facts: CodeFacts | None = None) -> Mention:
     m = Mention(t.start, t.end, [t.source], t.type, noun=noun, code=t.code)
+    if t.type == "literal" and _UNUSUAL.search(t.source) and (tree := parse(t.source)) is not None and isinstance(tree.body, ast.Constant):
+        m.sources.append(repr(t.source[1:-1]))  # `'\\foo'` is more often meant as it is written than as a form feed
     if t.type == "unknown" and facts is not None and (full := completed(t.source, facts)):
         m.sources, m.type = full, kind_of(full[0], facts)
         return m
     if t.type == "unknown" and t.code and (t.source or "").isidentifier():
         return Mention(t.start, t.end, [repr(t.source)], "literal", noun="raw", code=True)
     return m
+
+
+_UNUSUAL = re.compile(r"\A['\"].*\\[^nrt'\"\\xuU0]")
+_SUPERLATIVES = {"minimum": "min", "smallest": "min", "lowest": "min", "least": "min", "maximum": "max", "largest": "max", "highest": "max", "biggest": "max"}
 
 
 def completed(source: str, facts: CodeFacts) -> list[str]:
@@ -516,6 +522,13 @@ class Worded:
         start = t.start
         if w in TYPES and word(self.t, j + 1) == "of" and (made := self._made(j)) is not None:
             return made
+        if w in _SUPERLATIVES and word(self.t, j + 1) in NOUNS and word(self.t, j + 2) in ("in", "of", "from", "among"):
+            of, k = self.at(j + 3, depth + 1)
+            if of is not None and of.source and not of.quantified:
+                inner = "({x}).values()" if word(self.t, j + 1).startswith("value") else "{x}"
+                s = [f"{_SUPERLATIVES[w]}({inner.format(x=x)})" for x in of.sources]
+                return Mention(start, of.end, s, _type(s, self.facts), noun=word(self.t, j + 1)), k
+            return Mention(start, (of or self.t[j + 1]).end, ref="part", noun=word(self.t, j + 1)), max(k, j + 2)
         special = _HEADS.get(w) if not (ordinal is not None and w in _UNITS) else None
         if special and self._of(j + 1):
             m, k = special(self, j, depth, w)
@@ -591,6 +604,22 @@ _IN_TEST = words_of("condition test check comparison statement expression if whi
 _IN_TEST_2 = words_of("condition test check comparison expression statement conditional clause")
 
 # %% ../nbs/04c_phrases.ipynb #1006d56b
+class Positions:
+    "the last index of X in Y"
+
+    def _place(self, j, depth, ordinal, w):
+        "the first index of X in Y, the last position of X in Y; `the first occurrence of X` alone is a part of something"
+        of, k = self.at(j + 2, depth + 1)
+        if of is None:
+            return None, j
+        y, k2 = self.at(k + 1, depth + 1) if word(self.t, k) in ("in", "of", "within", "from") else (None, k)
+        if w == "occurrence" or ordinal not in (1, -1) or y is None or not y.source or not of.source:
+            return Mention(self.t[j].start, (y or of).end, ref="part", noun=w), k2
+        find = ("index", "find") if ordinal == 1 else ("rindex", "rfind")
+        s = [f"{_wrap(a)}.{f}({b})" for a in y.sources for b in of.sources for f in find]
+        return Mention(self.t[j].start, y.end, s, _type(s, self.facts), noun=w), k2
+
+# %% ../nbs/04c_phrases.ipynb #64ceace4
 class Parts:
     "the condition `x > 2`; the first element of X"
 
@@ -616,6 +645,8 @@ class Parts:
     def _ordinal(self, j, depth, ordinal, w):
         "the first element of X, the last character 'r'"
         t, k = self.t[j], j + 1
+        if w in ("occurrence", "index", "position") and word(self.t, k) in ("of", "where") and (m := self._place(j, depth, ordinal, w))[0] is not None:
+            return m
         m = Mention(t.start, t.end, ref="element", noun=w, ordinal=ordinal)
         if (
             k < len(self.t)
@@ -650,7 +681,7 @@ class Parts:
 _IN_AT = words_of("half twice double roughly about approximately almost nearly half-way")
 
 # %% ../nbs/04c_phrases.ipynb #749bcd20
-class NounPhrases(Heads, Expressions, Numbers, Nouns, Worded, Results, Parts):
+class NounPhrases(Heads, Expressions, Numbers, Nouns, Worded, Results, Positions, Parts):
     "Reads the noun phrase at a place in a token list. `at` returns (Mention, index after it) or (None, index)."
 
     def __init__(self, tokens: list[Token], facts: CodeFacts):

@@ -192,7 +192,7 @@ class Bindings:
         if not (is_op(t, j + 1, "=", "==") or word(t, j + 1) == "is") or not (j + 2 < len(t) and t[j + 2].kind == "expr" and t[j + 2].type == "literal"):
             return None
         name, value, k = t[j].source, t[j + 2].source, j + 3
-        if name in self.facts.parameters and name not in self.target_names():
+        if not self.looped or name in self.facts.parameters and name not in self.target_names():
             return None
         header = j > i and word(t, i) in _IN_BOUND
         if name in self.target_names() and (is_op(t, k, "->") or is_punct(t, k, ",:;") or j == i and t[j].code and not s.pinned):

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['CUES', 'GOALWORDS', 'ELEMENTS', 'KINDS', 'OFFERS', 'DERIVED', 'PLURAL', 'LOOSE', 'OPERATIONS', 'UNMENTIONED',
-           'PREPOSITIONS', 'PLAIN', 'OFFERING', 'PASSED_IN', 'COMMITTING', 'REJECTING', 'NOT_BEFORE_IF', 'BEING',
-           'COUNTING', 'Pin', 'Reading', 'Claim', 'Situation', 'is_builtin', 'simple_name', 'assignable', 'bracket',
-           'shape', 'is_operation', 'names_in', 'has_literal', 'is_lazy', 'instantiates', 'counter', 'is_told',
-           'is_abstract', 'is_and', 'block_noun', 'flat']
+           'PREPOSITIONS', 'INNER_PREPOSITIONS', 'PLAIN', 'OFFERING', 'PASSED_IN', 'COMMITTING', 'REJECTING',
+           'NOT_BEFORE_IF', 'BEING', 'COUNTING', 'Pin', 'Reading', 'Claim', 'Situation', 'is_builtin', 'simple_name',
+           'assignable', 'bracket', 'shape', 'is_operation', 'names_in', 'has_literal', 'is_lazy', 'instantiates',
+           'counter', 'is_told', 'is_abstract', 'is_and', 'block_noun', 'flat']
 
 # %% ../nbs/04d_reading.ipynb #37721768
 import ast
@@ -122,10 +122,12 @@ UNMENTIONED = words_of(
     "must need needs should removes remove replaces replace first last reverses deduce possible could might may if unless not no never slices suggests likely"
 )
 PREPOSITIONS = words_of("of between than by after before within beyond per via toward towards")
+INNER_PREPOSITIONS = words_of("in from on inside")  # with a noun before them they belong to it: "the largest key in `d` is 3" says nothing of `d`
 PLAIN = words_of("more additional total only just exactly new different single whole own entire")
 OFFERING = words_of(
     "input inputs solution answer should could would let choose set valid original try trying pick use adjust assume "
-    "suppose consider configuration need want find possible simplest values value parameters arguments"
+    "suppose consider configuration need want find possible simplest values value parameters arguments "
+    "example examples option alternatively instead another"
 )
 PASSED_IN = words_of(
     "input inputs argument arguments parameter parameters passed pass passing initial initially original originally starts let try trying suppose assume "

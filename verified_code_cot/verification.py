@@ -273,8 +273,9 @@ def plainly(claim: Any) -> bool:
 
 def returns(text: str, claim: Any) -> bool:
     "Whether a claim says what is returned, without an `if` behind it."
-    following = text[claim.end:claim.end + 24].replace("`", " ").split()
-    return claim.readings[0].form == "return" and following[:1] not in (["if"], ["when"], ["unless"], ["for"], ["whenever"], ["otherwise"])
+    following = [w.strip(",.;:()") for w in text[claim.end:claim.end + 24].replace("`", " ").split()]
+    following = following[1:] if following[:1] in (["only"], ["exactly"], ["just"]) else following
+    return claim.readings[0].form == "return" and following[:1] not in ([w] for w in ("if", "when", "unless", "for", "whenever", "otherwise", "as", "provided"))
 
 def doubted(text: str, claim: Any, placed: Placed) -> Placed:
     "What is told vaguely may be supported where it holds, but is never held against the text."
