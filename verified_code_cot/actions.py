@@ -41,7 +41,7 @@ class Returns:
             return k
         while n < len(self.t) and self.t[n].kind == "group" and not val.closed:
             x = NounPhrases(list(self.t[n].parts), self.facts).at(0)[0]
-            if x is not None and x.closed:
+            if x is not None and x.closed and self.sources(val):
                 self.note(start, self.t[n].end, "return", self.return_readings(x, False))
             n += 1
         if val.ref == "nothing" or val.number or val.quantified:
@@ -71,9 +71,11 @@ class ReturnValues:
 
     def _returns(self, m, v):
         "The function returns V; `s.find(x)` returns V."
+        if m.noun in ("function", "method", "lambda") and m.sources and simple_name(m.source) and m.source not in self.facts.functions:
+            return v.end  # "the `key` function returns 3": of which call is not said
         if m.sources and m.ref not in ("test",) and not (m.ref == "" and m.source in self.facts.functions) or m.ref in ("frag", "test", "call", "operation"):
             return self.copula(m, replace(v, kind="equal"))
-        if m.ref == "it" and self.s.agent == "method":
+        if m.ref == "it" and self.s.agent == "method" and not v.negated:
             return self.produced(m.start, v.end)
         if m.ref == "noun" and m.noun in ("method", "expression", "operation", "comparison", "slice", "call"):
             return self.produced(m.start, v.end)
@@ -197,7 +199,7 @@ class Having:
             if word(self.t, k) == "at":
                 return k
             k += 1
-        subjects = self.sources(m)
+        subjects = self.sources(m) if m.noun != "raw" else []  # a word in code font that is no name: nobody knows what it has
         if m.type == "literal" and not m.items and v.words[0] in PLURAL and not v.negated and not v.modal:
             return k
         if word(self.t, k) in ("length", "size"):
@@ -630,6 +632,15 @@ _IN_SET = words_of("back again together up down in-place in")
 class Setting:
     "set X to V."
 
+    def changed(self, m: Mention) -> Mention:
+        "What a pronoun stands for as the thing changed: after `xs.clear()`, that is `xs` and not the value of the call."
+        x = self.subject_of(m)
+        tree = parse(x.source) if x.source else None
+        if tree is not None and isinstance(tree.body, ast.Call) and isinstance(tree.body.func, ast.Attribute):
+            owner = ast.unparse(tree.body.func.value)
+            return replace(x, sources=[owner], type=kind_of(owner, self.facts))
+        return x
+
     def _set(self, m, v):
         "set X to V, making X V, changing V to W, `xs.sort()` sorts it to V"
         k = v.end
@@ -671,7 +682,7 @@ class Setting:
             self.last = y
             return n2
         if x.sources and x.type in ("open", "unknown") or x.ref in ("it", "noun", "result"):
-            return self.assert_value(x if x.ref != "it" else self.subject_of(x), y, n2, "after", False)
+            return self.assert_value(x if x.ref != "it" else self.changed(x), y, n2, "after", False)
         if y.closed and y.sources:
             self.note(self.t[v.end - 1].start, y.end, "expression", [Reading("produced", None, "==", z) for z in y.sources])
         self.last = y
