@@ -346,6 +346,7 @@ class Sandbox(Starting, Exchange, Answers, Running):
         self.process, self.owner, self.number, self.busy, self.restarts = None, os.getpid(), 0, False, 0
         self.isolation, self.layers = None, {}      # the level in force, and its parts
         self.refused = {}                           # stronger levels that this machine did not grant: why
+        self.memory = {}                            # what those who ask here remember of what ran here, as long as this is open
         for level in LEVELS if isolation == "auto" else (isolation,):
             try:
                 self.start(level)
