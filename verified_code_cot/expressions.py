@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAX_SOURCE', 'MAX_DEPTH', 'words_of', 'parse', 'free_names', 'is_literal', 'CodeFacts', 'normal', 'root_of',
            'changing_names', 'code_facts', 'entry_of', 'Token', 'kind_of', 'fill_hole', 'Quotes', 'Words', 'Operands',
-           'Tokens', 'Spans', 'Lexer', 'code_tokens', 'split_equals', 'tokens']
+           'Tokens', 'Spans', 'Lexer', 'code_tokens', 'split_equals', 'tokens', 'folded']
 
 # %% ../nbs/04b_expressions.ipynb #15de07dd
 import ast
@@ -79,7 +79,7 @@ def is_literal(node) -> bool:
     return False
 
 # %% ../nbs/04b_expressions.ipynb #68708f52
-@dataclass
+@dataclass(eq=False)  # one for each program: it may be the key of a cache
 class CodeFacts:
     "What the reader may know of the program: names and the expressions that stand in it. Never what they evaluate to."
 
@@ -218,6 +218,7 @@ class Token:
     parts: tuple = ()  # of a stmt: sources; of a group: tokens
 
 # %% ../nbs/04b_expressions.ipynb #9ff8cacc
+@lru_cache(maxsize=20_000)
 def kind_of(source: str, facts: CodeFacts) -> str:
     "literal, closed (needs no names), open (names of the program), unknown (other names), '' when not an expression."
     tree = parse(source)
@@ -557,6 +558,11 @@ def split_equals(source: str) -> list[tuple[int, int]]:
 # %% ../nbs/04b_expressions.ipynb #f6289ece
 def tokens(text: str, facts: CodeFacts, offset: int = 0, limit: int = 8_000) -> list[Token]:
     "Tokens of one sentence, parentheses in prose folded into groups. At most `limit` characters are read."
+    return list(folded(text, facts, offset, limit))
+
+@lru_cache(maxsize=512)  # the claims of a sentence and its share of the coverage are read from the same tokens
+def folded(text: str, facts: CodeFacts, offset: int, limit: int) -> tuple[Token, ...]:
+    "The tokens of `tokens`, kept for a while; nobody changes a token."
     flat = Lexer(text[:limit].translate(_CURLY), facts, offset).run()
     stack: list[list[Token]] = [[]]
     opened: list[Token] = []
@@ -572,4 +578,4 @@ def tokens(text: str, facts: CodeFacts, offset: int = 0, limit: int = 8_000) -> 
     while opened:
         inner, first = stack.pop(), opened.pop()
         stack[-1] += [first, *inner]
-    return stack[0]
+    return tuple(stack[0])

@@ -156,7 +156,8 @@ def open_names(asked: Asked, source: str) -> frozenset[str]:
     "The variables of the program, and the names unknown to it, that an expression reads."
     code = asked.execution.trace.code
     known = variables_of(code)
-    return frozenset(n for n in names_in(source) if n in known or n not in BUILTINS | definitions_of(code))
+    ours = definitions_of(code)
+    return frozenset(n for n in names_in(source) if n in known or n not in BUILTINS and n not in ours)
 
 def unknown_names(asked: Asked, source: str) -> frozenset[str]:
     "The names in an expression that the program does not have at all."

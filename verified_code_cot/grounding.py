@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['NOTHING', 'WRAPPERS', 'ORDER', 'FALSY', 'LONGEST', 'DELETED', 'MOST', 'MISSING', 'literal', 'plain', 'equal_in_prose',
            'agrees', 'truth', 'parsed', 'normal', 'bound_inside', 'names_in', 'Fact', 'Lap', 'frame_ends', 'Loop',
-           'loops_of', 'laps_of', 'timelines_of', 'Place', 'places_of', 'value_at', 'targets_of', 'NotYet',
-           'laps_by_key', 'reports_of', 'Execution', 'watch', 'Inquiry', 'together', 'settle_execution', 'facts_of',
-           'settle', 'answer_all']
+           'loops_of', 'laps_of', 'timelines_of', 'Place', 'spots_of', 'places_of', 'value_at', 'targets_of', 'NotYet',
+           'laps_by_key', 'reports_of', 'execution_of', 'Execution', 'watch', 'Inquiry', 'together', 'settle_execution',
+           'facts_of', 'settle', 'answer_all']
 
 # %% ../nbs/06_grounding.ipynb #5638b123
 import ast
@@ -272,19 +272,24 @@ class Place:
     node: ast.AST | None
     source: str | None  # normal spelling
 
+@lru_cache(maxsize=64)
+def spots_of(code: str) -> dict[tuple[int, int, int, int], tuple[ast.expr, str]]:
+    "Where each expression of a program stands (first line, column, last line, column): its tree and its normal spelling."
+    found: dict[tuple[int, int, int, int], tuple[ast.expr, str]] = {}
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.expr) and (spot := (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)) not in found:
+            found[spot] = node, ast.unparse(node)
+    return found
+
 def places_of(
     code: str,
     sites: Iterable[Any],  # the replay's sites
 ) -> dict[int, Place]:
     "The probed places of a program by site."
-    spots = {}
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.expr):
-            spots.setdefault((node.lineno, node.col_offset, node.end_lineno, node.end_col_offset), node)
-    found = {}
+    spots, found = spots_of(code), {}
     for site in sites:
-        node = spots.get((site.line, site.col, site.end_line, site.end_col))
-        found[site.id] = Place(site.id, site.kind, site.line, node, None if node is None else ast.unparse(node))
+        node, source = spots.get((site.line, site.col, site.end_line, site.end_col), (None, None))
+        found[site.id] = Place(site.id, site.kind, site.line, node, source)
     return found
 
 # %% ../nbs/06_grounding.ipynb #4dbde7cb
@@ -328,6 +333,13 @@ def reports_of(execution: "Execution") -> dict[int, list[Fact]]:
     return found
 
 # %% ../nbs/06_grounding.ipynb #dbb83601
+def execution_of(replay: Replay) -> "Execution":
+    "The execution behind a replay: one for all who ask there, with nothing left to be asked."
+    if "execution" not in replay.kept:
+        replay.kept["execution"] = Execution(replay)
+    replay.kept["execution"].wanted.clear()
+    return replay.kept["execution"]
+
 class Execution:
     "One call on the program as it really went, ready to be asked."
 
@@ -407,7 +419,7 @@ class Inquiry:
     "The questions of one verification and their answers so far."
 
     def __init__(self, replay: Replay, goal: str | None = None):
-        self.real = Execution(replay)
+        self.real = execution_of(replay)
         self.goal = goal  # the output that the record states, canonical text
         self.executions: dict[str, Execution | None] = {replay.trace.call: self.real}
         self.values: dict[str, str] = {}
@@ -489,7 +501,7 @@ def settle(inquiry: Inquiry) -> bool:  # whether anything was asked
     calls, inquiry.wanted_calls = list(inquiry.wanted_calls), {}
     for call in calls:
         other = inquiry.real.replay.other(call)
-        inquiry.executions[call] = Execution(other) if other.trace.ran else None
+        inquiry.executions[call] = execution_of(other) if other.trace.ran else None
     for execution in inquiry.executions.values():
         if execution is not None and execution.wanted:
             asked = True

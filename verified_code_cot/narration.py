@@ -21,9 +21,9 @@ from .forward import Clause, Detail, call_text, parameters, sentence
 from .passages import Page, returned, tell_items, times
 from .purpose import class_purpose, documented, plan, purpose
 from .records import InputError, Rationale, Trace, load, write_jsonl
-from .replay import Replay, ReplayError
-from .sandbox import Sandbox
+from .replay import Replay, ReplayError, replayed
 from .story import FUNCTIONS, Activation, Loop, Moment, Story, flat, story_of, variable
+from .tracing import box_for
 from .words import ARTICLE, SIZED, UNREAD, Voice, code, joined, kind, number, read, shown, tokens
 
 # %% ../nbs/04_narration.ipynb #184675c4
@@ -430,21 +430,20 @@ def narrate_partition(
 ) -> list[dict]:  # rationales, and `{"rejected": reason}` for each trace that has none
     "The rationales of some traces."
     found: list[dict] = []
-    with Sandbox() as box:
-        for record in records:
-            trace = Trace.model_validate(record)
-            reason = rejection(trace, raised)
-            if reason is not None:
-                found.append({"rejected": reason})
-                continue
-            try:
-                with Replay(trace, sandbox=box) as replay:
-                    story = story_of(trace, replay)
-            except ReplayError:
-                found.append({"rejected": "replay"})
-                continue
-            for direction in directions:
-                found.extend(tell(story, direction, style, seed, max_tokens)[0].to_dict() for style in styles)
+    box = box_for()  # the worker's own, open as long as it lives
+    for record in records:
+        trace = Trace.model_validate(record)
+        reason = rejection(trace, raised)
+        if reason is not None:
+            found.append({"rejected": reason})
+            continue
+        try:
+            story = story_of(trace, replayed(trace, box))
+        except ReplayError:
+            found.append({"rejected": "replay"})
+            continue
+        for direction in directions:
+            found.extend(tell(story, direction, style, seed, max_tokens)[0].to_dict() for style in styles)
     return found
 
 

@@ -15,6 +15,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from keyword import iskeyword
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,9 @@ from .grounding import Fact, Inquiry, answer_all, names_in, parsed, together
 from .records import (Answer, Claim, Coverage, Rationale, RecordError, Trace, Verdict, entry_point_of, load,
                                        parse_value, write_jsonl)
 from .rendering import canonical, same_text
-from .replay import Replay
+from .replay import replayed, traced
 from .sandbox import Sandbox
-from .tracing import trace as trace_call
+from .tracing import box_for
 from .view import view, view_assets  # noqa: F401 (whoever has a verdict wants to show it)
 
 # %% ../nbs/07_verification.ipynb #3cf2005c
@@ -139,6 +140,7 @@ def answer_correct(
         return False
     return same_text(execution.trace.output, inquiry.goal)
 
+@lru_cache(maxsize=64)
 def known_names(code: str) -> frozenset[str]:
     "The names that an expression may use in a fresh namespace of the program."
     return BUILTINS | definitions_of(code) | frozenset(n for node in ast.parse(code).body for n in stored_names(node))
@@ -435,7 +437,7 @@ def unusable(text: Any, trace: Any, direction: str, thresholds: Thresholds) -> t
 # %% ../nbs/07_verification.ipynb #dacb66ca
 def _verify(text: str, trace: Trace, direction: str, answer: str | None, sandbox: Sandbox, thresholds: Thresholds, costs: Costs, id: str) -> Judgement:
     "The work of `verify`, once the input is known to be usable."
-    inquiry = Inquiry(Replay(trace, sandbox), goal=trace.output)
+    inquiry = Inquiry(replayed(trace, sandbox), goal=trace.output)
     found = reading.extract(text, trace.code, trace.call, trace.output, direction)
     job = Job(inquiry, text, direction, found, own_answer(text, trace, direction), answer)
     final = job.final()
@@ -465,7 +467,7 @@ def verify_record(
     if refused := bad_program(parsed_record):
         return refusal(*refused, id=id)
     try:
-        trace = trace_call(parsed_record.code, parsed_record.call, sandbox=sandbox)
+        trace = traced(parsed_record.code, parsed_record.call, sandbox)
     except Exception as error:  # noqa: BLE001 a sandbox that cannot be used, say
         return refusal("internal", f"{type(error).__name__}: {error}", id=id)
     if trace.status == "exception" and not trace.events:
@@ -528,9 +530,8 @@ def verify_partition(
     coverage: float = 0.3,
 ) -> list[Verdict]:
     "The verdicts of one partition; what a worker does."
-    thresholds = Thresholds(coverage=coverage)
-    with Sandbox() as sandbox:
-        return [verify_pair(pair, sandbox, thresholds) for pair in records]
+    thresholds, sandbox = Thresholds(coverage=coverage), box_for()  # the worker's own, open as long as it lives
+    return [verify_pair(pair, sandbox, thresholds) for pair in records]
 
 def verify_pair(pair: dict[str, Any], sandbox: Sandbox, thresholds: Thresholds) -> Verdict:
     "The verdict of a rationale whose trace is at hand; without one it is an error."
