@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['STUB', 'EXAM_LIMITS', 'SCORES', 'calls_of', 'call_in', 'Examined', 'jobs_of', 'examine', 'Cluster', 'clusters',
-           'winner', 'reached', 'telling', 'kept_programs', 'with_cases', 'Agreement', 'agree_on', 'agreement_of',
-           'candidates_by_instruction', 'run']
+           'winner', 'cross_checked', 'values_on', 'reached', 'telling', 'kept_programs', 'with_cases', 'Agreement',
+           'agree_on', 'settled', 'agreement_of', 'candidates_by_instruction', 'run']
 
 # %% ../nbs/12_agreement.ipynb #33ceed38
 import ast
@@ -141,6 +141,29 @@ def winner(examined: Examined, score: str = "product", agree: int = 2, share: fl
         return None, "too_few_programs_agree"
     return (ranked[0], "kept") if len(ranked[0].tests) >= share * usable else (None, "too_few_tests_passed")
 
+# %% ../nbs/12_agreement.ipynb #dc2585be
+def cross_checked(
+    cluster: Cluster,
+    given: dict[int, tuple[str, ...]],  # for each program of the cluster, what it gives on the calls of the tests that it fails
+    agree: int = 2,
+) -> Cluster | None:
+    "The largest part of a cluster whose programs give the same values, the first one of several; None when fewer than `agree` programs do."
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for number in cluster.programs:
+        groups.setdefault(given[number], []).append(number)
+    best = max(groups.values(), key=len)
+    return Cluster(tuple(best), cluster.tests) if len(best) >= agree else None
+
+# %% ../nbs/12_agreement.ipynb #5cc21c01
+def values_on(codes: dict[int, str], calls: list[str], box: Sandbox) -> dict[int, tuple[str, ...]]:
+    "What each program gives on each call, as text. `box` is a sandbox whose guest is the recorder."
+    if not calls:
+        return dict.fromkeys(codes, ())
+    cases = [{"op": "evaluate", "expressions": [call]} for call in calls]
+    jobs = [{"id": str(number), "setup": {"code": code}, "cases": cases} for number, code in codes.items()]
+    rows = ([case.get("values", [case["status"]])[0] for case in result["cases"]] for result in box.run(jobs))
+    return {number: tuple(row) for number, row in zip(codes, rows, strict=True)}
+
 # %% ../nbs/12_agreement.ipynb #492c4e22
 def reached(trace: Trace) -> frozenset[tuple[int, bool | None]]:
     "The lines that a trace visits, and the outcomes of the tests in them."
@@ -201,7 +224,18 @@ def agree_on(
     groups = [(i["instruction"]["entry_point"], [p["code"] for p in i["programs"]], [t["code"] for t in i["tests"]]) for i in items]
     with Sandbox(EXAM_LIMITS, entry="examiner") as exam:
         results = list(examine(groups, exam))
-    return [agreement_of(item, found, winner(found, score, agree, share), score, keep, cases, box, other) for item, found in zip(items, results, strict=True)]
+    won = [settled(item, found, winner(found, score, agree, share), agree, box) for item, found in zip(items, results, strict=True)]
+    return [agreement_of(*three, score, keep, cases, box, other) for three in zip(items, results, won, strict=True)]
+
+# %% ../nbs/12_agreement.ipynb #9a160852
+def settled(item: dict[str, Any], found: Examined, won: tuple[Cluster | None, str], agree: int, box: Sandbox) -> tuple[Cluster | None, str]:
+    "The winner, if there is one, after its programs were compared on the calls of the tests that they fail."
+    cluster, reason = won
+    if cluster is None:
+        return won
+    calls = list(dict.fromkeys(call for n, call in enumerate(found.calls) if call is not None and n not in cluster.tests))
+    left = cross_checked(cluster, values_on({n: item["programs"][n]["code"] for n in cluster.programs}, calls, box), agree)
+    return (left, reason) if left else (None, "programs_give_different_values")
 
 # %% ../nbs/12_agreement.ipynb #8c5be4eb
 def agreement_of(

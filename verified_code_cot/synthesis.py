@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['INSTRUCTION_PROMPT', 'MEANINGS', 'PROGRAMS_PROMPT', 'TESTS_PROMPT', 'TEXT', 'INSTRUCTION_FORM', 'PROGRAMS_FORM',
-           'TESTS_FORM', 'Instruction', 'Candidate', 'family_words', 'rarity', 'fitting', 'Task', 'task_of', 'writable',
-           'behaves', 'written_programs', 'wrong_value', 'wrong_items', 'written_tests', 'signature_of',
-           'embedded_instruction', 'turns', 'embedded', 'numbered', 'object_form', 'instruction_ask', 'candidate_asks',
-           'read_instruction', 'header_name', 'read_candidates', 'without_fence', 'refused_program', 'asked', 'run']
+           'TESTS_FORM', 'Instruction', 'Candidate', 'family_words', 'rarity', 'fitting', 'Task', 'task_of',
+           'good_calls', 'writable', 'behaves', 'written_programs', 'wrong_value', 'wrong_items', 'written_tests',
+           'signature_of', 'embedded_instruction', 'turns', 'embedded', 'numbered', 'object_form', 'instruction_ask',
+           'candidate_asks', 'read_instruction', 'header_name', 'read_candidates', 'without_fence', 'refused_program',
+           'asked', 'run']
 
 # %% ../nbs/11_synthesis.ipynb #02a0f974
 import ast
@@ -24,7 +25,7 @@ from .concepts import Concept, words_of
 from .curriculum import FAMILIES
 from .engine import stage
 from verified_code_cot.families import (
-    DIFFICULTIES, Bug, Family, choose_calls, draw_spec, entry_point_of, fill, outcome, play, summary_of, write_calls, write_oracle, write_program,
+    DIFFICULTIES, Bug, Family, draw_spec, entry_point_of, fill, outcome, play, summary_of, write_calls, write_oracle, write_program,
 )
 from .messages import Ask, Reply, ask
 from .records import Difficulty, Id, InputError, Record, load, write_jsonl
@@ -101,18 +102,36 @@ class Task:
 
 # %% ../nbs/11_synthesis.ipynb #5c83c315
 def task_of(family: Family, difficulty: str, number: int, seed: int, enough: int = 10) -> Task:
-    "The task with a running number; its first `enough` calls are chosen for the branches that they reach."
+    "The task with a running number; its first `enough` calls are those that a good tester would choose."
     rng = random.Random(f"{seed}/{family.name}/{difficulty}/{number}/task")
     spec = draw_spec(family, rng, difficulty)
     oracle = write_oracle(family, spec)
     pool = list(dict.fromkeys(call for _ in range(3) for call in write_calls(family, spec, rng)))
     played = dict(zip(pool, play(oracle, pool)[0], strict=True))
     values = {call: one.value for call, one in played.items() if one.exception is None and writable(one.value)}
-    first = [call for call, _ in choose_calls(oracle, list(values), fewest=min(enough, len(values)), most=enough)] if values else []
+    first = good_calls([write_program(family, spec, name) for name in family.strategies], values, enough)
     calls = [*first, *(call for call in pool if call not in first)]
     return Task(family, difficulty, spec, calls, [outcome(played[call]) for call in calls], values)
 
 
+def good_calls(solutions: list[str], values: dict[str, object], enough: int) -> list[str]:
+    "So many of the calls: the two shortest, for the edge cases; then those that reach what no other has reached in the tester's own solutions, or has once."
+    took = [play(code, list(values))[0] for code in solutions]
+    branches = {call: {(way, *branch) for way, played in enumerate(took) for branch in played[place].branches} for place, call in enumerate(values)}
+    chosen = sorted(values, key=len)[:min(2, enough)]
+    seen = Counter(branch for call in chosen for branch in branches[call])
+
+    def worth(call: str) -> tuple:
+        fresh = render(values[call]) not in {render(values[other]) for other in chosen}
+        return sum(seen[b] == 0 for b in branches[call]), fresh, sum(seen[b] == 1 for b in branches[call]), min(len(call), 60), call
+
+    while len(chosen) < min(enough, len(values)):
+        best = max((call for call in values if call not in chosen), key=worth)
+        chosen.append(best)
+        seen.update(branches[best])
+    return chosen
+
+# %% ../nbs/11_synthesis.ipynb #21c2aec3
 def writable(value: object) -> bool:
     "Can a test write this value down, so that it is equal to itself?"
     try:
