@@ -218,7 +218,7 @@ def test_a_reader_that_stops_reading_is_no_error(tmp_path):
 
 # help
 
-@pytest.mark.parametrize("command", [[], ["study"], ["verify"], ["trace"], ["export"], ["evaluate"]])
+@pytest.mark.parametrize("command", [[], ["study"], ["verify"], ["trace"], ["export"], ["evaluate"], ["finetune"]])
 def test_help_is_complete_and_quick(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([*command, "--help"])
@@ -229,7 +229,8 @@ def test_help_is_complete_and_quick(command, capsys):
                "verify": ["--out", "--method", "claims", "sliding-window", "output-only", "MODULE:FUNCTION", "--workers", "exit status"],
                "trace": ["--code", "--call", "--timeout", "--memory", "--events", "--isolation"], "export": ["--format", "messages"],
                "evaluate": ["--benchmark", "--problems", "--generations", "--per-sample", "--per-problem", "--partial", "--limit", "--model", "--base-url",
-                            "--backend", "--prompt", "--samples", "--temperature", "--max-tokens", "--rationales", "exit status"]}
+                            "--backend", "--prompt", "--samples", "--temperature", "--max-tokens", "--rationales", "exit status"],
+               "finetune": ["--dataset", "--model", "--recipe", "--out", "--set", "--dry-run", "--fresh"]}
     assert all(option in text for name in command for option in [*options[name], "--json", "--debug"])
     times = []
     for _ in range(3):
