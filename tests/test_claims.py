@@ -415,3 +415,21 @@ def test_a_quoted_docstring_is_held_against_the_code_and_claims_nothing_else():
         (reading,) = claim.readings
         assert claim.text == said and reading.form == "closed" and reading.relation == "in"
         assert (ast.literal_eval(reading.subject) in ast.literal_eval(reading.value)) is holds
+
+
+def test_it_is_the_variable_where_a_literal_cannot_be_meant():
+    text = "- Iteration 1: `xs[0]` is `'b'` after `'a'` was added, so it was `'c'` before; `n` is the argument itself, so it must be `1`." + ANSWERED
+    told = {c.value: c.subject for c in extract(text, LOOPED, "turned([1, 2], 1)", "1", "backward")}
+    assert told["'c'"] == "xs[0]" and told["1"] == "n"
+
+
+def test_a_value_told_with_the_value_of_an_expression_is_said_of_both():
+    claims = extract("`s` is `{1, 2}`, the value of `set(xs)`.", "def f(xs):\n    s = set(xs)\n    return s", "f([1, 2])", "{1, 2}")
+    assert [(c.subject, c.value) for c in claims] == [("s", "{1, 2}"), ("set(xs)", "{1, 2}")]
+
+
+def test_a_call_that_the_program_makes_itself_is_not_the_goal():
+    code = "def up(s, n):\n    if n == 0:\n        return s\n    return s + up(s, n - 1)"
+    text = "The call `up(s, n - 1)` returned `'ab'`.\n\n<answer>up('ab', 1)</answer>"
+    claims = extract(text, code, "up('ab', 1)", "'abab'", "backward")
+    assert "goal" not in [c.kind for c in claims]

@@ -254,3 +254,19 @@ def test_placeholders_without_a_value_are_not_filled(box):
     inquiry = Inquiry(Replay(trace(SUMS, "f([3, 5])", sandbox=box), box))
     claim = Claim(0, 0, "", "goal", [Reading("value", "__output__", "==", "8")])
     assert substituted(Asked(claim, claim.readings[0], inquiry.real, inquiry), "__output__[0]") is None
+
+
+def test_a_state_within_a_statement_and_a_place_that_moves_are_seen(box):
+    reading = Reading("value", "xs", "==", "[2, 3]")
+    within = asked(box, "def f(xs):\n    return [xs.pop(0) + xs.pop(0), xs]", "f([1, 2, 3])", reading)
+    assert any(f.holds for f in within.facts)  # between the first and the second `pop` of one line
+    stored = "def f(xs):\n    xs[xs.index('_')] = ''\n    return xs"
+    for value, holds in (("''", True), ("'no'", False)):
+        found = asked(box, stored, "f(['_'])", Reading("value", "xs[xs.index('_')]", "==", value))
+        assert any(f.holds for f in found.facts) is holds
+
+
+def test_an_object_of_which_only_the_type_shows(box):
+    for name, holds in (("list_reverseiterator", True), ("reverseiterator", True), ("list_iterator", False)):
+        found = asked(box, "def f(xs):\n    ys = reversed(xs)\n    return list(ys)", "f([1])", Reading("value", "ys", "==", repr(name)))
+        assert any(f.holds for f in found.facts) is holds

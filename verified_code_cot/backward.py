@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['UNDOING', 'OPERATIONS', 'OF_CONTAINERS', 'FREE', 'AGAIN', 'SURE', 'SINCE', 'MUTATION_LOST', 'Memory', 'Reasoner',
-           'undo', 'reached', 'follow', 'kept_in_mind', 'operands', 'undo_display', 'undo_operator', 'undo_test',
-           'undo_choice', 'undo_comprehension', 'undo_subscript', 'undo_call', 'undo_arguments', 'undo_moment',
-           'undo_raising', 'undo_case', 'where', 'undo_return', 'undo_assign', 'undo_store', 'undo_augmented',
-           'settle_now', 'undo_effect', 'undo_guard', 'in_slice', 'undo_loop', 'undone_turn', 'undo_inline',
-           'undo_in_turn', 'Line', 'undo_inner_loop', 'undone_gap', 'over_what', 'over_nothing', 'undo_items',
-           'undo_calls', 'undo_inside', 'choose_the_rest', 'way_back']
+           'undo', 'reached', 'written_out', 'follow', 'kept_in_mind', 'operands', 'undo_display', 'undo_operator',
+           'undo_test', 'undo_choice', 'undo_comprehension', 'undo_subscript', 'undo_call', 'undo_arguments',
+           'undo_moment', 'undo_raising', 'undo_case', 'where', 'undo_return', 'undo_assign', 'undo_store',
+           'undo_augmented', 'settle_now', 'undo_effect', 'undo_guard', 'in_slice', 'undo_loop', 'undone_turn',
+           'undo_inline', 'undo_in_turn', 'Line', 'undo_inner_loop', 'undone_gap', 'over_what', 'over_nothing',
+           'undo_items', 'undo_calls', 'undo_inside', 'choose_the_rest', 'way_back']
 
 # %% ../nbs/03h_backward.ipynb #9d59b05b
 import ast
@@ -115,11 +115,11 @@ OF_CONTAINERS = {
     (ast.BitOr, "dict"): "which side an entry came from is open",
 }
 FREE = (
-    "there is a choice, and we take {x} to be {w} | we are free here and take {w} for {x} | {w} is one value of {x} that fits | "
-    "one possibility is that {x} is {w}"
+    "there is a choice, and we take {x} to be {w} | we are free here and take {w} for {x} | of the values that fit we choose {w} for {x} | "
+    "this leaves a choice, and for {x} we take {w}"
 )
-AGAIN = "here we choose {w} for {x} | again there is a choice, and {x} may be {w} | {x} may have been {w} | say {x} was {w}"
-SURE = "so {x} must be {w} | this gives {x} as {w} | hence {x} is {w} | therefore {x} has to be {w}"
+AGAIN = "here we choose {w} for {x} | again there is a choice, and we take {x} to be {w} | for {x} we take {w} | say {x} was {w}"
+SURE = "so {x} must be {w} | so {x} is {w} | hence {x} is {w} | therefore {x} has to be {w}"
 SINCE = "{x} must be {w} | {x} is {w} | {x} has to be {w}"
 
 # %% ../nbs/03h_backward.ipynb #28446ee3
@@ -254,14 +254,19 @@ def reached(reasoner: Reasoner, moment: Moment, node: ast.Name, sure: bool) -> l
                 v=explain.show(text),
             )
         ]
-    return [explain.say("for the argument {n} we choose {v}, which fits | the argument {n} may then be {v}", n=name, v=explain.show(text))]
+    return [explain.say("for the argument {n} we choose {v}, which fits | we choose {v} for the argument {n}", n=name, v=explain.show(text))]
+
+
+def written_out(node: ast.AST) -> bool:
+    "Whether an expression reads no name, so that there is nothing behind it: `[0]`, `'T' + ','`."
+    return not any(isinstance(n, ast.Name) for n in ast.walk(node))
 
 
 def follow(reasoner: Reasoner, moment: Moment, node: ast.AST, sure: bool, depth: int, why: str = "", whole: ast.AST | None = None) -> list[str]:
     "Go from the known value of `whole` on to one operand: say what it is, or that it can be chosen, and undo it in turn."
     explain = reasoner.explain
     text = value_of(reasoner.story, moment, node)
-    if isinstance(node, ast.Constant) or text is None or reasoner.passed(moment, node):
+    if written_out(node) or text is None or reasoner.passed(moment, node):
         return []
     if not sure and isinstance(node, ast.Name) and (moment.frame, node.id, text) in reasoner.told:
         return []
@@ -568,11 +573,11 @@ def undo_return(reasoner: Reasoner, moment: Moment) -> list[str]:
             )
         ]
     if isinstance(node.value, ast.Name) and node.value.id in explain.hidden:
-        return [explain.say("{f} returns {s} itself | what {f} returns is {s}", f=name, s=source), *reached(reasoner, moment, node.value, True)]
+        return [explain.say("{f} returns {s} as it is | what {f} returns is {s} itself", f=name, s=source), *reached(reasoner, moment, node.value, True)]
     explain.value(moment, node.value)
     reasoner.note(moment, node.value, text)
     head = explain.say(
-        "{f} ends by returning {s}, so {s} is {v} there | the last step is to return {s}, so {s} is {v} | what {f} returns is {s}, so this is {v}",
+        "{f} ends by returning {s}, so {s} is {v} there | the last step is to return {s}, so {s} is {v} | what {f} returns is {s}, so {s} is {v}",
         f=name,
         s=source,
         v=explain.show(text),
@@ -1034,7 +1039,10 @@ def choose_the_rest(page: Page, reasoner: Reasoner) -> None:
                 [
                     Clause(
                         explain.say(
-                            "no step on this way used {n}, so {v} will do for it | {n} was not used on the way to this result, so we simply take {v}", n=n, v=v
+                            "no step on this way used {n}, so anything will do; we choose {v} for {n} | "
+                            "{n} was not used on the way to this result, so we simply take {n} to be {v}",
+                            n=n,
+                            v=v,
                         )
                     )
                 ]
@@ -1045,9 +1053,9 @@ def choose_the_rest(page: Page, reasoner: Reasoner) -> None:
                 [
                     Clause(
                         explain.say(
-                            "what is left is {n}, with these conditions: {c}. A value that meets them is {v} | "
-                            "now for {n}. What we know of it: {c}. We choose {v}, which fits | "
-                            "it remains to choose {n}. The conditions on it are: {c}. They are met by {v}",
+                            "what is left is {n}, with these conditions: {c}. We take {n} to be {v}, which meets them | "
+                            "now for {n}. What we know of it: {c}. We choose {v} for {n}, which fits | "
+                            "it remains to choose {n}. The conditions on it are: {c}. We choose {v} for {n}, and they are met",
                             n=n,
                             c=needs,
                             v=v,
@@ -1056,7 +1064,8 @@ def choose_the_rest(page: Page, reasoner: Reasoner) -> None:
                 ]
             )
         else:
-            page.add([Clause(explain.say("for {n}, a value that leads along this way is {v} | {n} is still open; {v} fits everything above", n=n, v=v))])
+            still = "for {n} we take {v}, which leads along this way | {n} is still open; we choose {v} for {n}, which fits everything above"
+            page.add([Clause(explain.say(still, n=n, v=v))])
 
 
 def way_back(explain: Explainer, story: Story, detail: Detail) -> tuple[list[str], Reasoner]:
