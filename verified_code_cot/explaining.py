@@ -101,7 +101,8 @@ class Explainer:
 
     def source(self, node: ast.AST) -> str:
         "The source text of a node as code."
-        return code(self.story.source.text(node))
+        text = self.story.source.text(node)
+        return code(f"({text})" if isinstance(node, ast.NamedExpr) and not text.startswith("(") else text)
 
     def show(self, text: str) -> str:
         "A value in words."

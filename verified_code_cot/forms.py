@@ -5,19 +5,19 @@
 # %% auto #0
 __all__ = ['BUILTINS', 'OPENERS', 'GROUNDERS', 'Grounding', 'Asked', 'once', 'unsayable', 'variables_of', 'attributes_of',
            'definitions_of', 'filled', 'substituted', 'without_lap', 'open_names', 'unknown_names', 'evaluations_of',
-           'instances_of', 'compared', 'type_of', 'near', 'side_by_side', 'ground_value', 'supposed', 'stored_into',
-           'is_stored', 'told_directly', 'never_such', 'of_other_kind', 'ground_relation', 'just_written',
-           'ground_unknown', 'is_closed', 'parts_of', 'operands', 'operand_at', 'filled_in', 'of_other_type',
-           'with_values', 'ground_closed', 'augmented', 'ground_operands', 'truths', 'ground_outcome',
-           'ground_next_test', 'is_for', 'branches_of', 'lines_meant', 'header_named', 'ground_branch',
-           'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end', 'runs_meant', 'ground_count',
-           'ground_comprehension_count', 'visited', 'ground_visits', 'ground_over', 'visits_hold', 'in_order',
-           'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect', 'support_only',
-           'effects', 'insertions', 'item_of', 'element_at', 'ground_unchanged', 'ground_return', 'speaks_of_result',
-           'ground_produced', 'returns_of', 'of_one_kind', 'is_meant', 'ground_mention', 'mistold', 'is_mistold',
-           'ground_maps', 'entries', 'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of',
-           'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple',
-           'ground_necessity', 'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'ground']
+           'instances_of', 'compared', 'is_opaque', 'type_of', 'near', 'side_by_side', 'ground_value', 'midway',
+           'put_there', 'supposed', 'stored_into', 'is_stored', 'told_directly', 'never_such', 'of_other_kind',
+           'ground_relation', 'just_written', 'ground_unknown', 'is_closed', 'parts_of', 'operands', 'operand_at',
+           'filled_in', 'of_other_type', 'with_values', 'ground_closed', 'augmented', 'ground_operands', 'truths',
+           'ground_outcome', 'ground_next_test', 'is_for', 'branches_of', 'lines_meant', 'header_named',
+           'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end', 'runs_meant',
+           'ground_count', 'ground_comprehension_count', 'visited', 'ground_visits', 'ground_over', 'visits_hold',
+           'in_order', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect',
+           'support_only', 'effects', 'insertions', 'item_of', 'element_at', 'ground_unchanged', 'ground_return',
+           'speaks_of_result', 'ground_produced', 'returns_of', 'of_one_kind', 'is_meant', 'ground_mention', 'mistold',
+           'is_mistold', 'ground_maps', 'entries', 'transitions', 'ground_arguments', 'parameters_of', 'ground_raises',
+           'outcome_of', 'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input',
+           'as_tuple', 'ground_necessity', 'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -195,7 +195,13 @@ def compared(facts: list[Fact], relation: str, claimed: str) -> tuple[Fact, ...]
     "The facts, each with whether `fact RELATION claimed`."
     if claimed.startswith("<class '") and relation == "==":  # "`x` is a `map` object"
         return tuple(fact._replace(holds=type_of(fact.value) == claimed[8:-2]) for fact in facts)
+    if relation == "==" and claimed[1:-1].isidentifier():  # "`it` is a `list_iterator` object": all that a text shows of it
+        return tuple(fact._replace(holds=is_opaque(fact.value, claimed[1:-1]) or agrees(relation, fact.value, claimed)) for fact in facts)
     return tuple(fact._replace(holds=agrees(relation, fact.value, claimed)) for fact in facts)
+
+def is_opaque(text: str, name: str) -> bool:
+    "Whether a canonical text shows no more than a type, and this is its name: `<list_iterator>`, `iterator`."
+    return text[:1] == "<" and text[-1:] == ">" and (text[1:-1] == name or text[1:-1].endswith(f"_{name}"))
 
 def type_of(text: str) -> str:
     "The name of the type that a canonical text shows."
@@ -263,11 +269,32 @@ def ground_value(asked: Asked) -> Grounding:
         now, later = sorted(now + later, key=lambda f: f.first), []
     if now and never_such(asked, subject, claimed, now):
         return unsayable(claimed, f"{subject} never is a value of that kind, so the sentence is likely to speak of something else")
+    if subject.isidentifier() and reading.relation == "==" and not any(agrees("==", fact.value, claimed) for fact in now):
+        now = sorted([*now, *midway(asked.execution, subject, claimed)], key=lambda f: f.first)
+    elif isinstance(parsed(subject), ast.Subscript):
+        now = sorted([*now, *put_there(asked.execution, subject)], key=lambda f: f.first)
     facts = compared(now, reading.relation, claimed)
     if supposed(asked, facts):
         return once(claimed, facts[0].value, facts[0].holds, subject=subject)
     return Grounding(claimed, facts, compared(later, reading.relation, claimed), subject=subject, relation=reading.relation,
                      moment=reading.moment)
+
+def midway(execution: Execution, name: str, claimed: str) -> list[Fact]:
+    "The evaluations of a variable within a statement that had changed it already: `xs` in the second `xs.pop()` of one line."
+    return [fact for fact in evaluations_of(execution, name) if agrees("==", fact.value, claimed)]
+
+def put_there(execution: Execution, subject: str) -> list[Fact]:
+    "What assignments stored in an element spelled like this: afterwards the same spelling may mean another one, or none."
+    found = []
+    for node in ast.walk(ast.parse(execution.trace.code)):
+        if isinstance(node, ast.Assign) and normal(subject) in [ast.unparse(target) for target in node.targets]:
+            if (text := canonical(ast.unparse(node.value))) is not None:
+                found += [Fact(e.step, e.step, text, e.frame, e.line) for e in execution.events if e.kind == "line" and e.line == node.lineno]
+            spot = (node.value.lineno, node.value.col_offset, node.value.end_col_offset)
+            for place in execution.places.values():
+                if place.node is not None and (place.node.lineno, place.node.col_offset, place.node.end_col_offset) == spot:
+                    found += execution.evaluations.get(place.site, [])
+    return found
 
 def supposed(asked: Asked, facts: tuple[Fact, ...]) -> bool:
     "Whether a claim was tried with the loop variable of a lap that never happened, and came out the same at every moment."

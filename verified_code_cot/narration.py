@@ -260,7 +260,7 @@ def goal_text(explain: Explainer, story: Story) -> str:
     if trace.exception is not None:
         return f"The call has to end with {code(trace.exception)}."
     value = shown(trace.output, max(400, explain.limit))
-    return explain.say("The result has to be {v}. | We need a call that gives {v}. | What comes out is {v}.", v=value)
+    return explain.say("The result has to be {v}. | We need a call that gives {v}. | The output must be {v}.", v=value)
 
 
 def check_text(explain: Explainer, story: Story) -> str:

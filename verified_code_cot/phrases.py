@@ -976,7 +976,7 @@ _verbs(
 )
 _verbs(
     "set",
-    "set;sets;assign;assigns;update;updates;change;changes;make;makes;making;setting;leaving;leaves;changing;updating;"
+    "set;sets;made;left;turned;assign;assigns;update;updates;change;changes;make;makes;making;setting;leaving;leaves;changing;updating;"
     "turning;turns;converts;convert;converting;transforms;transform;transforming;modifies;modify;modifying;reverses;"
     "reverse;reversing;sort;sorts;sorting;splits;split;splitting;joins;join;joining;concatenating;replaces;replace;"
     "replacing;decodes;encodes;maps;map;initializes;initialize;initializing;initialises;reduces;brings;swaps;swap;"

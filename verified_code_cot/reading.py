@@ -75,6 +75,7 @@ class Situation:
     "What the reader remembers from sentence to sentence."
 
     subject: Mention | None = None  # what "it" is
+    named: Mention | None = None  # the variable or element last spoken of
     test: list = field(default_factory=list)  # sources of the condition spoken of, best first
     result: Mention | None = None  # what the last operation gave
     given: dict = field(default_factory=dict)
