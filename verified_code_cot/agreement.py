@@ -53,7 +53,7 @@ def call_in(
 STUB = '''
 class _Nothing:
     def __eq__(self, other): return isinstance(other, _Nothing)
-    def __bool__(self): raise TypeError
+    def __bool__(self): return {truth}
     def __getattr__(self, name): return _Nothing()
     def __call__(self, *args, **kwargs): return _Nothing()
     __hash__ = None
@@ -76,9 +76,10 @@ EXAM_LIMITS = Limits(wall_s=2.0, cpu_s=2.0)
 
 
 def jobs_of(entry_point: str, programs: list[str], tests: list[str], name: str = "") -> list[dict[str, Any]]:
-    "One job for each program and one for the stub; those of an instruction whose entry point is no name would not compile."
+    "One job for each program and one for each of the two stubs."
     cases = [{"test": test} for test in tests]
-    return [{"id": f"{name}/{n}", "setup": {"code": code}, "cases": cases} for n, code in enumerate([*programs, STUB.format(entry_point=entry_point)])]
+    stubs = [STUB.format(entry_point=entry_point, truth=truth) for truth in (True, False)]
+    return [{"id": f"{name}/{n}", "setup": {"code": code}, "cases": cases} for n, code in enumerate([*programs, *stubs])]
 
 # %% ../nbs/12_agreement.ipynb #25613f3f
 def examine(groups: Iterable[tuple[str, list[str], list[str]]], box: Sandbox) -> Iterable[Examined]:
@@ -92,8 +93,8 @@ def examine(groups: Iterable[tuple[str, list[str], list[str]]], box: Sandbox) ->
         jobs += jobs_of(entry_point, programs, [tests[n] for n in there]) if there else []
     results = iter(box.run(jobs))
     for size, found, there in usable:
-        rows = [frozenset(n for n, case in zip(there, next(results)["cases"], strict=True) if case.get("passed")) for _ in range(size + 1)] if there else []
-        vacuous = rows.pop() if rows else frozenset()
+        rows = [frozenset(n for n, case in zip(there, next(results)["cases"], strict=True) if case.get("passed")) for _ in range(size + 2)] if there else []
+        vacuous = rows.pop() & rows.pop() if rows else frozenset()
         calls = [None if n in vacuous else call for n, (call, _) in enumerate(found)]
         reasons = Counter(["vacuous"] * len(vacuous) + [why for _, why in found if why is not None])
         yield Examined([row - vacuous for row in rows] or [frozenset()] * size, calls, reasons)
