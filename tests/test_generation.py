@@ -184,8 +184,13 @@ def test_generations_of_others_are_not_written_over(tmp_path, crux):
     assert "somebody else" in (tmp_path / "g.json").read_text()
 
 
-# words
+def test_samples_that_are_no_samples_are_told(tmp_path, crux):
+    with FakeTeacher(answer=lambda body: "<answer>[3, 1]</answer>") as server:
+        status, out, err = asking(server, crux, tmp_path, "--samples", 5)
+    assert status == 0 and "at temperature 0.2: these are not 5 samples but one" in err and json.loads(out)["pass@5"] == 0.5
 
+
+# words
 
 def test_no_prompt_gives_the_answer_away(crux):
     for benchmark, secret in (("cruxeval-o", "[3, 1]"), ("cruxeval-i", "[1, 3]")):

@@ -316,7 +316,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
 # %% ../nbs/17a_commands.ipynb #4da864a0
 def ask_model(args: argparse.Namespace, problems: list[Any]) -> dict[str, Any]:
     "Let a model answer the problems, and write what it said; how it was asked, and how many answers came."
-    from verified_code_cot.generation import How, Local, ask_local, ask_server, cache_of, check_free, write_answers
+    from verified_code_cot.generation import How, Local, ask_local, ask_server, cache_of, check_free, remarks, write_answers
     from verified_code_cot.teachers import Settings
 
     how = How(args.benchmark, args.prompt, args.samples, args.temperature, args.max_tokens)
@@ -326,11 +326,8 @@ def ask_model(args: argparse.Namespace, problems: list[Any]) -> dict[str, Any]:
         found = ask_local(problems, how, Local(args.model, args.device, args.batch), cache)
     else:
         found = ask_server(problems, how, Settings(model=args.model, base_urls=tuple(args.base_url), cache=cache, in_flight=args.in_flight))
-    if found.missing:
-        name, why = found.missing[0]
-        say(f"{len(found.missing)} of {len(problems) * how.samples} questions were not answered, first {name} ({why}); run again to ask them")
-    if found.cut:
-        say(f"{found.cut} answers were cut at --max-tokens {how.max_tokens}")
+    for line in remarks(how, found):
+        say(line)
     write_answers(found, args.generations, args.rationales)
     return {"generations": args.generations, "model": args.model, "prompt": how.prompt, "temperature": how.temperature, "max_tokens": how.max_tokens,
             "answers": sum(map(len, found.texts.values())), "missing": len(found.missing), "cut": found.cut}

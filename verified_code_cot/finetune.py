@@ -287,10 +287,11 @@ def configuration(recipe: Recipe, out: str, torch: Any) -> Any:
     sharing = {"fsdp": True, "fsdp_config": {"activation_checkpointing": recipe.gradient_checkpointing}} if shared else {}
     return SFTConfig(
         output_dir=out, max_length=recipe.max_length, packing=recipe.packing, completion_only_loss=recipe.completion_only, bf16=recipe.bf16,
-        gradient_checkpointing=recipe.gradient_checkpointing and not shared, per_device_train_batch_size=recipe.batch, gradient_accumulation_steps=recipe.accumulation,
-        learning_rate=recipe.learning_rate, lr_scheduler_type=recipe.schedule, warmup_steps=recipe.warmup, weight_decay=recipe.weight_decay,
-        num_train_epochs=recipe.epochs, max_steps=recipe.max_steps, save_strategy="steps", save_steps=recipe.save_every, save_total_limit=2, seed=recipe.seed,
-        data_seed=recipe.seed, logging_steps=1 if 0 < recipe.max_steps <= 100 else 10, report_to="none", use_cpu=not torch.cuda.is_available(),
+        gradient_checkpointing=recipe.gradient_checkpointing and not shared, per_device_train_batch_size=recipe.batch,
+        gradient_accumulation_steps=recipe.accumulation, learning_rate=recipe.learning_rate, lr_scheduler_type=recipe.schedule,
+        warmup_steps=recipe.warmup, weight_decay=recipe.weight_decay, num_train_epochs=recipe.epochs, max_steps=recipe.max_steps,
+        save_strategy="steps", save_steps=recipe.save_every, save_total_limit=2, seed=recipe.seed, data_seed=recipe.seed,
+        logging_steps=1 if 0 < recipe.max_steps <= 100 else 10, report_to="none", use_cpu=not torch.cuda.is_available(),
         **sharing,
     )
 

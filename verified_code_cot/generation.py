@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['OUTPUT_DIRECT', 'OUTPUT_COT', 'INPUT_DIRECT', 'INPUT_COT', 'BODY_DIRECT', 'BODY_COT', 'BODY_PLAIN', 'PROMPTS',
            'ASKED_FOR', 'TAG', 'BLOCK', 'How', 'prompt_of', 'rationale_of', 'questions', 'answer_of', 'entry_of',
-           'completion_of', 'defines', 'Answers', 'gathered', 'ask_server', 'fingerprint', 'libraries', 'Local',
-           'completion', 'ask_local', 'cache_of', 'check_free', 'write_answers']
+           'completion_of', 'defines', 'Answers', 'gathered', 'ask_server', 'remarks', 'fingerprint', 'libraries',
+           'Local', 'completion', 'ask_local', 'cache_of', 'check_free', 'write_answers']
 
 # %% ../nbs/14c_generation.ipynb #c0f78451
 import ast
@@ -242,6 +242,23 @@ def ask_server(problems: list[Problem], how: How, settings: Settings) -> Answers
     with Teacher(settings) as teacher:
         replies = teacher.ask(f"evaluate {how.benchmark}", list(questions(problems, how)), label=f"ask {how.benchmark}")
     return gathered(problems, how, replies)
+
+# %% ../nbs/14c_generation.ipynb #ec82a682
+def remarks(how: How, answers: Answers) -> list[str]:
+    "What is to be said beside the answers: what was not answered, what was cut, and samples that are no samples."
+    lines = []
+    if answers.missing:
+        name, why = answers.missing[0]
+        asked = len(answers.missing) + len(answers.rationales)
+        lines.append(f"{len(answers.missing)} of {asked} questions were not answered, first {name} ({why}); run again to ask them")
+    if answers.cut:
+        lines.append(f"{answers.cut} answers were cut at --max-tokens {how.max_tokens}")
+    said: dict[str, set[str]] = {}
+    for rationale in answers.rationales:
+        said.setdefault(rationale.id.rpartition("#")[0], set()).add(rationale.rationale)
+    if how.samples > 1 and said and all(len(texts) == 1 for texts in said.values()):
+        lines.append(f"all answers to each problem are the same text, at temperature {how.temperature:g}: these are not {how.samples} samples but one")
+    return lines
 
 # %% ../nbs/14c_generation.ipynb #fd2a83c6
 def fingerprint(path: str) -> str:
