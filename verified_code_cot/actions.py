@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Returns', 'ReturnValues', 'Consequences', 'Having', 'Counting', 'Edges', 'Appearing', 'There', 'EffectReadings',
-           'Appended', 'Destinations', 'Appending', 'Removing', 'Setting', 'Stepping', 'Calling', 'Restating',
+           'Appended', 'Destinations', 'Appending', 'Removing', 'Giving', 'Setting', 'Stepping', 'Calling', 'Restating',
            'Proposing', 'Intervals', 'Looping', 'LoopNames', 'Branching', 'Leaving', 'Actions']
 
 # %% ../nbs/04f_actions.ipynb #27af2c49
@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from .expressions import words_of, entry_of, is_literal, kind_of, parse
 from .phrases import CARDINALS, ORDINALS, TIMES, Mention, NounPhrases, Verb, is_op, is_punct, verb_at, word
-from .reading import COUNTING, PLAIN, PLURAL, Reading, bracket, counter, is_and, is_operation, shape, simple_name
+from .reading import COUNTING, PLAIN, PLURAL, Reading, bracket, counter, has_literal, is_and, is_operation, shape, simple_name
 
 # %% ../nbs/04f_actions.ipynb #851aa81f
 class Returns:
@@ -75,6 +75,8 @@ class ReturnValues:
             return v.end  # "the `key` function returns 3": of which call is not said
         if m.sources and m.ref not in ("test",) and not (m.ref == "" and m.source in self.facts.functions) or m.ref in ("frag", "test", "call", "operation"):
             return self.copula(m, replace(v, kind="equal"))
+        if self.relative_clause and m.sources and simple_name(m.source) and m.source not in self.facts.functions:
+            return v.end
         if m.ref == "it" and self.s.agent == "method" and not v.negated:
             return self.produced(m.start, v.end)
         if m.ref == "noun" and m.noun in ("method", "expression", "operation", "comparison", "slice", "call"):
@@ -604,6 +606,15 @@ class Removing:
         self.last = x
         return n
 
+    def _elements(self, k: int) -> bool:
+        return any(word(self.t, k + d) in ("elements", "items", "characters", "values", "contents") for d in (0, 1, 2, 3)) and any(
+            word(self.t, k + d) in ("of", "from") for d in (1, 2, 3, 4)
+        )
+
+# %% ../nbs/04f_actions.ipynb #20b42f4e
+class Giving:
+    "What a call is given."
+
     def argument(self, call: Mention, y: Mention) -> None:
         "`res.append(res[-4])` appends 4: the last argument has that value, and the object gains it."
         tree = parse(call.source)
@@ -612,18 +623,15 @@ class Removing:
         if isinstance(node, ast.Call):
             owner = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else None
             method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-            if node.args and not is_literal(node.args[-1]):
+            if node.args and isinstance(node.args[-1], ast.Subscript) and has_literal(ast.unparse(node.args[-1])):
+                self.note(call.start, y.end, "expression", [self.reading(ast.unparse(node.args[-1]), "==", y.source, "at")])  # that very element
+            elif node.args and not is_literal(node.args[-1]):
                 readings.append(Reading("value", ast.unparse(node.args[-1]), "==", y.source, "at"))
             readings.append(Reading("effect", owner, "inserted" if method == "insert" else "appended", y.source, "after"))
         else:
             readings.append(Reading("effect", call.source, "appended", y.source, "after"))
         self.note(call.start, y.end, "effect", readings)
         self.remember(call)
-
-    def _elements(self, k: int) -> bool:
-        return any(word(self.t, k + d) in ("elements", "items", "characters", "values", "contents") for d in (0, 1, 2, 3)) and any(
-            word(self.t, k + d) in ("of", "from") for d in (1, 2, 3, 4)
-        )
 
 # %% ../nbs/04f_actions.ipynb #dcb5fb42
 _IN_SET = words_of("back again together up down in-place in")
@@ -1132,6 +1140,7 @@ class Actions(
     Destinations,
     Appending,
     Removing,
+    Giving,
     Setting,
     Stepping,
     Calling,

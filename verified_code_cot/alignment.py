@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['NEAREST', 'WEIGHT', 'Window', 'Costs', 'Placed', 'Leaf', 'Station', 'tree_of', 'leaves_under', 'in_window', 'chosen',
-           'whole_run', 'steady', 'laps_within', 'value_fits', 'ordinal_fits', 'exits_of', 'last_checks', 'candidates',
+           'whole_run', 'steady', 'laps_within', 'value_fits', 'ordinal_fits', 'checks_of', 'last_checks', 'candidates',
            'laps_meant', 'call_windows', 'State', 'better', 'Search', 'lay_leaf', 'overtaken', 'reachable', 'timeless',
-           'unchecked', 'against', 'shown', 'refuted', 'lay_station', 'lay_each', 'exists_first', 'existence', 'never',
-           'told_in_vain', 'left_early', 'pin_text', 'align']
+           'unchecked', 'against', 'shown', 'refuted', 'lay_station', 'lay_again', 'lay_each', 'exists_first',
+           'existence', 'never', 'told_in_vain', 'left_early', 'none_such', 'pin_text', 'align']
 
 # %% ../nbs/06b_alignment.ipynb #09b73659
 from bisect import bisect_right
@@ -175,24 +175,24 @@ def ordinal_fits(execution: Execution, lap: Lap, pin: Pin) -> bool | None:
     return lap.index == pin.ordinal
 
 # %% ../nbs/06b_alignment.ipynb #c9dbf8a2
-def exits_of(execution: Execution) -> list[tuple[Event, int]]:
-    "The checks that end a `while` loop, each with its number among the checks of its run."
-    laps, found = {}, []
+def checks_of(execution: Execution) -> list[tuple[Event, int, int]]:
+    "The checks of `while` loops: the event, its number in its run, and the last moment before the next one (the very last, when it ends the loop)."
+    numbers, found = {}, []
     for event in execution.events:
         loop = execution.loops.get(event.line)
         if event.outcome is None or loop is None or loop.kind != "while":
             continue
-        number = laps.get((event.line, event.frame), 0) + 1
-        laps[event.line, event.frame] = number if event.outcome else 0
-        if not event.outcome:
-            found.append((event, number))
-    return found
+        number = numbers.get((event.line, event.frame), 0) + 1
+        numbers[event.line, event.frame] = number if event.outcome else 0
+        found.append((event, number))
+    ends = [*(other.step - 1 for other, _ in found[1:]), *([execution.end] if found else [])]
+    return [(event, number, last if event.outcome else execution.end) for (event, number), last in zip(found, ends, strict=True)]
 
 def last_checks(search: "Search", pin: Pin, window: Window) -> list[Window]:
     "For a heading that numbers the laps of a `while` loop: the check that ends the loop, which people tell as one more lap."
     found = []
-    for event, number in search.exits if pin.kind == "iteration" else ():
-        if number != pin.ordinal or not window.first <= event.step <= window.last:
+    for event, number, _ in search.checks if pin.kind == "iteration" else ():
+        if event.outcome or number != pin.ordinal or not window.first <= event.step <= window.last:
             continue
         seen = value_at(search.execution.timelines.get(pin.name, []), event.step, event.frame) if pin.name else None
         if not pin.value or seen and agrees("==", seen.value, canonical(pin.value) or ""):
@@ -274,7 +274,7 @@ class Search:
     def __init__(self, execution: Execution, costs: Costs = Costs()):
         self.execution, self.costs = execution, costs
         self.starts = sorted(lap.first for lap in execution.laps)
-        self.exits = exits_of(execution)
+        self.checks = checks_of(execution)
 
     def skipped(self, here: int, there: int) -> float:
         "The price of passing over laps."
@@ -408,6 +408,8 @@ def lay_station(search: Search, station: Station, window: Window, states: list[S
     "Lay a heading and what stands under it."
     if station.pin.kind == "iterations":
         return lay_each(search, station, window, states)
+    if station.pin.kind == "again":
+        return lay_again(search, station, window, states)
     costs, options = search.costs, candidates(search.execution, station.pin, window)
     if station.pin.kind != "iteration" or not search.execution.laps:
         return [final for w, _ in options[:NEAREST] or [(window, 0.0)] for final in search.nodes(station.children, w, states)]
@@ -433,6 +435,18 @@ def lay_station(search: Search, station: Station, window: Window, states: list[S
             found.extend(search.nodes(exists_first(station, False), window, [start]))
         else:
             found.append(told_in_vain(state, search.costs, ghosts))
+    return found
+
+def lay_again(search: Search, station: Station, window: Window, states: list[State]) -> list[State]:
+    "\"The condition is checked again\": what follows is told of the next check of the `while` loop and of the lap after it, if there is any."
+    found, ghosts = [], never(search, station, window, states[0].moment)
+    for state in states:
+        following = next(((event, last) for event, number, last in search.checks if number > 1 and event.step > state.moment), None)
+        if following is None:
+            found.append(told_in_vain(state, search.costs, ghosts))
+            continue
+        start = replace(state, moment=following[0].step)
+        found.extend(search.nodes(exists_first(station, True), Window(following[0].step, following[1]), [start]))
     return found
 
 def lay_each(search: Search, station: Station, window: Window, states: list[State]) -> list[State]:
@@ -468,10 +482,12 @@ def existence(grounding: Grounding, fits: bool) -> Grounding:
 # %% ../nbs/06b_alignment.ipynb #eed8a9c8
 def never(search: Search, station: Station, window: Window, moment: int) -> list[tuple[int, Placed, bool]]:
     "What stands under a heading that fits no lap, as (claim, verdict, whether it costs): it is told of what never happened."
-    observed, early, found = f"no iteration with {pin_text(station.pin)}", left_early(search.execution, station.pin), []
+    observed, early, found = none_such(station.pin), left_early(search.execution, station.pin), []
     for leaf in leaves_under(station.children):
         settled = timeless(leaf)
         usable = [g for g in leaf.groundings if g.note is None]
+        if settled is not None and settled.verdict == "supported" and settled.grounding.supposed and not early:
+            settled = None  # true of such a lap, but there is none
         if settled is not None or not usable:
             found.append((leaf.index, settled or unchecked(leaf) or Placed("unverifiable", reason="cannot_check"), False))
         elif early and any(g.moment == "exists" for g in usable):
@@ -494,6 +510,10 @@ def left_early(execution: Execution, pin: Pin) -> bool:
     "Whether the loop that a heading names by its variable is left (by `return` or `break`) before it is exhausted."
     lines = {line for line, loop in execution.loops.items() if pin.name in loop.targets}
     return bool(lines) and not any(e.line in lines and e.outcome is False for e in execution.events)
+
+def none_such(pin: Pin) -> str:
+    "What was there instead of the lap that a heading speaks of."
+    return "no further check of the loop" if pin.kind == "again" else f"no iteration with {pin_text(pin)}"
 
 def pin_text(pin: Pin) -> str:
     "A heading in words."

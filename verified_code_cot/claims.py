@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Sentence', 'table_cells', 'column', 'Answer', 'assertions', 'replace_literal', 'final_answer', 'Trials', 'Proposals',
-           'Tables', 'Closing', 'docstrings', 'quotation', 'Headings', 'Sentences', 'Reader', 'extract',
-           'concrete_segments']
+           'Tables', 'Closing', 'docstrings', 'quotation', 'Headings', 'Rechecks', 'printed', 'Sentences', 'Reader',
+           'extract', 'concrete_segments']
 
 # %% ../nbs/05_claims.ipynb #b625e816
 import ast
@@ -449,7 +449,7 @@ class Tables:
 
     def block(self, seg: Segment, n: int) -> list[Claim]:
         "A code block: its assertions are claims; definitions and comments are not."
-        out = []
+        out = printed(self.text, seg, n, self.call) if self.direction == "forward" and self.call else []
         for a, b, call, value in assertions(self.text, seg.start, seg.end):
             call = _with_bindings(self.text, seg.start, a, call)
             self.asserted = (call, value)
@@ -530,6 +530,56 @@ class Headings:
         return False
 
 # %% ../nbs/05_claims.ipynb #b05b0c06
+_RECHECK = re.compile(
+    r"\b(?:check(?:s|ed)?|evaluate[sd]?|test(?:s|ed)?)\b[^.:;]{0,60}?\b(?:again|once more)\b|\b(?:again|once more)[, ][^.:;]{0,30}?\b(?:checks?|evaluates?)\b"
+    r"|\bre-?(?:check|evaluat|test)(?:s|es|ed)?\b", re.I
+)
+_LOST = re.compile(r"\b(?:continu\w+|repeat\w*|similar\w*|so on|process|until|each|every|eventually|subsequent\w*|iteration|pass|times)\b|\.\.\.|…", re.I)
+_LEFT = re.compile(r"\bloop (?:ends|exits|stops|terminates|breaks|is (?:over|exited|done))|\bexit(?:s|ing)? the (?:while )?loop|\bafter the (?:while )?loop|\breturns?\b", re.I)
+
+
+class Rechecks:
+    "Where a text that tells a `while` loop without headings has got to."
+
+    def __init__(self, facts: CodeFacts):
+        self.possible = sum(kind == "while" for kind, *_ in facts.loops) == 1
+        self.pin: Pin | None = None
+        self.ending = False
+
+    def at(self, words: str, start: int, heading: bool, pins: tuple) -> tuple[int, int] | None:
+        "The words with which a sentence comes to the next check; what stands in force is in `pin`."
+        if not self.possible:
+            return None
+        found = _RECHECK.search(words) if re.search(r"\b(?:while|loop)\b", words, re.I) else None
+        if any(p.kind in ("iteration", "iterations", "index") for p in pins) or _LOST.search(words):
+            self.possible, self.pin = False, None  # laps are told under headings, or no longer one by one
+            return None
+        if self.ending or heading:
+            self.pin, self.ending = None, False
+        if found is not None:
+            self.pin = Pin("again", None, None, None, start)
+        self.ending = self.pin is not None and found is None and _LEFT.search(words) is not None
+        return (start + found.start(), start + found.end()) if found is not None else None
+
+# %% ../nbs/05_claims.ipynb #278a4473
+_SHOWN = re.compile(r"\b(?:result|output|return(?:ed)? value|final (?:string|list|value|text|result))\b[^.\n]{0,30}?(?:is|be|looks like this|as follows)?\s*:\s*$", re.I)
+
+
+def printed(text: str, seg: Segment, n: int, call: str) -> list[Claim]:
+    "The claim of a block that shows the output: no code of Python, or a literal, after a line that announces it."
+    line = text[:seg.start].rstrip().rpartition("\n")[2]
+    found = re.match(r"[`~]{3,}(\w*)[ \t]*\n(.*?)\n[ \t]*[`~]{3,}\s*\Z", text[seg.start : seg.end], re.S)
+    if found is None or found.group(1) in ("python", "py", "python3") or not _SHOWN.search(line):
+        return []
+    body, tree = found.group(2), parse(found.group(2))
+    if tree is None and parse(body, "exec") is not None:
+        return []
+    value = body.strip() if tree is not None and is_literal(tree) else repr(body)
+    start = seg.start + found.start(2)
+    readings = [Reading("answer", call, "==", v) for v in dict.fromkeys((value, repr(body), repr(body.strip())))]
+    return [Claim(start, start + len(body), body, "return", readings, segment=n, paragraph=seg.paragraph)]
+
+# %% ../nbs/05_claims.ipynb #4a77f45c
 class Sentences:
     "Reads one segment of prose."
 
@@ -548,6 +598,8 @@ class Sentences:
         if pins is None:
             pins = self.line_pins.get(line.parent, ()) if line.parent is not None else ()
         self.bullet = line.rank >= 2 and seg.first
+        again = self.rechecks.at(self.text[seg.start : seg.end], seg.start, line.kind == "heading", pins)
+        pins = (*(p for p in pins if p.kind != "again"), *([self.rechecks.pin] if self.rechecks.pin is not None else []))
         quoted = quotation(self.text, seg.start, seg.end, self.code)
         if quoted is not None:
             start, end, reading = quoted
@@ -566,6 +618,8 @@ class Sentences:
             self.assumed = seg.paragraph
         mood = "general" if self.assumed == seg.paragraph or self.conditional(seg.line) else "plan" if self.planned(seg.line) else "fact"
         s = Sentence(self, toks, pins, n, seg.paragraph, mood)
+        if again is not None:
+            s.note(*again, "iteration", [Reading("exists", None)], mood="fact")
         found = s.read()
         constructions(s)
         self.line_pins[seg.line] = tuple(p for p in s.pins if p not in s.inner)
@@ -580,13 +634,14 @@ class Sentences:
                 out.append(c)
         return sorted(out, key=lambda c: (c.start, c.end))
 
-# %% ../nbs/05_claims.ipynb #c250faef
+# %% ../nbs/05_claims.ipynb #49eec633
 class Reader(Trials, Proposals, Closing, Tables, Headings, Sentences):
     "Reads a whole rationale."
 
     def __init__(self, text: str, code: str, call: str | None, output: str | None, direction: str):
-        self.text, self.code, self.direction = text, code, direction
+        self.text, self.code, self.call, self.direction = text, code, call, direction
         self.facts = code_facts(code, call)
+        self.rechecks = Rechecks(self.facts)
         self.situation = Situation()
         self.pinner = Pinner(self.facts)
         self.targets = [t for t in self.pinner.targets if t.isidentifier()]

@@ -7,10 +7,11 @@ __all__ = ['TYPED', 'SIZED', 'UNIT', 'WHOSE', 'QUANTIFIED', 'STRICT', 'THERE_NO'
            'EACH_ONCE', 'WANTED', 'SOUGHT', 'CASELESS', 'AMOUNTS', 'AMOUNT', 'COUNTED', 'SIZED_NOUN', 'NEEDED_LENGTH',
            'FOR_IT', 'THE_PARAMETER', 'IN_NOUN', 'PASSED', 'FOLLOWED', 'OF_INPUT', 'OF_OUTPUT', 'OCCURRENCES',
            'AS_ELEMENT', 'LAW', 'NOT_SUCH', 'WHOLE', 'PLURALS', 'THIS_RETURNED', 'LATEST', 'APPLIED', 'TURNING',
-           'WHICH_GIVES', 'TAKEN_AS', 'APPOSED', 'SUPPOSED', 'FACTUAL', 'GENERAL', 'Sketch', 'sketch',
-           'parameter_named', 'number_of', 'conditions_at', 'quantified', 'asserted', 'nothing_such', 'each_appears',
-           'needed_length', 'what_it_must_be', 'necessity_of', 'followed', 'occurrences', 'as_element', 'calls_of',
-           'law', 'this_returned', 'applied', 'which_gives', 'taken_as', 'apposed', 'constructions']
+           'WHICH_GIVES', 'TAKEN_AS', 'APPOSED', 'NTH', 'FROM_END', 'COPY', 'RANGE', 'TURNED', 'SUPPOSED', 'FACTUAL',
+           'GENERAL', 'Sketch', 'sketch', 'parameter_named', 'number_of', 'conditions_at', 'quantified', 'asserted',
+           'nothing_such', 'each_appears', 'needed_length', 'what_it_must_be', 'necessity_of', 'followed',
+           'occurrences', 'as_element', 'calls_of', 'law', 'this_returned', 'applied', 'which_gives', 'taken_as',
+           'apposed', 'nth', 'from_end', 'copied', 'ranging', 'turned', 'constructions']
 
 # %% ../nbs/04h_constructions.ipynb #4747d95a
 import ast
@@ -478,10 +479,94 @@ def apposed(s, line: Sketch) -> None:
         made = re.sub(r"\bx_", bracket(v.source).replace("\\", r"\\"), conditions[0])
         asserted(s, v.start, line.tokens[end - 1].end, [f"not ({made})" if m["not"] else made], False)
 
+# %% ../nbs/04h_constructions.ipynb #d5325e32
+NTH = re.compile(
+    r"«(?P<x>\d+)» (?:refers to|is|accesses|points to|means|corresponds to|would be) the (?P<nth>" + "|".join(ORDINALS) + r") "
+    r"(?:character|char|letter|element|item|entry|number|digit|value)\b(?! (?:of|in|from|that|which|after|before|«))"
+)
+
+
+def nth(s, line: Sketch) -> None:
+    "`text[-5]` refers to the third character."
+    for m in NTH.finditer(line.text):
+        x, place = line.tokens[int(m["x"])], ORDINALS[m["nth"]]
+        tree = parse(x.source) if x.kind == "expr" else None
+        if tree is None or not isinstance(tree.body, ast.Subscript) or isinstance(tree.body.slice, ast.Slice):
+            continue
+        size, index = f"len({ast.unparse(tree.body.value)})", bracket(ast.unparse(tree.body.slice))
+        wanted = str(place - 1) if place > 0 else f"{size} - 1"
+        made = f"isinstance({index}, int) and {index} % {size} == {wanted}"
+        if kind_of(made, s.facts) in ("open", "closed"):
+            end = line.tokens[line.at(m.end()) - 1].end
+            s.note(x.start, end, "expression", [Reading("value" if kind_of(made, s.facts) == "open" else "closed", made, "==", "True")])
+
+
+FROM_END = re.compile(
+    r"(?:removes|strips|drops|deletes|cuts|removing|stripping|dropping|cutting) (?:off )?(?:the |this )?(?:(?:string|substring|prefix|suffix|text|leading|trailing) )?"
+    r"«(?P<v>\d+)» (?:from|off|at) the (?:very )?(?:start|beginning|front|left|end|right|back) of (?:the )?(?:(?:\w+) )?«(?P<x>\d+)»"
+)
+
+
+def from_end(s, line: Sketch) -> None:
+    "Removes `'ab'` from the start of `text`: just that is gone."
+    for m in FROM_END.finditer(line.text):
+        v, x = line.tokens[int(m["v"])], line.tokens[int(m["x"])]
+        literal = v.kind == "expr" and v.type == "literal" and shape(v.source) == "str"
+        if literal and x.kind == "expr" and x.source in s.facts.changed:
+            s.note(v.start, x.end, "effect", [Reading("effect", x.source, "removed", v.source, "after")])
+
+
+COPY = re.compile(
+    r"«(?P<x>\d+)» (?:is|becomes|gets) (?:(?:initiali[sz]ed|created|set|assigned|defined|made|built)(?: as| to| to be| with)? )?"
+    r"an? (?:(?:shallow|new|separate|list|independent) ){0,2}copy of (?:the )?(?:(?:\w+) )?«(?P<y>\d+)»"
+)
+
+
+def copied(s, line: Sketch) -> None:
+    "`new` is a copy of `xs`: two objects, not one under two names."
+    for m in COPY.finditer(line.text):
+        x, y = line.tokens[int(m["x"])], line.tokens[int(m["y"])]
+        if all(t.kind == "expr" and (t.source or "").isidentifier() and t.source in s.facts.variables for t in (x, y)) and x.source != y.source:
+            same = f"{x.source} is {y.source} and isinstance({x.source}, (list, dict, set))"
+            s.note(x.start, y.end, "semantics", [Reading("value", same, "==", "False", "start")])
+
+
+RANGE = re.compile(
+    r"«(?P<i>\d+)» (?:will |would )?(?:then )?(?:takes?|goes|go|ranges?|iterates?|runs?)(?: on)?(?: the)?(?: values?| through| over)?(?: from)? «(?P<a>\d+)» "
+    r"(?:up )?(?:to|through) «(?P<b>\d+)»"
+)
+
+
+def ranging(s, line: Sketch) -> None:
+    "`i` will take values from 0 to 7."
+    targets = {name for _, target, *_ in s.facts.loops for name in re.findall(r"\w+", target or "")}
+    for m in RANGE.finditer(line.text):
+        i, a, b = (line.tokens[int(m[k])] for k in "iab")
+        if i.source in targets and all(re.fullmatch(r"-?\d+", t.source or "") for t in (a, b)) and not any(c.start <= i.start < c.end for c in s.found if c.kind == "iteration"):
+            low, high = int(a.source), int(b.source)
+            step = 1 if low <= high else -1
+            values = [list(range(low, high + step, step)), list(range(low, high, step))]
+            s.note(i.start, b.end, "iteration", [Reading("visits", i.source, "==", repr(v)) for v in values if len(v) < 2000])
+
+
+TURNED = re.compile(
+    r"\binput «(?P<v>\d+)» (?:(?:will|would|then|eventually|is|be|gets|finally|indeed|correctly) )*"
+    r"(?:transformed|turned|converted|changed|mapped|becomes|become)(?: in)?(?:to)? «(?P<w>\d+)»"
+)
+
+
+def turned(s, line: Sketch) -> None:
+    "Backward: the input V is transformed into W: the program gives W for V."
+    for m in TURNED.finditer(line.text) if s.reader.direction == "backward" and len(s.facts.parameters) == 1 else ():
+        v, w = line.tokens[int(m["v"])], line.tokens[int(m["w"])]
+        if all(t.kind == "expr" and t.type == "literal" for t in (v, w)):
+            s.note(v.start, w.end, "answer", [Reading("answer", f"{s.facts.entry}({v.source})", "==", w.source)])
+
 # %% ../nbs/04h_constructions.ipynb #849d1a56
 SUPPOSED = re.compile(r"\b(?:if|unless|whenever|suppose|assume|would|could|might|may|imagine|whether|checks?|until|while|when)\b")
-FACTUAL = (quantified, nothing_such, each_appears, followed, occurrences, as_element, this_returned, applied, which_gives, taken_as, apposed)
-GENERAL = (needed_length, what_it_must_be, law)  # told of every input
+FACTUAL = (quantified, nothing_such, each_appears, followed, occurrences, as_element, this_returned, applied, which_gives, taken_as, apposed, nth, from_end,
+           copied, ranging)
+GENERAL = (needed_length, what_it_must_be, law, turned)  # told of every input, or of one that is only tried
 
 
 def constructions(s) -> None:
