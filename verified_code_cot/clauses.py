@@ -986,7 +986,7 @@ class Copulas:
         return v.end
 
 # %% ../nbs/04e_clauses.ipynb #956fa07c
-_IN_PRONOUN = words_of("results gives yields produces leads resulting result")
+_IN_PRONOUN = words_of("results gives yields produces leads resulting result resulted gave yielded produced led")
 _IN_DESCRIBED = words_of("incorrect wrong false impossible correct right satisfied met")
 _IN_ELLIPSIS = words_of("and but which because since so if")
 
@@ -1339,7 +1339,7 @@ class Alternatives:
             return self.note(owner.start, b.end, "state", [Reading("value", owner.source, "==", b.source, "after", a.source)])
         if a.type != "literal":
             return self.equal(a, b, "after" if assignable(a.source) else "any", False)
-        self.note(a.start, b.end, "expression", [Reading("mention", None, "==", b.source)])
+        self.note(a.start, b.end, "expression", [Reading("maps", a.source, "==", b.source), Reading("mention", None, "==", b.source)])
         return None
 
 # %% ../nbs/04e_clauses.ipynb #7b7a9e9a
@@ -1417,8 +1417,8 @@ class Outcomes:
         subjects = self.sources(m)
         if m.ref == "result" and not m.code and self.reader.direction == "forward" and not self.pinned:
             subjects = [*subjects, "__output__"]
-        if "isinstance" in templates[0] and not m.code and self.reader.coded and (m.ref == "noun" or m.source in NOUNS):
-            return  # "the value is a list", where the text marks the variable `value` as code
+        if "isinstance" in templates[0] and not m.code and (m.ref == "result" or self.reader.coded and (m.ref == "noun" or m.source in NOUNS)):
+            return  # "the value is a list", where the text marks the variable `value` as code; "the result is a list", of whatever was done
         if any("% 2" in t for t in templates) and subjects and subjects[0][:1] in "'\"":
             subjects = [p.value for p in self.pins if p.kind == "index" and p.value]
         if not subjects or m.quantified:
@@ -1903,11 +1903,12 @@ class Leftovers:
 
     def instances(self) -> list[Claim]:
         "Expressions of the source with figures in place of names: `mess.find(char, 5)`, `result[4]`."
-        out, done = [], {r.subject for c in self.found for r in c.readings if r.form in ("closed", "value", "operands")}
+        out, done = [], {r.subject for c in self.found for r in c.readings if r.form in ("value", "operands")}
         if (
             self.mood in ("general", "proposal", "rejected", "plan")
             or {"write", "instead"} & {t.text for t in self.t if t.kind == "word"}
             or self.reader.direction == "backward"
+            and not (self.reader.proposal and set(self.facts.parameters) <= set(self.reader.bindings))
         ):
             return out
         kept, self.found = self.found, []

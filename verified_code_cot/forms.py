@@ -48,6 +48,7 @@ class Grounding:
     subject: str = ""  # what was asked, for people: an expression, or words such as "the loop"
     relation: str = ""  # how the subject is said to stand to what is claimed, where both are values: ==, in, …
     moment: str = "any"  # which moment of a stretch is meant: any, after, at, start, end, before, unchanged-since
+    supposed: bool = False  # tried with the loop variable of a lap that never happened
 
 @dataclass(frozen=True)
 class Asked:
@@ -275,7 +276,7 @@ def ground_value(asked: Asked) -> Grounding:
         now = sorted([*now, *put_there(asked.execution, subject)], key=lambda f: f.first)
     facts = compared(now, reading.relation, claimed)
     if supposed(asked, facts):
-        return once(claimed, facts[0].value, facts[0].holds, subject=subject)
+        return once(claimed, facts[0].value, facts[0].holds, subject=subject, supposed=True)
     return Grounding(claimed, facts, compared(later, reading.relation, claimed), subject=subject, relation=reading.relation,
                      moment=reading.moment)
 
@@ -442,8 +443,8 @@ def filled_in(
         claimed = together(*[lambda c=c: asked.inquiry.value(ast.unparse(c)) for _, c in pairs])
         for whole in asked.execution.evaluations.get(place.site, []):
             there = [operand_at(asked.execution, p, whole) for p, _ in pairs]
-            if None in there or None in claimed or any(of_other_type(seen, said) for seen, said in zip(there, claimed, strict=True)):
-                continue
+            if None in there or None in claimed or any(of_other_type(seen, said) or seen.startswith("<") for seen, said in zip(there, claimed, strict=True)):
+                continue  # (`<reversed>`: what an iterator would give is not seen)
             agree = [agrees("==", seen, said) for seen, said in zip(there, claimed, strict=True)]
             holds = None if None in agree else all(agree)
             shown = with_values(place.node, [p for p, _ in pairs], there)
@@ -534,7 +535,7 @@ def ground_outcome(asked: Asked) -> Grounding:
     now, later = (near(asked, own), near(asked, state)) if own else (near(asked, state), [])
     facts = truths(now, wanted)
     if supposed(asked, facts):
-        return once(str(wanted), facts[0].value, facts[0].holds, subject=subject)
+        return once(str(wanted), facts[0].value, facts[0].holds, subject=subject, supposed=True)
     return Grounding(str(wanted), facts, truths(later, wanted), subject=subject, moment="at")
 
 # %% ../nbs/06a_forms.ipynb #660a4d74
@@ -1085,11 +1086,14 @@ def entries(asked: Asked, source: str, claimed: str) -> list[Fact]:
     key, found = literal(source), []
     if key is NOTHING or not _hashable(key):
         return found
+    code, wanted = (ord(key) if isinstance(key, str) and len(key) == 1 else NOTHING), literal(claimed)
     for facts in asked.execution.timelines.values():
         for fact in facts:
             held = literal(plain(fact.value))
-            if isinstance(held, dict) and key in held and held[key] == literal(claimed):
-                found.append(fact._replace(value=repr(held[key]), holds=True))
+            if isinstance(held, dict) and key in held:
+                found.append(fact._replace(value=repr(held[key]), holds=held[key] == wanted))
+            elif isinstance(held, dict) and code in held and isinstance(held[code], int):  # a table of `str.maketrans`
+                found.append(fact._replace(value=repr(chr(held[code])), holds=chr(held[code]) == wanted))
     return found
 
 def transitions(asked: Asked, source: str, claimed: str) -> list[Fact]:

@@ -282,6 +282,8 @@ def is_abstract(r: Reading, facts: CodeFacts) -> bool:
         return r.relation in ("appended", "added", "extended", "removed", "inserted", "incremented", "decremented") and (
             r.value is None or kind_of(r.value, facts) in ("open", "unknown") or r.relation in ("incremented", "decremented")
         )
+    if r.form == "value" and r.relation in ("in", "not in") and kind_of(r.subject or "", facts) == "literal":
+        return False  # `'t' not in seen` tells of a certain element
     if r.form == "value":
         return kind_of(r.value or "", facts) in ("open", "unknown") or r.value in ("True", "False") and not has_literal(r.subject) and False
     return False
