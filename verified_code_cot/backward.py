@@ -115,7 +115,7 @@ OF_CONTAINERS = {
     (ast.BitOr, "dict"): "which side an entry came from is open",
 }
 FREE = (
-    "there is a choice, and we take {x} to be {w} | we are free here and take {w} for {x} | of the values that fit we choose {w} for {x} | "
+    "there is a choice, and we take {x} to be {w} | we are free here and take {w} for {x} | of what fits we choose {w} for {x} | "
     "this leaves a choice, and for {x} we take {w}"
 )
 AGAIN = "here we choose {w} for {x} | again there is a choice, and we take {x} to be {w} | for {x} we take {w} | say {x} was {w}"
@@ -607,17 +607,23 @@ def undo_assign(reasoner: Reasoner, moment: Moment) -> list[str]:
     if known:
         some = joined([code(n) for n in names])
         head = explain.say(
-            "{t} came from {s} {w} | {t} {b} computed as {s} {w} | it was {s} that gave {t} this value {w}",
+            "{t} came from {s} {w} | {t} {b} computed as {s} {w} | {t} got {p} from {s} {w}",
             t=some,
             s=source,
             w=where(reasoner, moment),
             b="was" if len(names) == 1 else "were",
+            p="its value" if len(names) == 1 else "their values",
         )
         return [head, *undo(reasoner, moment, node.value)]
     if isinstance(node.value, ast.Name) and node.value.id in explain.hidden:
         return [f"{joined(told)}, copied from {source} {where(reasoner, moment)}", *reached(reasoner, moment, node.value, True)]
     head = explain.say(
-        "{t}, and this came from {s} {w} | {t}, which was computed as {s} {w} | {t}, the value of {s} {w}", t=joined(told), s=source, w=where(reasoner, moment)
+        "{t}, and this came from {s} {w} | {t}, which was computed as {s} {w} | {t}, the value of {s} {w}"
+        if len(names) == 1
+        else "{t}, and all of this came from {s} {w} | taken apart, {s} gives these values {w}: {t}",
+        t=joined(told),
+        s=source,
+        w=where(reasoner, moment),
     )
     return [head, *undo(reasoner, moment, node.value)]
 

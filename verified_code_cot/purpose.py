@@ -195,6 +195,8 @@ def purpose(source: Source, function: ast.AST, voice: Voice) -> str:
         return f"{name} {voice.say('does one thing: it | consists of a single step: it')} {says(steps[0])}.{extra}"
     if len(steps) > 5:
         head, last = steps[:3], steps[-1]
+        if last[0] == "return" and any(step[0] == "return" for step in steps[3:-1]):
+            last = ("return", f"{last[1]} if it gets that far")
         more = voice.say("after some further steps it | after a few more steps it")
         return f"{name} {listed(head)}; {more} {says(last)}.{extra}"
     if len(steps) > 3:
