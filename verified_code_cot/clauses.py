@@ -1188,7 +1188,7 @@ class Special:
         "Backward, equalities may restate the goal or propose an input."
         start, end = min(m.start, val.start), max(m.end, val.end)
         goal = [Reading("value", "__output__", "!=" if negated else "==", x) for x in val.sources]
-        wanted = self.goal and val.closed and {"result", "results", "produce", "produces", "yield", "output"} & {t.text for t in self.t if t.kind == "word"}
+        wanted = self.goal and val.closed and {"result", "results", "produce", "produces", "yield", "output"} & self.clause_words(m.start)
         if wanted and m.source in self.facts.parameters and self.reader.like_output(val.source) and self.reader.output:
             self.note(val.start, val.end, "goal", goal)
             return True
