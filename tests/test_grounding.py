@@ -83,6 +83,8 @@ FORMS = [
     (SUMS, "f([3, 5, 9, 1])", Reading("closed", "sorted([3, 1])", "==", "[1, 3]"), "✓[1, 3]"),
     (SUMS, "f([3, 5, 9, 1])", Reading("closed", "'ab'.find('c')", "==", "0"), "✗-1"),
     (SUMS, "f([3, 5, 9, 1])", Reading("operands", "9 > 6", "==", "n > limit"), "✗3 > 6 ✗5 > 6 ✓9 > 6"),
+    (SUMS, "f([3, 5, 9, 1])", Reading("instance", "n > limit", "==", "9 > 6"), "✗3 > 6 ✗5 > 6 ✓9 > 6"),
+    (SUMS, "f([3, 5, 9, 1])", Reading("instance", "n <= limit", "==", "9 > 6"), "✗the test n <= limit"),
     (SUMS, "f([3, 5, 9, 1])", Reading("outcome", "n > limit", "==", "True"), "✗False ✗False ✓True"),
     (SUMS, "f([3, 5, 9, 1])", Reading("outcome", "7 > 6", "==", "False"), "✗True"),
     (SUMS, "f([3, 5, 9, 1])", Reading("tally", "n > limit", "==", "1"), "✓1"),

@@ -468,3 +468,55 @@ def test_thresholds_decide_how_much_must_be_supported(box):
     example = trace(DIGITS, "f('7')", sandbox=box)
     assert verify(text, example, sandbox=box, thresholds=Thresholds(coverage=0.95)).verdict == "unsupported"
     assert isinstance(example, Trace)
+
+
+# ---------------------------------------------------------------- what is said in passing is held against the execution, too
+
+def test_a_test_with_its_values_put_in_is_that_test(box):
+    check(box, DIGITS, "f('a1')", """
++ In the first iteration, `c.isdigit()` is false, so this part is skipped.
+- In the first iteration, `c.isdigit()` is false, so this part is executed.
+- In the second iteration, `c.isdigit()` is true, so this part is skipped.
+""")
+    code = "def f(n, xs):\n    k = 0\n    while k < n:\n        k += 1\n    if k not in xs:\n        k = 0\n    return k\n"
+    check(box, code, "f(2, [1])", """
++ Before the first iteration, `k < n` means `0 < 2`, which is true.
+- Before the first iteration, `k > n` means `0 < 2`, which is true.
+- Then `k in xs` here means `2 not in [1]`, which is true.
++ Then `k not in xs` comes down to `2 not in [1]`, which is true, and the branch is taken.
+- Then `k not in xs` comes down to `2 not in [1]`, which is true, and the branch is skipped.
+""")
+
+
+def test_what_was_before_and_what_follows_a_rule_are_facts(box):
+    code = "def f(s):\n    t = s.replace('a', 'b')\n    return t\n"
+    check(box, code, "f('cat')", """
++ `s.replace('a', 'b')` puts `'b'` in place of every `'a'` in `s`, so `t` becomes `'cbt'`.
+- `s.replace('a', 'b')` puts `'b'` in place of every `'a'` in `s`, so `t` becomes `'cbb'`.
+- `s.replace('a', 'b')` puts `'b'` in place of every `'a'` in `s`, so `u` becomes `'cbt'`.
+""")
+    code = "def f(xs):\n    ys = []\n    for x in xs:\n        ys.append(x * 2)\n    return ys\n"
+    check(box, code, "f([1, 2, 3])", """
++ Iterations 3 down to 2 go the same way; before them `ys` was `[2]`.
+- Iterations 3 down to 2 go the same way; before them `ys` was `[3]`.
++ The conditions on it are: `len(ys)` is `3`.
+- The conditions on it are: `len(ys)` is `4`.
+""")
+
+
+def test_a_float_is_no_int_and_an_error_no_value(box):
+    check(box, "def f(n):\n    half = n / 2\n    k = n - 1\n    s = 'abc'[::-1]\n    return s\n", "f(4)", """
++ Here `half` is `2`.
+- Here `k` is `3.0`.
+- Then `'abc'[::-0]` gives `'cba'`, and `s[::-0]` is `'abc'`.
+""")
+
+
+def test_values_beside_a_condition_stand_in_for_its_names(box):
+    code = "def f(xs, x):\n    ys = xs[:]\n    while x in ys:\n        ys.remove(x)\n    return ys\n"
+    check(box, code, "f([1, 2], 1)", """
++ What we know of it: `x in ys` is true with `ys` as `[1, 2]`; `x in ys` is false with `ys` as `[2]`.
+- What we know of it: `x not in ys` is true with `ys` as `[1, 2]`.
+- What we know of it: `x in ys` is false with `ys` as `[2, 3]`.
+<answer>f([1, 2], 1)</answer>
+""".replace("<answer>", "+ <answer>"), direction="backward")

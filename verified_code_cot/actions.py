@@ -12,7 +12,7 @@ import ast
 import re
 from dataclasses import replace
 
-from .expressions import words_of, entry_of, is_literal, kind_of, parse
+from .expressions import words_of, entry_of, is_literal, kind_of, normal, parse
 from .phrases import CARDINALS, ORDINALS, TIMES, Mention, NounPhrases, Verb, is_op, is_punct, verb_at, word
 from .reading import COUNTING, PLAIN, PLURAL, Reading, bracket, counter, has_literal, is_and, is_operation, shape, simple_name
 
@@ -392,7 +392,7 @@ class There:
         places = (
             self.sources(where)
             if where is not None
-            else [p.value for p in self.pins if p.kind == "iteration" and (p.value or "")[:1] in "'\"[("][-1:]
+            else [p.value for p in self.pins if p.kind == "iteration" and p.value and p.value[0] in "'\"[("][-1:]
             or (self.facts.parameters if len(self.facts.parameters) == 1 else [])
         )
         if m.quantified or not places or where is not None and where.quantified:
@@ -1007,7 +1007,7 @@ class Looping:
         return n
 
 # %% ../nbs/04f_actions.ipynb #2e89b626
-_IN_ENTERED = words_of("for while loop if elif block code else statement condition")
+_IN_ENTERED = words_of("for while loop if elif block code else statement condition part")
 
 # %% ../nbs/04f_actions.ipynb #704b48b8
 class LoopNames:
@@ -1057,10 +1057,21 @@ class Branching:
         what = m.noun if m is not None else None
         if m is not None and m.sources:
             what = m.source
-        self.note(start, end, "branch", [Reading("branch", what, relation)])
+        meant = [None if what in ("part", "branch", "block", "body", "code") else what]
+        unnamed = what in (None, "", "part", "branch", "block", "body", "code", "if", "elif", "else")
+        if unnamed and not (m is not None and set(m.adjectives) - {"whole", "entire"}) and (tests := self.tested_here()):
+            meant = tests  # "`x > 3` is false, so this part is skipped"
+            relation = {"taken": "skipped", "skipped": "taken"}[relation] if what == "else" else relation
+        self.note(start, end, "branch", [Reading("branch", one, relation) for one in meant])
+
+    def tested_here(self) -> list[str]:
+        "The tests of the program that this sentence has spoken of, when it spoke of one alone."
+        tests = [r.subject for c in self.found for r in c.readings if r.form == "outcome" and r.subject and kind_of(r.subject, self.facts) == "open"]
+        known = [t for t in dict.fromkeys(tests) if normal(t) in self.facts.tests]
+        return known[-1:]
 
     def _skipped(self, m, v):
-        if m.ref in ("block", "test") or m.ref == "noun" and m.noun in ("block", "line", "statement", "code"):
+        if m.ref in ("block", "test") or m.ref == "noun" and m.noun in ("block", "line", "statement", "code", "part"):
             self.branch(m, "taken" if v.negated else "skipped", m.start, self.t[v.end - 1].end)
         elif self.subject_of(m).closed and not v.negated:
             self.effect(m.start, self.t[v.end - 1].end, "unchanged", None, None, None)

@@ -40,6 +40,8 @@ class Sentence(Clauses, Actions):
         self.local_given: dict = {}
         self.alternatives: list[str] = []
         self.relative_clause = False
+        self.figures: tuple[str, Mention] | None = None  # a test with its values put in, and the test itself
+        self.quantifying = False  # after "every …", until the clause is over
         self.inner: list = []  # pins of inner laps that hold only from one semicolon to the next
         self.aside: str | None = None  # the mood to go back to after "for which …"
         self.yields = False  # the verb says what comes out ("results in"), not what a thing is

@@ -410,10 +410,6 @@ examples:
 
 Answers are kept as they come; the same command again asks only for those that are missing, or for more samples.
 
---json prints fractions: "pass@1", "pass@5" (null with fewer than 5 answers), "ci95" for each, "n" (answers to each problem), "problems",
-"samples", "outcomes" (how many ended how), "reference_fails" (problems whose own answer does not pass on this machine), and, for a
-results file, "published": which outcomes differ from the published ones.
-
 exit status: 3 when questions were not answered, or problems have unequal numbers of answers."""
 
 # %% ../nbs/17a_commands.ipynb #2ce68c1a

@@ -59,8 +59,8 @@ def plain(text: str) -> str:
 
 # %% ../nbs/06_grounding.ipynb #5330be0f
 def _numbers_equal(a: Any, b: Any) -> bool:
-    "Whether two values are the same number, written as int and as float."
-    return type(a) in (int, float) and type(b) in (int, float) and a == b
+    "Whether a person may write `a` for the number `b`: the whole number for a float, but not `5.0` for what is an int."
+    return type(a) is int and type(b) is float and a == b
 
 @lru_cache(maxsize=8192)
 def equal_in_prose(
@@ -479,7 +479,7 @@ def settle_execution(execution: Execution) -> None:
     for expression in expressions:
         execution.watched[expression] = facts_of(execution, answers.get(expression, []))
 
-MISSING = ("!KeyError", "!IndexError")  # looked for in a container that is there, and not found: that is a fact, too
+MISSING = ("!KeyError", "!IndexError", "!ValueError", "!ZeroDivisionError")  # the names are there, and yet there is no value: a fact, too
 
 def facts_of(execution: Execution, stretches: Iterable[tuple[int, int, str]]) -> list[Fact]:
     "The stretches that a watch reports as facts; what could not be evaluated there (`!NameError: …`) is left out."

@@ -903,6 +903,7 @@ _verbs(
     "adds up to;which yields;refers to the value;gets us;leads to;lead to;returns us;accesses;selects;resulting in;"
     "giving;yielding;producing;leading to;resulting to;which gives;evaluates;computes as",
 )
+_verbs("means", "means;comes down to;boils down to;stands for;becomes in figures")
 _verbs("finishes", "ends up as;ends up being;ends as;ends up;finishes as;finishes at;ends at;ends up with")
 _verbs("isreturned", "is returned;are returned;gets returned;is what is returned;is what gets returned")
 _verbs("finds", "finds;find;locates;found")

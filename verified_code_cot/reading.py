@@ -6,8 +6,8 @@
 __all__ = ['CUES', 'GOALWORDS', 'ELEMENTS', 'KINDS', 'OFFERS', 'DERIVED', 'PLURAL', 'LOOSE', 'OPERATIONS', 'UNMENTIONED',
            'PREPOSITIONS', 'INNER_PREPOSITIONS', 'PLAIN', 'OFFERING', 'PASSED_IN', 'COMMITTING', 'REJECTING',
            'NOT_BEFORE_IF', 'BEING', 'COUNTING', 'Pin', 'Reading', 'Claim', 'Situation', 'is_builtin', 'simple_name',
-           'assignable', 'bracket', 'shape', 'is_operation', 'names_in', 'has_literal', 'is_lazy', 'instantiates',
-           'counter', 'is_told', 'is_abstract', 'is_and', 'block_noun', 'flat']
+           'assignable', 'bracket', 'shape', 'is_operation', 'names_in', 'has_literal', 'is_lazy', 'put_in',
+           'instantiates', 'counter', 'is_told', 'is_abstract', 'is_and', 'block_noun', 'flat']
 
 # %% ../nbs/04d_reading.ipynb #37721768
 import ast
@@ -212,6 +212,25 @@ def is_lazy(node) -> bool:
         or isinstance(f, ast.Attribute)
         and f.attr in ("items", "keys", "values")
     )
+
+# %% ../nbs/04d_reading.ipynb #324272c7
+class _PutIn(ast.NodeTransformer):
+    "Puts trees in place of names."
+
+    def __init__(self, trees: dict):
+        self.trees = trees
+
+    def visit_Name(self, node):
+        return self.trees.get(node.id, node)
+
+
+def put_in(source: str | None, values: dict[str, str]) -> str | None:
+    "An expression with the sources of values in place of names; as it was when there is nothing to exchange."
+    trees = {name: tree.body for name, value in values.items() if (tree := parse(value)) is not None}
+    tree = parse(source) if source else None
+    if tree is None or not trees.keys() & free_names(tree):
+        return source
+    return ast.unparse(ast.fix_missing_locations(_PutIn(trees).visit(ast.parse(source.strip(), mode="eval").body)))
 
 # %% ../nbs/04d_reading.ipynb #d4161cec
 def instantiates(source: str, facts: CodeFacts) -> str | None:
