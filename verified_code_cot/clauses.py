@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['JOINING_WORDS', 'Moods', 'necessary', 'Notes', 'Forms', 'Values', 'Doubts', 'Resolving', 'Remembering', 'Walking',
-           'Loosely', 'Framing', 'Offering', 'Deciding', 'Listing', 'Joining', 'Beside', 'Attaching', 'PassedOver',
-           'Offers', 'Meta', 'Speaking', 'Copulas', 'Describing', 'Asserting', 'Equalities', 'Arguments', 'Special',
-           'Plain', 'Alternatives', 'Outcomes', 'Comparing', 'Tests', 'Chains', 'Links', 'Checks', 'Tails', 'Asides',
-           'Statements', 'Colons', 'Leftovers', 'Clauses']
+           'Loosely', 'Framing', 'Circumstances', 'Spotting', 'Offering', 'Deciding', 'Listing', 'Joining', 'Beside',
+           'Attaching', 'PassedOver', 'Offers', 'Meta', 'Speaking', 'Copulas', 'Describing', 'Asserting', 'Equalities',
+           'Arguments', 'Special', 'Plain', 'Alternatives', 'Outcomes', 'Comparing', 'Tests', 'Chains', 'Links',
+           'Checks', 'Tails', 'Asides', 'Statements', 'Colons', 'Leftovers', 'Clauses']
 
 # %% ../nbs/04e_clauses.ipynb #998796b2
 import ast
@@ -15,7 +15,7 @@ import re
 from dataclasses import replace
 
 from .expressions import words_of, Token, entry_of, is_literal, kind_of, normal, parse
-from .phrases import ADJECTIVES, ADVERBS, CARDINALS, DETERMINERS, NOUNS, RESULTS, STOPWORDS, Mention, Verb, comparison_at, is_op, is_punct, predicate_at, verb_at, word, worded_test
+from .phrases import ADJECTIVES, ADVERBS, CARDINALS, DETERMINERS, NOUNS, ORDINALS, RESULTS, STOPWORDS, Mention, Verb, comparison_at, is_op, is_punct, predicate_at, verb_at, word, worded_test
 from verified_code_cot.reading import (
     BEING,
     Claim,
@@ -47,6 +47,7 @@ from verified_code_cot.reading import (
     is_operation,
     is_told,
     names_in,
+    put_in,
     shape,
     simple_name,
 )
@@ -406,23 +407,6 @@ class Loosely:
 class Framing:
     "Words that say how what follows is meant."
 
-    def mark(self, i: int) -> int:
-        "A comma ends a since-clause and an if-clause; a colon may be followed by a value."
-        t = self.t[i]
-        if self.aside is not None:
-            self.mood, self.aside = self.aside, None
-        if t.text == ";" and (k := self.reader.pinner.inner(self, i + 1)) is not None:
-            return k
-        if t.text in ",;:":
-            self.since = self.indirect = False
-            if self.condition and t.text in ",:":
-                self.condition = False
-                if self.mood == "fact":
-                    self.mood = "hypothetical" if self.local_given and self.reader.direction == "backward" else "general"
-            if t.text == ";" and (self.mood in ("general", "hypothetical") or self.mood == "proposal" and self.told_as == "fact"):
-                self.mood = "fact"
-        return self.colon(i) if t.text == ":" else i + 1
-
     def framed(self, i: int, w: str) -> int | None:
         "Words that say how what follows is meant: since, if, while, before, otherwise, each."
         if w == "as" and word(self.t, i + 1) == "before":
@@ -438,6 +422,11 @@ class Framing:
         if w == "while" or w == "until" or w == "long" and word(self.t, i + 1) == "as":
             self.condition = True
             return i + 1 + (w == "long")
+        if w == "before" and self.earlier(i + 1) is not None:
+            self.past = True  # "before them `x` was …" says when, not if; "before that it was …" speaks of what was just told
+            if self.subject is not None and self.subject.type == "open":
+                self.s.subject = self.subject
+            return self.earlier(i + 1)
         if w == "before" and i + 1 < len(self.t) and not (self.t[i + 1].kind == "expr" and verb_at(self.t, i + 2) is None):
             self.condition = True
             return i + 1
@@ -449,7 +438,7 @@ class Framing:
             self.mood = "hypothetical" if self.local_given else "general"
             return i + 1
         if w in ("each", "every") and self.mood == "fact" and not self.pinned:
-            self.mood = "general"
+            self.mood, self.quantifying = "general", True
             return i + 1
         return self.loosely(i, w)
 
@@ -462,8 +451,97 @@ class Framing:
         if w == "there" and (v := verb_at(self.t, i + 1)) is not None and v.kind in ("be", "becomes", "stays"):
             return self.there(i, v)
         if w in _IN_OPENED:
-            return self.called_with(i)
+            return self.called_with(i) or (self.with_values(i) if w == "with" else None)
         return None
+
+# %% ../nbs/04e_clauses.ipynb #7224e164
+class Circumstances:
+    "Words that say at which point, or with which values."
+
+    def _means(self, m, v):
+        "`a < b` means `1 < 2`: the expression with the values put in."
+        val, n = self.value(v.end)
+        if not m.sources or m.closed or val is None or not val.closed:
+            return v.end
+        return self.assert_value(m, val, n, "any", v.negated, v)
+
+    def in_figures(self, test: Mention, val: Mention) -> None:
+        "`x > 3` is `5 > 3`: the same test with its values put in; what came out is said next."
+        self.figures = (val.source, test)
+        self.note(min(test.start, val.start), max(test.end, val.end), "condition", [Reading("instance", test.source, "==", val.source)])
+
+    def mark(self, i: int) -> int:
+        "A comma ends a since-clause and an if-clause; a colon may be followed by a value."
+        t = self.t[i]
+        if self.aside is not None:
+            self.mood, self.aside = self.aside, None
+        if t.text == ";" and (k := self.reader.pinner.inner(self, i + 1)) is not None:
+            return k
+        if t.text in ",;:":
+            self.since = self.indirect = False
+            if self.quantifying and (t.text == ";" or word(self.t, i + 1) in ("so", "which", "therefore", "hence", "thus")):
+                self.mood, self.quantifying = "fact", False  # "… every 'a' in it, so `s` becomes …": the rule is over
+            if self.condition and t.text in ",:":
+                self.condition = False
+                if self.mood == "fact":
+                    self.mood = "hypothetical" if self.local_given and self.reader.direction == "backward" else "general"
+            if t.text == ";" and (self.mood in ("general", "hypothetical") or self.mood == "proposal" and self.told_as == "fact"):
+                self.mood = "fact"
+        return self.colon(i) if t.text == ":" else i + 1
+
+    def with_values(self, i: int) -> int | None:
+        "`… is true with `i` as `0` and `xs` as `[]``: values of names, which hold for what was said right before; None when it is something else."
+        k, given, start, told = i + 1, {}, self.t[i].start, len(self.found)
+        while (m := self.np.at(k)[0]) is not None and simple_name(m.source) and m.type == "open" and word(self.t, self.np.at(k)[1]) == "as":
+            x, n = self.np.at(self.np.at(k)[1] + 1)
+            if x is None or not x.closed:
+                break
+            self.note(m.start, x.end, "state", [Reading("value", m.source, "==", s) for s in x.sources])
+            given[m.source], k = x.source, n
+            k += is_punct(self.t, k, ",")
+            k += word(self.t, k) == "and"
+        last = self.found[told - 1] if told and self.found else None
+        if last is not None and not any(t.kind in ("word", "punct") for t in self.t[:i] if last.end <= t.start < start):
+            for c in [c for c in self.found[:told] if c.end == last.end]:
+                c.readings = [replace(r, subject=put_in(r.subject, given)) if r.form in ("value", "outcome") else r for r in c.readings]
+        return k if given else None
+
+# %% ../nbs/04e_clauses.ipynb #43c7ee36
+class Spotting:
+    "Recognises words that name a point in time, and names that the program does not have."
+
+    def earlier(self, k: int) -> int | None:
+        "Where the words after `before` that name a point in time end: that, them, this step, the first iteration; None for a clause."
+        if word(self.t, k) in ("that", "them", "this", "it", "these") and (verb_at(self.t, k + 1) is None or word(self.t, k) == "them"):
+            k += 1
+            return k + (word(self.t, k) in ("step", "line", "statement", "point"))
+        if word(self.t, k) == "the" and word(self.t, k + 1) in ORDINALS and word(self.t, k + 2) in ("iteration", "pass", "round", "step"):
+            return k + 3
+        return None
+
+    def clause_at(self, k: int) -> bool:
+        "Does a clause of its own start here: an expression with a verb or a sign of comparison after it?"
+        m, n = self.np.at(k)
+        n += word(self.t, n) == "here"
+        return m is not None and m.type == "open" and verb_at(self.t, n) is not None
+
+    def unheard(self, m: Mention) -> bool:
+        "Is this word in code font a name that the program does not have at all?"
+        name = m.source[1:-1]
+        return (
+            name.isidentifier()
+            and name not in self.facts.methods | set(self.facts.functions) | set(self.facts.attributes)
+            and name not in self.reader.told
+            and not is_builtin(name)
+        )
+
+    def _isreturned(self, m, v):
+        if m.closed and not v.negated:
+            self.note(m.start, self.t[v.end - 1].end, "return", self.return_readings(m, False))
+        return v.end
+
+    def _starts(self, m, v):
+        return self.copula(m, v) if not (m.sources and is_operation(m.source) and not assignable(m.source)) else v.end
 
 # %% ../nbs/04e_clauses.ipynb #47e69827
 _IN_OBTAINED = words_of("get obtain produce return achieve yield reach make")
@@ -731,6 +809,7 @@ class Attaching:
         if m.noun == "method" or m.noun == "raw" and m.code and (m.source or "")[1:-1] in self.facts.methods:
             self.s.agent = "method"
         k = self.beside(m, k)
+        k += word(self.t, k) == "here" and verb_at(self.t, k + 1) is not None
         if self.reader.direction == "backward" and word(self.t, k) in _IN_AFTER and (n := self.offered(m, k)) is not None:
             return n
         if is_op(self.t, k):
@@ -932,16 +1011,8 @@ class Copulas:
     def _becomes(self, m, v):
         return self.copula(m, v)
 
-    def _starts(self, m, v):
-        return self.copula(m, v) if not (m.sources and is_operation(m.source) and not assignable(m.source)) else v.end
-
     def _finishes(self, m, v):
         return self.copula(m, v)
-
-    def _isreturned(self, m, v):
-        if m.closed and not v.negated:
-            self.note(m.start, self.t[v.end - 1].end, "return", self.return_readings(m, False))
-        return v.end
 
     def _stays(self, m, v):
         return self.copula(m, v)
@@ -949,6 +1020,8 @@ class Copulas:
     def copula(self, m: Mention, v: Verb, relative: bool = False) -> int:
         "X is / becomes / remains VALUE, PREDICATE, in Y, greater than Y."
         k = v.end
+        if word(self.t, k) == "that" and k + 1 < len(self.t) and self.t[k + 1].kind == "expr" or is_punct(self.t, k, ":") and self.clause_at(k + 1):
+            return k + 1  # "one possibility is that `x` is …", "the conditions are: `x` is …": a sentence of its own
         if m.ref == "it" and (n := self.pronoun(m, v)) is not None:
             return n
         if word(self.t, k) in ("either", "neither"):
@@ -981,6 +1054,7 @@ class Copulas:
         if m.type == "open" and simple_name(m.source):
             self.remember(m)  # "`x` is the argument itself, so it must be 3"
         if val is not None:
+            self.remember(m)
             self.last = val
             return n
         return v.end
@@ -1103,6 +1177,8 @@ class Equalities:
         if m.ref == "function" or m.noun == "raw" or val.noun == "object" and is_builtin(val.source or ""):
             return None
         if self.is_test(m) and val.closed and val.source not in ("True", "False"):
+            if m.type == "open" and self.is_test(val) and not negated:
+                self.in_figures(m, val)
             return None  # "the input with `f(x) == 3` is `2`": nothing is said of the comparison
         if val.ordinal is not None and m.sources and m.ref != "part" and not (assignable(m.source) or m.type == "literal" and m.source[:1] in "'\"[("):
             return None
@@ -1123,16 +1199,6 @@ class Equalities:
             return None
         self.equal_plain(m, val, moment, negated)
         return None
-
-    def unheard(self, m: Mention) -> bool:
-        "Is this word in code font a name that the program does not have at all?"
-        name = m.source[1:-1]
-        return (
-            name.isidentifier()
-            and name not in self.facts.methods | set(self.facts.functions) | set(self.facts.attributes)
-            and name not in self.reader.told
-            and not is_builtin(name)
-        )
 
     def equal_literals(self, m, val, moment, negated) -> bool:
         "A part that is not named, or one literal that becomes another."
@@ -1170,11 +1236,15 @@ class Special:
 
     def equal_outcome(self, m, val, negated) -> bool:
         "A test that is True or False."
-        if val.source not in ("True", "False") or not (m.ref in ("test", "it") or self.is_test(m)):
+        if val.source not in ("True", "False") or not (m.ref in ("test", "it") or self.is_test(m) or self.truth_word(val) and m.type == "open"):
             return False
         flip = {"True": "False", "False": "True"}
         self.outcome(m, flip[val.source] if negated else val.source, max(m.end, val.end))
         return True
+
+    def truth_word(self, x: Mention) -> bool:
+        "Is this `true` or `false` as a word, and not the value `True`: said of anything that counts as such?"
+        return self.reader.text[x.start : x.end] in ("true", "false")
 
     def offers(self, at: int) -> bool:
         "Backward: does the clause around an offset, or the line that it stands under, speak of an input that is sought?"
@@ -1210,7 +1280,7 @@ class Special:
                 self.propose(val)
             return True
         meant = self.subject_of(m).source if m.ref == "it" else None
-        if m.ref in ("noun", "it") and not assignable(meant) and self.goal and val.closed and self.reader.like_output(val.source):
+        if m.ref in ("noun", "it") and not assignable(meant) and self.goal and not self.past and val.closed and self.reader.like_output(val.source):
             self.note(start, end, "goal", goal)
             return True
         if (
@@ -1374,6 +1444,9 @@ class Outcomes:
         self.note(m.start, end, "condition", readings)
         if m.sources:
             self.s.test = list(m.sources)
+        if self.figures is not None and m.source == self.figures[0]:  # the test that these are the figures of came out in the same way
+            test, self.figures = self.figures[1], None
+            self.outcome(replace(test, end=max(test.end, end)), value, end)
         return None
 
     def often(self, m: Mention, end: int) -> str | None:
@@ -1949,6 +2022,8 @@ class Clauses(
     Walking,
     Loosely,
     Framing,
+    Circumstances,
+    Spotting,
     Offering,
     Deciding,
     Listing,
