@@ -520,3 +520,12 @@ def test_check_problems_needs_no_answers():
     row = {"id": "a", "before": "assert 1 == ", "reference": "1", "code": "", "call": None, "output": None}
     (found,) = check_problems([{"problem": row, "texts": []}])
     assert problem_score(found | {"outcomes": [{"passed": None, "status": "left out"}]}).at(1) == 0.0
+
+
+def test_answers_that_did_not_behave_are_told_in_a_line_each(tmp_path):
+    problems = lines(tmp_path / "p.jsonl", CRUX[:1])
+    (tmp_path / "g.json").write_text(json.dumps({"m0": ["max(iter(int, 1))", "[0] * 10**12", "max(iter(int, 2))", "[3, 1]"]}))
+    arguments = ("--benchmark", "cruxeval-o", "--problems", problems, "--generations", tmp_path / "g.json", "--json", "--draws", 20, "--workers", 0)
+    status, out, err = run_command(*arguments, "--timeout", 0.3)
+    assert status == 0 and json.loads(out)["pass@1"] == 0.25 and json.loads(out)["outcomes"] == {"memory": 1, "passed": 1, "timeout": 2}
+    assert "2 answers had not ended when their time was up, first m0[0]" in err and "1 answers asked for too much memory, first m0[1]" in err
