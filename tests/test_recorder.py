@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from trace_programs import PROGRAMS
-from trace_story import observe, story, tells
+from trace_story import LIMITS, observe, story, tells
 from trace_versions import VERSIONS, interpreters, run_on
+
+from verified_code_cot import recorder
 
 CRUXEVAL = Path(__file__).parents[1].parent / "shared" / "data" / "cruxeval.jsonl"
 PYTHONS = interpreters()
@@ -824,10 +826,6 @@ def test_watches_agree_with_the_trace_s_own_texts():
 
 
 def test_closed_expressions():
-    from trace_story import LIMITS
-
-    from verified_code_cot import recorder
-
     state = recorder.prepare({"code": "N = [1]\ndef f(x):\n    N.append(x)\n    return N\ndef loop():\n    while True: pass\n"}, LIMITS)
     asked = ["f(2)", "f(2)", "N", "len('abc') + 1", "1 / 0", "loop()", "x", "(", "9**9**9", "list(range(10**10))", "[0] * 10**10", "1 << 10**9",
              "pow(9, 9**9)", "isinstance(range(2), range)", "list(range(3))", "exit", "{3, 1, 2}"]
@@ -899,3 +897,19 @@ def test_newer_syntax_where_there_is_any(code, since, output):
     else:
         assert results[0]["output"] == output
     assert all(result == results[0] for result in results)
+
+
+def test_a_program_made_ready_elsewhere_runs_as_the_same_program():
+    source = "import math\n\nclass Pair:\n    def __init__(self, a):\n        self.a = a\n\ndef f(xs):\n    assert xs, 'empty'\n    return [Pair(x).a for x in xs if math.sqrt(x) > 1 or x is None]\n"
+    for probes in (False, True):
+        case = {"op": "observe", "call": "f([1, 4, 9])", "probes": probes, "watch": ["len(xs)"], "expressions": ["f([4])", "f([])"]}
+        packs = json.loads(json.dumps([(kind, recorder.packed(source, kind)) for kind in (False, True)]))
+        made = recorder.run(recorder.prepare({"code": source, "packs": packs}, LIMITS), case, LIMITS, None)
+        assert made == recorder.run(recorder.prepare({"code": source}, LIMITS), case, LIMITS, None)
+        assert made["values"] == ["[4]", "!AssertionError: empty"]
+
+
+def test_what_was_made_ready_on_another_python_is_not_believed():
+    pack = {**recorder.packed("def f():\n    return 1"), "python": 0x03090000}
+    state = recorder.prepare({"code": "def f():\n    return 2", "packs": [(False, pack)]}, LIMITS)
+    assert recorder.run(state, {"op": "trace", "call": "f()"}, LIMITS, None)["output"] == "2"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from trace_programs import PROGRAMS
 
-from verified_code_cot.replay import Replay, ReplayError, sites
+from verified_code_cot.replay import MOST_ANSWERS, MOST_REPLAYS, Replay, ReplayError, replayed, sites, traced
+from verified_code_cot.sandbox import Sandbox
 from verified_code_cot.tracing import box_for, trace, traces
 
 CRUXEVAL = Path(__file__).parents[1].parent / "shared" / "data" / "cruxeval.jsonl"
@@ -169,3 +170,37 @@ def test_every_program_can_be_replayed():
         assert session.probes() or not session.sites, name
         steps = {probe.step for probe in session.probes()}
         assert steps <= {event.step for event in found.events}, name
+
+
+def test_a_sandbox_remembers_the_replays_asked_last_and_no_more():
+    with Sandbox() as box:
+        seen = [trace(f"def f(n):\n    return n + {k}", "f(1)", sandbox=box) for k in range(MOST_REPLAYS + 2)]
+        replays = [replayed(one, box) for one in seen]
+        assert replayed(seen[-1], box) is replays[-1] and len(box.memory["replays"]) == MOST_REPLAYS
+        assert replayed(seen[0], box) is not replays[0], "the oldest were let go"
+        replays[-1].kept.update({("value", str(n)): str(n) for n in range(MOST_ANSWERS + 1)})
+        assert replayed(seen[-1], box) is not replays[-1], "one with too many answers is begun anew"
+        assert traced(seen[3].code, "f(1)", box).digest == seen[3].digest and traced(seen[3].code, "f(1)", box) is traced(seen[3].code, "f(1)", box)
+
+
+def test_many_kinds_of_questions_are_one_child(monkeypatch):
+    with Sandbox() as box:
+        one = trace("def f(xs):\n    out = []\n    for x in xs:\n        out.append(x * 2)\n    return out", "f([1, 2])", sandbox=box)
+        asked, alone = [], Replay(one, box)
+        monkeypatch.setattr(Replay, "ask", lambda self, *cases, ask=Replay.ask: asked.extend(cases) or ask(self, *cases))
+        together = Replay(one, box)
+        together.fetch(probes=True, watch=["len(out)", "1 / 0"], evaluate=["f([3])", "1 / 0"])
+        assert len(asked) == 1
+        assert together.probes() and together.watch(["len(out)"]) and together.evaluate(["f([3])", "1 / 0"]) == ["[6]", "!ZeroDivisionError: division by zero"]
+        assert len(asked) == 1, "answered from memory"
+        assert (alone.probes(), alone.watch(["len(out)", "1 / 0"]), alone.evaluate(["f([3])"])) == (
+            together.probes(), together.watch(["len(out)", "1 / 0"]), together.evaluate(["f([3])"]))
+
+
+def test_an_expression_that_ends_the_child_costs_the_other_answers_nothing():
+    with Sandbox() as box:
+        one = trace("def f(n):\n    return n\n\ndef loop():\n    while True:\n        pass", "f(1)", sandbox=box)
+        replay = Replay(one, box)
+        replay.fetch(probes=True, watch=["n"], evaluate=["__import__('os')._exit(3)", "f(2)"])
+        assert replay.watch(["n"])["n"] and replay.probes() and replay.evaluate(["f(2)"]) == ["2"]
+        assert replay.evaluate(["__import__('os')._exit(3)"])[0].startswith("!")

@@ -80,9 +80,8 @@ class Questions:
     """The questions as the sandbox gets them: a case or more for each, and what to do when one of them fails."""
 
     def ask(self, *cases: dict) -> list[dict]:
-        """Run cases on the program, in one child where they behave."""
-        (result,) = self.box.run([job_of(self.trace.code, *cases)])
-        return result["cases"]
+        """Run cases on the program, a child for each."""
+        return [result["cases"][0] for result in self.box.run([job_of(self.trace.code, case) for case in cases])]
 
     def observe(self, **wanted) -> dict:
         """Execute the case again, and make sure that it did the same."""
@@ -129,7 +128,7 @@ class Batch:
         run: Iterable[str] = (),  # calls for `run` and `other`; their probes come along
     ) -> None:
         """Ask many things in one round trip; the other methods then answer from memory. What fails here they ask by themselves."""
-        parts = [*self.observe_part(probes, watch), *self.evaluate_part(evaluate), *map(self.run_part, self.missing("run", run))]
+        parts = [*self.own_part(probes, watch, evaluate), *map(self.run_part, self.missing("run", run))]
         results = self.ask(*(case for case, _ in parts)) if parts else []
         for (_, keep), result in zip(parts, results, strict=True):
             keep(result)
@@ -138,28 +137,20 @@ class Batch:
         """Those that have not been asked yet, each once."""
         return [text for text in dict.fromkeys(texts) if (kind, text) not in self.kept]
 
-    def observe_part(self, probes: bool, watch: Iterable[str]):
-        """The case, observed again, and what to do with the answer; nothing where nothing is new."""
-        new, wanted = self.missing("watch", watch), probes and "probes" not in self.kept
+    def own_part(self, probes: bool, watch: Iterable[str], evaluate: Iterable[str]):
+        """The case, observed again, with closed expressions after it, and what to do with the answer; nothing where nothing is new."""
+        watch, evaluate, wanted = self.missing("watch", watch), self.missing("value", evaluate), probes and "probes" not in self.kept
+        observe = {"op": "observe", "call": self.trace.call, "events": False, "probes": wanted, "watch": watch}
 
         def keep(result: dict) -> None:
             if result.get("digest") == self.trace.digest:
-                self.kept.update({("watch", text): [tuple(row) for row in result["watch"][text]] for text in new})
+                self.kept.update({("watch", text): [tuple(row) for row in result["watch"][text]] for text in watch})
                 if wanted:
                     self.kept["probes"] = [Probe(*row) for row in result["probes"]]
+            self.kept.update({("value", text): value for text, value in zip(evaluate, result.get("values", ()), strict=False)})
 
-        if new or wanted:
-            yield {"op": "observe", "call": self.trace.call, "events": False, "probes": wanted, "watch": new}, keep
-
-    def evaluate_part(self, expressions: Iterable[str]):
-        """Closed expressions, and what to do with their values."""
-        new = self.missing("value", expressions)
-
-        def keep(result: dict) -> None:
-            self.kept.update({("value", text): value for text, value in zip(new, result.get("values", ()), strict=False)})
-
-        if new:
-            yield {"op": "evaluate", "expressions": new}, keep
+        if watch or wanted or evaluate:
+            yield {**(observe if watch or wanted else {"op": "evaluate"}), **({"expressions": evaluate} if evaluate else {})}, keep
 
     def run_part(self, call: str):
         """Another call, and what to do with its trace and its probes."""
