@@ -971,7 +971,7 @@ def ground_return(asked: Asked) -> Grounding:
     if open_names(asked, value):
         own, state = together(lambda: evaluations_of(execution, value), lambda: watch(execution, value))
         facts = side_by_side(returned, _until_end(own, execution) or state, reading.relation)
-        return Grounding(normal(value) or value, facts, subject="what is returned", moment="at")
+        return Grounding(normal(value) or value, facts, subject="the returned value", moment="at")
     claimed = asked.inquiry.value(value)
     if claimed is None or claimed.startswith("!"):
         return unsayable(value, "the returned value cannot be evaluated")
@@ -980,15 +980,15 @@ def ground_return(asked: Asked) -> Grounding:
     if not function and len(returned) == len(outer) == 1 and whole is not None:
         if not speaks_of_result(asked) and agrees(reading.relation, returned[0].value, claimed) is not True:
             return unsayable(claimed, "it is not said to be the result")
-        return once(claimed, returned[0].value, agrees(reading.relation, returned[0].value, claimed), subject="what is returned")
+        return once(claimed, returned[0].value, agrees(reading.relation, returned[0].value, claimed), subject="the returned value")
     if not returned and execution.trace.exception:
-        return once(claimed, f"raises {execution.trace.exception}", False, subject="what is returned")
+        return once(claimed, f"raises {execution.trace.exception}", False, subject="the returned value")
     if whole is not None and not function and any(event.yielded or event.frame for event in execution.events):
         returned.append(Fact(execution.end, execution.end, whole))  # what the whole call gives
-    found = Grounding(claimed, compared(returned, reading.relation, claimed), subject="what is returned", moment="at")
+    found = Grounding(claimed, compared(returned, reading.relation, claimed), subject="the returned value", moment="at")
     held = next((f for f in found.facts if f.holds), None)
     if held is not None and not function:  # whose return it is was not said: any will do
-        return once(claimed, held.value, True, subject="what is returned")
+        return once(claimed, held.value, True, subject="the returned value")
     return found if speaks_of_result(asked) else support_only(found)
 
 def speaks_of_result(asked: Asked) -> bool:

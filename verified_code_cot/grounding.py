@@ -471,6 +471,7 @@ def settle_execution(execution: Execution) -> None:
     "Take one execution's questions to the replay: the probes once, and all watches together. Where it fails, nothing was seen."
     expressions = [e for e in execution.wanted if e][:MOST]
     probed, execution.wanted = "" not in execution.wanted or execution.probed is not None, {}
+    execution.replay.fetch(probes=not probed, watch=expressions)
     try:
         execution.probed = execution.probed if probed else list(execution.replay.probes())
         answers = execution.replay.watch(expressions) if expressions else {}
@@ -496,6 +497,9 @@ def settle(inquiry: Inquiry) -> bool:  # whether anything was asked
     "Answer all questions that have been noted, in as few trips to the sandbox as there are executions."
     asked = bool(inquiry.wanted_values or inquiry.wanted_calls)
     expressions, inquiry.wanted_values = list(inquiry.wanted_values), {}
+    real = inquiry.real  # most questions are about the real call: they travel together
+    real.replay.fetch(probes="" in real.wanted and real.probed is None, watch=[e for e in real.wanted if e][:MOST], evaluate=expressions,
+                      run=inquiry.wanted_calls)
     if expressions:
         inquiry.values.update(zip(expressions, inquiry.real.replay.evaluate(expressions), strict=True))
     calls, inquiry.wanted_calls = list(inquiry.wanted_calls), {}
