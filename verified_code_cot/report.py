@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['VERDICTS', 'PAGE_STYLE', 'EXAMPLES_STYLE', 'PAGE_SCRIPT', 'HEAD', 'NUMBERS', 'TRUST', 'EXAMPLES', 'SIGNS', 'Run',
-           'records_of', 'plain_lines', 'traces_of', 'read_run', 'Step', 'funnel', 'counted', 'summary', 'bare_axes',
-           'funnel_figure', 'claims_figure', 'Picture', 'picture', 'pictures', 'Example', 'in_turn', 'chosen',
-           'plainness', 'falsified_again', 'shortened', 'example_list', 'told_table', 'lost_table', 'dataset_table',
-           'provenance', 'page', 'run']
+           'records_of', 'plain_lines', 'traces_of', 'read_run', 'Step', 'before_programs', 'funnel', 'counted',
+           'summary', 'bare_axes', 'funnel_figure', 'claims_figure', 'Picture', 'picture', 'pictures', 'Example',
+           'in_turn', 'chosen', 'plainness', 'falsified_again', 'shortened', 'example_list', 'told_table', 'lost_table',
+           'dataset_table', 'provenance', 'page', 'run']
 
 # %% ../nbs/16_report.ipynb #901d3483
 import base64
@@ -91,6 +91,19 @@ class Step:
     lost: Counter[str] = field(default_factory=Counter)
 
 
+def before_programs(counts: dict[str, Any]) -> list[Step]:
+    "The steps of a study that began at seed documents: concepts, instructions, and those on which programs and tests agree."
+    if "agreement" not in counts or "concepts" not in counts:
+        return []
+    concepts, tasks, agreed = (counts.get(stage, {}) for stage in ("concepts", "synthesis", "agreement"))
+    numbers = {"instructions", "programs", "cases", "kept", "candidate_programs", "candidate_tests"}
+    refused = Counter({name: n for name, n in agreed.items() if name not in numbers and not name.startswith("tests_")})
+    return [
+        Step("sections", "sections", concepts.get("chunks", 0)), Step("concepts", "concepts", concepts.get("concepts", 0)),
+        Step("instructions", "instructions", tasks.get("instructions", 0)), Step("agreed", "instructions", agreed.get("kept", 0), refused),
+    ]
+
+
 def funnel(run: Run) -> list[Step]:
     "The steps from programs to dataset, each counted from the run's files."
     cases = sum(len(p.cases) for p in run.programs)
@@ -103,7 +116,7 @@ def funnel(run: Run) -> list[Step]:
     if any(run.rows.values()):
         kept = sum(len(rows) for rows in run.rows.values())
         steps.append(Step("dataset", "rows", kept, Counter({"duplicate": verified - kept}) if verified > kept else Counter()))
-    return [s for s in steps if s.count or s.lost]
+    return [s for s in [*before_programs(run.manifest.get("counts", {})), *steps] if s.count or s.lost]
 
 # %% ../nbs/16_report.ipynb #a12ed4ab
 def counted(n: int, unit: str) -> str:

@@ -400,7 +400,7 @@ def asked(
 ) -> tuple[list[Instruction], list[Candidate], dict[str, Any]]:
     "Instructions and candidates of a model, and the counts of what was refused and spent."
     settings = stage_settings(run_dir, teacher, **options)
-    wanted = list(itertools.islice(turns(concepts), len(concepts) * len(DIFFICULTIES) if count is None else count))
+    wanted = list(itertools.islice(turns(concepts), len(concepts) * len(DIFFICULTIES) if count is None else count)) if concepts else []
     refused: Counter[str] = Counter()
     instructions: list[Instruction] = []
     with Teacher(settings) as model:

@@ -464,6 +464,8 @@ def stage_settings(run_dir: str | Path, teacher: str, **options: Any) -> Setting
     given = {name: value for name, value in options.items() if value is not None}
     if isinstance(given.get("base_urls"), str):
         given["base_urls"] = tuple(url.strip() for url in given["base_urls"].split(",") if url.strip())
+    if "budget" in given:
+        given["budget"] = max(0, given["budget"] - read_manifest(Path(run_dir)).get("teacher", {}).get("tokens", 0))
     return Settings(kind=teacher, **{"cache": Path(run_dir) / ".answers.sqlite", **given})
 
 # %% ../nbs/09_teachers.ipynb #77f004f0
