@@ -7,10 +7,10 @@ __all__ = ['SOME_WERE_ERRORS', 'CONTRACT', 'STUDY_HELP', 'STUDY_MORE', 'VERIFY_H
            'EXPORT_HELP', 'EVALUATE_HELP', 'EVALUATE_MORE', 'FINETUNE_HELP', 'FINETUNE_MORE', 'Parser', 'say', 'Told',
            'line_count', 'read_submissions', 'verify_lines', 'judged', 'verify_command', 'result_file', 'parts_folder',
            'remove_parts', 'method_source', 'verdicts', 'write_verdicts', 'report_verdicts', 'trace_command',
-           'read_text', 'trace_lines', 'study_command', 'export_command', 'evaluate_command', 'ask_model',
-           'finetune_command', 'add_finetune', 'add_study', 'add_verify', 'add_trace', 'add_export', 'add_evaluate',
-           'add_model', 'add_common', 'add_isolation', 'add_workers', 'not_negative', 'positive_whole', 'from_zero',
-           'positive', 'make_parser', 'main', 'one_line']
+           'read_text', 'trace_lines', 'plan_of', 'estimate', 'study_command', 'export_command', 'evaluate_command',
+           'ask_model', 'finetune_command', 'add_finetune', 'add_teacher', 'add_study', 'add_verify', 'add_trace',
+           'add_export', 'add_evaluate', 'add_model', 'add_common', 'add_isolation', 'add_workers', 'not_negative',
+           'positive_whole', 'from_zero', 'positive', 'make_parser', 'main', 'one_line']
 
 # %% ../nbs/17a_commands.ipynb #40cc2101
 import argparse
@@ -264,21 +264,69 @@ def trace_lines(trace: Any) -> Iterator[str]:
     yield f"{trace.call} → {trace.output if trace.status == 'ok' else trace.exception or trace.status}"
 
 # %% ../nbs/17a_commands.ipynb #9f30e273
+def plan_of(args: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+    "Which stages a study has, and what they are told of seed documents and the teacher; raises `InputError` for what does not go together."
+    from verified_code_cot.records import InputError
+    from verified_code_cot.study import FROM_SEEDS, Plan
+    from verified_code_cot.teachers import check_settings, stage_settings
+
+    asked = {
+        "model": args.model, "base_urls": ",".join(args.base_url) or None, "in_flight": args.in_flight, "budget": args.budget,
+        **{name: os.path.abspath(value) if value else None for name, value in (("cache", args.cache), ("recorded", args.recorded))},
+    }
+    seeds = ",".join(os.path.abspath(path) for path in args.seeds) or None
+    given = {name: value for name, value in {"seeds": seeds, "teacher": args.teacher, **asked}.items() if value is not None}
+    if not given and args.estimate is None:
+        return Plan(), {}
+    if args.programs:
+        raise InputError("--programs and seed documents or a teacher do not go together: a study begins with one or the other")
+    if args.teacher in (None, "embedded") and given.keys() & asked.keys():
+        raise InputError(f"--{sorted(given.keys() & asked.keys())[0].replace('_', '-').replace('urls', 'url')} is for --teacher openai or recorded")
+    if args.teacher in ("openai", "recorded"):
+        check_settings(stage_settings(".", args.teacher, **asked))
+    return Plan(stages=FROM_SEEDS), given
+
+# %% ../nbs/17a_commands.ipynb #eb7ebae4
+def estimate(args: argparse.Namespace, given: dict[str, Any]) -> int:
+    "Run the stages up to programs for a few instructions, and say what the whole study will probably take."
+    import time
+
+    from verified_code_cot.study import FROM_SEEDS, Plan, run_study
+    from verified_code_cot.teachers import forecast
+
+    out = Path(args.out or f"outputs/{args.profile}")
+    cache = {} if given.get("teacher", "embedded") == "embedded" else {"cache": given.get("cache", os.path.abspath(out / ".answers.sqlite"))}
+    plan = Plan(stages={stage: FROM_SEEDS[stage] for stage in ("concepts", "synthesis", "agreement")})
+    start = time.monotonic()
+    done = run_study(
+        str(out) + ".pilot", profile=args.profile, seed=args.seed, settings=[*args.set, f"synthesis.count={args.estimate}"], workers=args.workers,
+        scheduler=args.scheduler, fresh=True, given={**given, **cache}, plan=plan, tell=say,
+    )["manifest"]
+    counts, total = done["counts"], args.total or 3 * done["counts"]["concepts"]["concepts"]
+    found = forecast(done["teacher"].get("stages", {}), time.monotonic() - start, args.estimate, counts["agreement"]["programs"], total)
+    told = f"{total} instructions will probably give " + ", ".join(f"{n:,} {name}" for name, n in found.items())
+    print(json.dumps({"instructions": total, **found}) if args.json else told)
+    return 0
+
+# %% ../nbs/17a_commands.ipynb #28923038
 def study_command(args: argparse.Namespace) -> int:
     "`verified-code-cot study`: all stages into one run folder."
-    from verified_code_cot.study import Plan, knobs, run_study
+    from verified_code_cot.study import FROM_SEEDS, STAGES, Plan, knobs, run_study
 
     if args.parameters:
-        plan = Plan()
+        plan = Plan(stages={**FROM_SEEDS, **STAGES})
         for stage in plan.stages:
             for knob in knobs(plan, stage).values():
                 print(f"{stage}.{knob.name} = {knob.default!r}" + (f"  # {knob.help}" if knob.help else ""))
         return 0
+    plan, given = plan_of(args)
+    if args.estimate is not None:
+        return estimate(args, given)
     done = run_study(
         args.out or f"outputs/{args.profile}", profile=args.profile, programs=args.programs, seed=args.seed, settings=args.set,
-        workers=args.workers, scheduler=args.scheduler, fresh=args.fresh, tell=say,
+        workers=args.workers, scheduler=args.scheduler, fresh=args.fresh, given=given, plan=plan, tell=say,
     )
-    print(json.dumps(done) if args.json else f"The report is {done['report']}")
+    print(json.dumps(done) if args.json else f"The report is {done['report']}" if done["report"] else "There is no report: no program came of it")
     return SOME_WERE_ERRORS if done["rejected"] else 0
 
 # %% ../nbs/17a_commands.ipynb #99048cc2
@@ -360,6 +408,8 @@ STUDY_MORE = """examples:
   verified-code-cot study --profile demo --out outputs/demo
   verified-code-cot study --programs mine.jsonl --out outputs/mine --seed 3
   verified-code-cot study --out outputs/short --set narration.budget=300
+  verified-code-cot study --seeds notes/ --out outputs/notes
+  verified-code-cot study --teacher openai --model NAME --base-url http://localhost:8000/v1 --out outputs/name
 
 FILE has one JSON object on each line: {"id", "code", "call", "output"?}, or CRUXEval's {"id", "code", "input", "output"},
 or whole programs {"id", "code", "entry_point", "cases": [{"call", "output"}]}."""
@@ -439,12 +489,27 @@ def add_finetune(commands: Any) -> None:
     p.set_defaults(command=finetune_command)
 
 # %% ../nbs/17a_commands.ipynb #d975d1fa
+def add_teacher(p: argparse.ArgumentParser) -> None:
+    "The options that say where programs come from."
+    p.add_argument("--seeds", action="append", default=[], metavar="PATH", help="begin at seed documents: a file or folder; may be given several times")
+    p.add_argument("--teacher", choices=("embedded", "openai", "recorded"), help="who writes concepts, tasks, programs and tests (default: embedded)")
+    p.add_argument("--model", metavar="NAME", help="the server's name for the model")
+    p.add_argument("--base-url", action="append", default=[], metavar="URL", help="a server; may be given several times (default: OPENAI_BASE_URL)")
+    p.add_argument("--cache", metavar="FILE", help="where a model's answers are kept (default: in the run folder)")
+    p.add_argument("--recorded", metavar="FILE", help="recorded answers, as JSON lines, for --teacher recorded")
+    p.add_argument("--in-flight", type=positive_whole, metavar="N", help="questions under way at the same time (default: 512)")
+    p.add_argument("--budget", type=not_negative, metavar="TOKENS", help="stop asking when so many tokens are spent")
+    p.add_argument("--estimate", type=positive_whole, metavar="N", help="try N instructions, say what the whole study will take, and stop")
+    p.add_argument("--total", type=positive_whole, metavar="N", help="instructions of the whole study, for --estimate (default: three for each concept)")
+
+# %% ../nbs/17a_commands.ipynb #4df2c04d
 def add_study(commands: Any) -> None:
     "The command `study`."
     p = commands.add_parser("study", help="run all stages into one folder", description=STUDY_HELP, epilog=STUDY_MORE)
     p.add_argument("--profile", default="demo", metavar="NAME", help="a named set of parameters (default: demo)")
     p.add_argument("--out", metavar="FOLDER", help="the run folder (default: outputs/NAME)")
     p.add_argument("--programs", metavar="FILE", help="your own programs, as JSON lines, in place of the curriculum")
+    add_teacher(p)
     p.add_argument("--seed", type=int, metavar="N", help="the seed of every stage that has one (default: the stage's own)")
     p.add_argument("--set", action="append", default=[], metavar="STAGE.PARAMETER=VALUE", help="set one parameter; may be given several times")
     p.add_argument("--parameters", action="store_true", help="list every stage's parameters with their defaults, and stop")
