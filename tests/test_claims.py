@@ -433,3 +433,13 @@ def test_a_call_that_the_program_makes_itself_is_not_the_goal():
     text = "The call `up(s, n - 1)` returned `'ab'`.\n\n<answer>up('ab', 1)</answer>"
     claims = extract(text, code, "up('ab', 1)", "'abab'", "backward")
     assert "goal" not in [c.kind for c in claims]
+
+
+def test_a_literal_that_no_return_gives_is_a_claim_against_the_code():
+    code = "def seen(x, xs):\n    for y in xs:\n        if x == y:\n            return 'yes'\n    return 'no'"
+    computed = code.replace("'no'", "str(xs)")
+    told = "`seen` goes over `xs`, returns `'yes'` if `x == y`; after that it returns `'NO'`."
+    against = [c for c in extract(told, code, "seen(1, [2])", "'no'") if c.kind == "semantics"]
+    assert [c.text for c in against] == ["returns `'NO'`"] and against[0].readings[0].relation == "in"
+    assert not [c for c in extract(told, computed, "seen(1, [2])", "'[2]'") if c.kind == "semantics"]
+    assert not [c for c in extract(told.replace("NO", "no"), code, "seen(1, [2])", "'no'") if c.kind == "semantics"]

@@ -93,7 +93,7 @@ def introduction(explain: Explainer, loop: Loop) -> str:
     what = counted(explain, loop, over, text)
     if end != "exhausted":
         return f"{what}; {explain.say('it does not get to the end | it is left early')}."
-    return explain.say("{w}, so it runs {t}. | {w}: it runs {t}. | {w}, which makes {n}.", w=what, t=times(count), n=number(count, "iteration"))
+    return explain.say("{w}, so it runs {t}. | {w}: it runs {t}. | {w}; it runs {t}.", w=what, t=times(count))
 
 # %% ../nbs/03g_passages.ipynb #ee8b8843
 def counted(explain: Explainer, loop: Loop, over: str, text: str | None) -> str:
