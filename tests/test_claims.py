@@ -440,6 +440,6 @@ def test_a_literal_that_no_return_gives_is_a_claim_against_the_code():
     computed = code.replace("'no'", "str(xs)")
     told = "`seen` goes over `xs`, returns `'yes'` if `x == y`; after that it returns `'NO'`."
     against = [c for c in extract(told, code, "seen(1, [2])", "'no'") if c.kind == "semantics"]
-    assert [c.text for c in against] == ["returns `'NO'`"] and against[0].readings[0].relation == "in"
+    assert [c.text for c in against] == ["it returns `'NO'`"] and against[0].readings[0].relation == "in"
     assert not [c for c in extract(told, computed, "seen(1, [2])", "'[2]'") if c.kind == "semantics"]
     assert not [c for c in extract(told.replace("NO", "no"), code, "seen(1, [2])", "'no'") if c.kind == "semantics"]
