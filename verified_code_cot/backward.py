@@ -833,10 +833,9 @@ def undo_loop(page: Page, reasoner: Reasoner, loop: Loop) -> None:
     opening = explain.say(
         "The loop in line {l} ran {t}; we undo it from its last iteration. | "
         "Now back through the loop in line {l}, which ran {t}, the last iteration first. | "
-        "We go through the {t2} of the loop in line {l} in reverse.",
+        "The loop in line {l} ran {t}; we go through it in reverse.",
         l=str(loop.node.lineno),
         t=times(count),
-        t2=number(count, "iteration"),
     )
     page.block(opening + "\n" + "\n".join(lines))
     page.add([Clause(c) for c in over_what(reasoner, loop)])

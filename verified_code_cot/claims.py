@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Sentence', 'table_cells', 'column', 'Answer', 'assertions', 'replace_literal', 'final_answer', 'Trials', 'Proposals',
-           'Tables', 'Closing', 'docstrings', 'quotation', 'Headings', 'Rechecks', 'printed', 'Sentences', 'Reader',
-           'extract', 'concrete_segments']
+           'Tables', 'Closing', 'docstrings', 'quotation', 'Headings', 'Rechecks', 'printed', 'returned_literals',
+           'never_returned', 'Sentences', 'Reader', 'extract', 'concrete_segments']
 
 # %% ../nbs/05_claims.ipynb #b625e816
 import ast
@@ -582,6 +582,25 @@ def printed(text: str, seg: Segment, n: int, call: str) -> list[Claim]:
     return [Claim(start, start + len(body), body, "return", readings, segment=n, paragraph=seg.paragraph)]
 
 # %% ../nbs/05_claims.ipynb #4a77f45c
+def returned_literals(code: str) -> list[str] | None:
+    "Canonical sources of the literals that a program's functions return; None where some `return` computes what it gives."
+    tree = parse(code, "exec")
+    if tree is None or any(isinstance(n, (ast.Yield, ast.YieldFrom, ast.Lambda)) for n in ast.walk(tree)):
+        return None
+    values = [n.value for n in ast.walk(tree) if isinstance(n, ast.Return) and n.value is not None]
+    if not values or not all(is_literal(ast.Expression(v)) for v in values):
+        return None
+    return sorted({ast.unparse(v) for v in values})
+
+
+def never_returned(value: str, code: str) -> Reading | None:
+    "What a text claims that says of a program in general that it returns this literal, where no `return` gives it; None where one may."
+    tree, given = parse(value), returned_literals(code)
+    if tree is None or given is None or not is_literal(tree) or "None" in (value, *given) or ast.unparse(tree.body) in given:
+        return None
+    return Reading("closed", repr(ast.unparse(tree.body)), "in", repr(given))
+
+# %% ../nbs/05_claims.ipynb #cb74a446
 class Sentences:
     "Reads one segment of prose."
 
@@ -593,6 +612,14 @@ class Sentences:
                 return True
             line = head.parent
         return False
+
+    def held_to_code(self, c: Claim) -> Claim:
+        "A general claim that a literal is returned becomes one about the code, where no `return` gives it; any other claim stays as it is."
+        if c.mood in ("general", "vague", "plan") and c.kind in ("return", "expression") and re.search(r"\breturns?\b", c.text):
+            against = never_returned(c.readings[0].value, self.code) if c.readings and c.readings[0].form in ("return", "produced") else None
+            if against is not None:
+                return Claim(c.start, c.end, c.text, "semantics", [against], segment=c.segment, paragraph=c.paragraph)
+        return c
 
     def segment(self, seg: Segment, n: int) -> list[Claim]:
         line = self.lines[seg.line]
@@ -628,6 +655,7 @@ class Sentences:
         found += s.instances()
         if not any(c.mood in ("fact", "necessity", "proposal", "hypothetical") for c in found):
             found += s.mentions()
+        found = [self.held_to_code(c) for c in found]
         seen, out = set(), []
         for c in found:
             key = (c.start, c.end, c.kind, tuple((r.form, r.subject, r.relation, r.value) for r in c.readings))
