@@ -192,3 +192,30 @@ def test_what_is_not_understood_gives_no_support(box):
     code = "def f(d, k):\n    d[k] = k.lower()\n    return list(d.items())"
     found, made = verdicts(box, code, "f({'Oak': 1, 'Elm': 2}, 'Oak')", "'Oak' remains unchanged because it's the key.")
     assert "supported" not in found, [(c.text, c.why) for c in made.claims]
+
+
+SHRINK = "def f(orig):\n    orig.append(100)\n    orig.pop()\n    return orig"
+
+
+@pytest.mark.parametrize("text, verdict", [
+    ("orig.pop() removes the last element from the list, which is now [1, 2, 3].", "supported"),
+    ("orig.pop() removes the last element from the list, which is now [1, 2, 100].", "contradicted"),
+    ("Therefore, the final state of the list when returned is [1, 2, 3].", "supported"),
+    ("Therefore, the final state of the list when returned is [1, 2, 100].", "contradicted"),
+    ("The final value of `orig` after the call is [1, 2, 3].", "supported"),
+    ("The final value of `orig` after the call is [1, 2, 3, 100].", "contradicted"),
+    ("The final result after all steps is:\n[1, 2, 3]", "supported"),
+    ("The final result after all steps is:\n[1, 2, 100]", "contradicted"),
+    ("So 'orig' becomes [1, 2, 3, 100].", "supported"),
+    ("So 'orig' becomes [1, 2, 30].", "contradicted"),
+])
+def test_what_is_there_now_and_in_the_end(box, text, verdict):
+    found, made = verdicts(box, SHRINK, "f([1, 2, 3])", text)
+    assert found == {verdict}, [(c.text, c.verdict, c.why) for c in made.claims]
+
+
+def test_what_is_returned_is_no_argument_that_stayed_as_it_was(box):
+    code = "def f(text, k):\n    return text[len(k):]"
+    text = "So the function returns `text[1:]`. This results in the string {!r}."
+    assert "contradicted" in verdicts(box, code, "f('123x', 'z')", text.format("123x"))[0]
+    assert "contradicted" not in verdicts(box, code, "f('123x', 'z')", text.format("23x"))[0]

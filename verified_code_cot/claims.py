@@ -621,6 +621,24 @@ class Sentences:
                 return Claim(c.start, c.end, c.text, "semantics", [against], segment=c.segment, paragraph=c.paragraph)
         return c
 
+    def alone(self, seg: Segment, n: int, toks: list[Token]) -> list[Claim]:
+        "A value that stands alone under a sentence that announces it (“The final result is:”)."
+        before = self.segments[n - 1] if n else None
+        if len(toks) != 1 or toks[0].kind != "expr" or toks[0].type != "literal" or before is None or before.kind != "sentence":
+            return []
+        if not self.text[before.start : before.end].endswith(":"):
+            return []
+        head = settle(lex(self.text[before.start : before.end], self.facts, before.start), self.facts)
+        pins = self.line_pins.get(before.line, ())
+        s = Sentence(self, [*head, *toks], pins, n, seg.paragraph)
+        s.read()
+        constructions(s)
+        value = toks[0]
+        found = [c for c in s.found if c.end == value.end and c.mood == "fact"]
+        for c in found:
+            c.start, c.text = value.start, self.text[value.start : value.end]
+        return found
+
     def segment(self, seg: Segment, n: int) -> list[Claim]:
         line = self.lines[seg.line]
         pins = self.line_pins.get(seg.line)
@@ -649,7 +667,7 @@ class Sentences:
         s = Sentence(self, toks, pins, n, seg.paragraph, mood)
         if again is not None:
             s.note(*again, "iteration", [Reading("exists", None)], mood="fact")
-        found = s.read()
+        found = self.alone(seg, n, toks) or s.read()
         constructions(s)
         self.line_pins[seg.line] = tuple(p for p in s.pins if p not in s.inner)
         found += s.instances()

@@ -1073,6 +1073,11 @@ class Describing:
         if "equivalent" in v.words:
             return v.end
         if v.kind != "be" and self.s.subject is not None and self.s.subject.source == "__return__":
+            x, n = self.value(v.end)
+            if v.words[0] in _IN_PRONOUN and self.reader.direction == "forward" and x is not None and x.type == "literal" and not (x.number or x.quantified):
+                readings = [Reading(form, None, "==", y, "end") for y in x.sources for form in ("return", "produced")]
+                self.note(m.start, x.end, "return", readings)
+                return n
             return v.end
         if v.words[0] in _IN_PRONOUN:
             return self.produced(m.start, v.end)
@@ -1180,6 +1185,8 @@ class Equalities:
             if m.type == "open" and self.is_test(val) and not negated:
                 self.in_figures(m, val)
             return None  # "the input with `f(x) == 3` is `2`": nothing is said of the comparison
+        if (name := self.quoted_name(m, val)) is not None:
+            m = replace(m, sources=[name], type="open")
         if val.ordinal is not None and m.sources and m.ref != "part" and not (assignable(m.source) or m.type == "literal" and m.source[:1] in "'\"[("):
             return None
         if self.equal_literals(m, val, moment, negated) or self.equal_outcome(m, val, negated):
@@ -1200,11 +1207,19 @@ class Equalities:
         self.equal_plain(m, val, moment, negated)
         return None
 
+    def quoted_name(self, m: Mention, val: Mention) -> str | None:
+        "`'a'` becomes [1, 2]: no text becomes a list, so the quotes hold the name of a variable."
+        if m.type != "literal" or shape(m.source) != "str" or val.type != "literal" or shape(val.source) not in ("list", "dict", "tuple", "set"):
+            return None
+        name = ast.literal_eval(m.source)
+        return name if isinstance(name, str) and name in self.facts.variables and len(m.items) < 2 else None
+
     def equal_literals(self, m, val, moment, negated) -> bool:
         "A part that is not named, or one literal that becomes another."
         start, end = min(m.start, val.start), max(m.end, val.end)
         if m.ref == "part":
-            self.note(start, end, "expression", [Reading("mention", None, "==", x) for x in val.sources if val.closed and not negated])
+            left = "left" if moment == "after" and self.reader.direction == "forward" else "=="  # "the list, which is now V"
+            self.note(start, end, "expression", [Reading("mention", None, left, x) for x in val.sources if val.closed and not negated])
             return True
         if not (m.type == "literal" and val.type == "literal" and not m.items and not val.items):
             return False
@@ -1488,7 +1503,9 @@ class Outcomes:
                 self.predicate(x, templates, negated, end)
             return
         subjects = self.sources(m)
-        if m.ref == "result" and not m.code and self.reader.direction == "forward" and not self.pinned:
+        named = [x for x in subjects if x != "__return__"]  # ("the result" alone may be that of a step)
+        whole = named or m.noun in ("output", "answer") or {"final", "returned"} & set(m.adjectives)
+        if m.ref == "result" and whole and not m.code and self.reader.direction == "forward" and not self.pinned:
             subjects = [*subjects, "__output__"]
         if "isinstance" in templates[0] and not m.code and (m.ref == "result" or self.reader.coded and (m.ref == "noun" or m.source in NOUNS)):
             return  # "the value is a list", where the text marks the variable `value` as code; "the result is a list", of whatever was done
@@ -1967,7 +1984,7 @@ class Colons:
 
 # %% ../nbs/04e_clauses.ipynb #a65cd455
 _IN_UNREAD = words_of("be unchanged set stays removed appended becomes equal")
-_IN_SAID = words_of("is are becomes become gives give leaves leaving get gets got be returns produces yields makes making remains")
+_IN_SAID = words_of("is are becomes become gives give leaves leaving get gets got be returns produces yields makes making remains now")
 _IN_DOUBT = words_of("would instead expected rather originally example say such suppose let desired similar form format target want should assume otherwise")
 
 # %% ../nbs/04e_clauses.ipynb #8dd601b9
@@ -2006,7 +2023,8 @@ class Leftovers:
                             continue  # something is said of it, and that is not understood
                         said = x is t and (word(self.t, i - 1) in _IN_SAID or is_punct(self.t, i - 1, ":"))
                         said = said and not words & _IN_DOUBT and (self.reader.direction == "forward" or bool(self.reader.proposal))
-                        self.note(x.start, x.end, "expression", [Reading("mention", None, "is" if said else "==", x.source)])
+                        left = said and {word(self.t, i - 1), word(self.t, i - 2)} & {"leaves", "leaving", "now"} and self.reader.direction == "forward"
+                        self.note(x.start, x.end, "expression", [Reading("mention", None, "left" if left else "is" if said else "==", x.source)])
         out, self.found = self.found, kept
         return out
 

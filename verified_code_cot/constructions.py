@@ -6,12 +6,12 @@
 __all__ = ['TYPED', 'SIZED', 'UNIT', 'WHOSE', 'QUANTIFIED', 'STRICT', 'THERE_NO', 'PLACES', 'CLASSES', 'UNITS', 'REPEATED',
            'EACH_ONCE', 'WANTED', 'SOUGHT', 'CASELESS', 'AMOUNTS', 'AMOUNT', 'COUNTED', 'SIZED_NOUN', 'NEEDED_LENGTH',
            'FOR_IT', 'THE_PARAMETER', 'IN_NOUN', 'PASSED', 'FOLLOWED', 'OF_INPUT', 'OF_OUTPUT', 'OCCURRENCES',
-           'AS_ELEMENT', 'LAW', 'NOT_SUCH', 'WHOLE', 'PLURALS', 'THIS_RETURNED', 'LATEST', 'APPLIED', 'TURNING',
-           'WHICH_GIVES', 'TAKEN_AS', 'APPOSED', 'NTH', 'FROM_END', 'COPY', 'RANGE', 'TURNED', 'SUPPOSED', 'FACTUAL',
-           'GENERAL', 'Sketch', 'sketch', 'parameter_named', 'number_of', 'conditions_at', 'quantified', 'asserted',
-           'nothing_such', 'each_appears', 'needed_length', 'what_it_must_be', 'necessity_of', 'followed',
-           'occurrences', 'as_element', 'calls_of', 'law', 'this_returned', 'applied', 'which_gives', 'taken_as',
-           'apposed', 'nth', 'from_end', 'copied', 'ranging', 'turned', 'constructions']
+           'AS_ELEMENT', 'LAW', 'NOT_SUCH', 'WHOLE', 'PLURALS', 'THIS_RETURNED', 'LATEST', 'FINAL_IS', 'APPLIED',
+           'TURNING', 'WHICH_GIVES', 'TAKEN_AS', 'APPOSED', 'NTH', 'FROM_END', 'COPY', 'RANGE', 'TURNED', 'SUPPOSED',
+           'FACTUAL', 'GENERAL', 'Sketch', 'sketch', 'parameter_named', 'number_of', 'conditions_at', 'quantified',
+           'asserted', 'nothing_such', 'each_appears', 'needed_length', 'what_it_must_be', 'necessity_of', 'followed',
+           'occurrences', 'as_element', 'calls_of', 'law', 'this_returned', 'final_is', 'applied', 'which_gives',
+           'taken_as', 'apposed', 'nth', 'from_end', 'copied', 'ranging', 'turned', 'constructions']
 
 # %% ../nbs/04h_constructions.ipynb #4747d95a
 import ast
@@ -410,6 +410,30 @@ def this_returned(s, line: Sketch) -> None:
             return
 
 
+FINAL_IS = re.compile(
+    r"\bfinal (?:returned |return |combined |resulting )?"
+    r"(?P<noun>result|output|value|string|list|state|answer|array|dictionary|tuple|number|count)"
+    r"(?: (?:of|for) (?:the )?(?:\w+ )?(?:«(?P<x>\d+)»)?)?(?P<between>[^«.;]*?) "
+    r"(?:is|are|will be|becomes|=|:)(?: :| thus| therefore| then)* «(?P<v>\d+)» (?:[.!,;)]|$)"
+)
+
+
+def final_is(s, line: Sketch) -> None:
+    "The final value of `xs` after the loop is V; the final result is V."
+    if s.reader.direction != "forward" or s.pinned:
+        return
+    for m in FINAL_IS.finditer(line.text):
+        v, x = line.tokens[int(m["v"])], line.tokens[int(m["x"])] if m["x"] else None
+        taken = any(c.start < v.end and v.start < c.end and c.mood == "fact" for c in s.found)
+        if taken or v.kind != "expr" or v.type != "literal":
+            continue
+        start = line.tokens[line.at(m.start())].start
+        if x is not None and x.kind == "expr" and x.type == "open":
+            s.note(start, v.end, "state", [Reading("value", x.source, "==", v.source, "end")])
+        elif x is None and m["noun"] != "count":
+            s.note(start, v.end, "return", [Reading(form, None, "==", v.source, "end") for form in ("return", "produced")])
+
+
 APPLIED = re.compile(
     r"«(?P<f>\d+)» (?:slice |slicing |operation |method |call |function |part )?(?:then |again |finally )?"
     r"(?:reverses|is applied(?: again)? to|is called on|is used on|applied to|sorts|splits|strips|works on) "
@@ -563,9 +587,11 @@ def turned(s, line: Sketch) -> None:
             s.note(v.start, w.end, "answer", [Reading("answer", f"{s.facts.entry}({v.source})", "==", w.source)])
 
 # %% ../nbs/04h_constructions.ipynb #849d1a56
-SUPPOSED = re.compile(r"\b(?:if|unless|whenever|suppose|assume|would|could|might|may|imagine|whether|checks?|until|while|when)\b")
-FACTUAL = (quantified, nothing_such, each_appears, followed, occurrences, as_element, this_returned, applied, which_gives, taken_as, apposed, nth, from_end,
-           copied, ranging)
+SUPPOSED = re.compile(
+    r"\b(?:if|unless|whenever|suppose|assume|would|could|might|may|imagine|whether|checks?|until|while|when(?! returned| called| the loop| all))\b"
+)
+FACTUAL = (final_is, quantified, nothing_such, each_appears, followed, occurrences, as_element, this_returned, applied, which_gives, taken_as, apposed, nth,
+           from_end, copied, ranging)
 GENERAL = (needed_length, what_it_must_be, law, turned)  # told of every input, or of one that is only tried
 
 

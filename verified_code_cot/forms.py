@@ -15,7 +15,7 @@ __all__ = ['BUILTINS', 'OPENERS', 'OPPOSITES', 'GROUNDERS', 'Grounding', 'Asked'
            'ground_over', 'visits_hold', 'in_order', 'changes_of', 'occurrences', 'grew_at_end', 'number',
            'effect_holds', 'ground_effect', 'support_only', 'effects', 'insertions', 'item_of', 'element_at',
            'ground_unchanged', 'ground_return', 'speaks_of_result', 'ground_produced', 'returns_of', 'of_one_kind',
-           'is_meant', 'ground_mention', 'mistold', 'is_mistold', 'ground_maps', 'entries', 'transitions',
+           'is_meant', 'ground_mention', 'mistold', 'never_held', 'is_mistold', 'ground_maps', 'entries', 'transitions',
            'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal',
            'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity', 'predicate_of',
            'ground_law', 'ground_exists', 'ground_tally', 'ground']
@@ -1020,6 +1020,8 @@ def ground_produced(asked: Asked) -> Grounding:
         if any(f.value.startswith("<") and "iterator" in f.value or f.value.startswith(("<map", "<zip", "<enumerate", "<filter")) for f in facts):
             return unsayable(claimed, "the text does not say of what it is the result")  # it may be what an iterator would give
         states = [f for some in asked.execution.timelines.values() for f in some]
+        if asked.claim.kind == "return" and asked.claim.mood == "fact":  # what is returned is no argument that stayed as it was
+            states = [f for f in states if f.first or not agrees("==", f.value, claimed)]
         facts = sorted(of_one_kind(facts + states, claimed), key=lambda f: f.first)
         if not facts or any(e.yielded for e in asked.execution.events):
             return unsayable(claimed, "the text does not say of what it is the result")
@@ -1053,6 +1055,8 @@ def ground_mention(asked: Asked) -> Grounding:
     if found.note is not None or any(f.holds for f in found.facts):
         return replace(found, facts=tuple(f for f in found.facts if f.holds))
     meant = mistold(asked.execution, found.claimed) if asked.reading.relation == "is" else None
+    if meant is None and asked.reading.relation == "left":
+        meant = never_held(asked.execution, found.claimed)
     if meant is not None:
         return Grounding(found.claimed, (meant._replace(holds=False),), subject="the value that comes closest")
     return unsayable(found.claimed, "the value occurs nowhere, but it is not said what it is")
@@ -1070,6 +1074,15 @@ def mistold(execution: Execution, claimed: str) -> Fact | None:
         if type(other) is type(value) and is_mistold(list(value), list(other)):
             return fact
     return None
+
+def never_held(execution: Execution, claimed: str) -> Fact | None:
+    "For a list that is said to be left, or to be there now: the last list of a program in which no variable ever held it; None where that says nothing."
+    value = literal(claimed)
+    if not isinstance(value, (list, dict)) or len(value) < 2 or "class " in execution.trace.code:
+        return None
+    held = [f for some in execution.timelines.values() for f in some if type(literal(f.value)) is type(value)]
+    written = [f for f in held if f.first]
+    return max(written, key=lambda f: f.first) if written else None
 
 def is_mistold(told: list[Any], real: list[Any]) -> bool:
     "Whether a sequence has the elements of another one in a wrong order, or all of them but one in four."
