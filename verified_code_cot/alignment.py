@@ -263,7 +263,7 @@ def better(states: Iterable[State], width: int = 16) -> list[State]:
     "The states that are not worse in both cost and moment than another one."
     kept: list[State] = []
     for state in sorted(states, key=lambda s: (round(s.cost, 6), s.moment)):
-        if all(state.moment < other.moment for other in kept) or not kept:
+        if not kept or state.moment < kept[-1].moment:  # those kept come at ever earlier moments
             kept.append(state)
     return kept[:width]
 
@@ -306,8 +306,7 @@ def lay_leaf(search: Search, leaf: Leaf, window: Window, states: list[State]) ->
     "Lay one claim: where it holds from each state on, or nowhere."
     settled = timeless(leaf) or unchecked(leaf)
     if settled is not None:
-        cost = 0.0
-        return [replace(s, cost=s.cost + cost, choices=(s.choices, leaf.index, settled)) for s in states]
+        return [State(s.cost, s.moment, s.lap, (s.choices, leaf.index, settled)) for s in states]
     options = [(g, chosen(g, window)) for g in leaf.groundings if g.note is None]
     holding = sorted(((f.first, f.first if options[n][0].moment == "after" and f.written else f.last, n, f)
                       for n, (_, facts) in enumerate(options) for f in facts if f.holds), key=lambda h: h[:3])
@@ -320,11 +319,11 @@ def lay_leaf(search: Search, leaf: Leaf, window: Window, states: list[State]) ->
             if there < state.moment and not leaf.recap and overtaken(state, options[n][0], there):
                 price = search.costs.back
             placed = Placed("supported", options[n][0], fact, fact.value, "holds")
-            found.append(replace(state, cost=state.cost + price, moment=there, choices=(state.choices, leaf.index, placed)))
+            found.append(State(state.cost + price, there, state.lap, (state.choices, leaf.index, placed)))
         if false is not None:
             wrong = against(leaf, options, window, state.moment) or false
             price = 1.0 if wrong.verdict == "contradicted" else search.costs.undecided if holding else 0.0
-            found.append(replace(state, cost=state.cost + price, choices=(state.choices, leaf.index, wrong)))
+            found.append(State(state.cost + price, state.moment, state.lap, (state.choices, leaf.index, wrong)))
     return found
 
 def overtaken(state: State, grounding: Grounding, there: int, most: int = 16) -> bool:

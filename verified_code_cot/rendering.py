@@ -18,6 +18,7 @@ import re
 import sys
 import types
 import warnings
+from functools import lru_cache
 
 # %% ../nbs/00a_rendering.ipynb #7aa54db3
 def mro(kind):
@@ -535,6 +536,7 @@ def minus(text):
     return text[1:] if text.startswith("-") else f"-{text}"
 
 # %% ../nbs/00a_rendering.ipynb #a309504b
+@lru_cache(maxsize=1024)
 def key_of(text):
     """A hashable stand-in for the value that a canonical text says: order of sets, dicts and fields left out."""
     source, opaque = masked(text)
@@ -551,6 +553,7 @@ def same_text(a, b):
     return a == b or key_of(a) == key_of(b)
 
 
+@lru_cache(maxsize=1024)
 def canonical(source):
     """The canonical text of a Python literal's source (nothing is evaluated); None when it is not a literal."""
     try:
