@@ -270,5 +270,5 @@ def test_agreement_is_better_than_a_majority_and_that_is_better_than_nothing():
 
 def test_the_examiner_is_the_same_outside_of_the_sandbox():
     program = examiner.prepare({"code": "def f(x):\n    return x"}, {})
-    assert examiner.run(program, {"test": "assert f(1) == 1"}, {}, None) == {"status": "ok", "passed": True}
-    assert examiner.run(program, {"test": "assert f(1) == 2"}, {}, None)["error"] == "AssertionError"
+    assert examiner.run(program, {"tests": ["assert f(1) == 1", "assert f(1) == 2"]}, {}, None) == {"status": "ok", "passed": [True, False]}
+    assert examiner.passes(program, "assert f(1) == 2") == "AssertionError"
