@@ -520,3 +520,50 @@ def test_values_beside_a_condition_stand_in_for_its_names(box):
 - What we know of it: `x in ys` is false with `ys` as `[2, 3]`.
 <answer>f([1, 2], 1)</answer>
 """.replace("<answer>", "+ <answer>"), direction="backward")
+
+
+OBJECTS = """from collections import deque
+class Box:
+    def __init__(self, size): self.size, self.items = size, []
+    def put(self, x):
+        self.items.append(x)
+        return self
+def pieces(xs):
+    for x in xs:
+        yield x * 2
+def f(xs, n):
+    box = Box(n)
+    waiting = deque(xs)
+    while waiting:
+        x = waiting.popleft()
+        if x != n:
+            box.put(x)
+    seen = set(xs)
+    seen.discard(99)
+    return list(pieces(box.items))
+"""
+SAID = """`box` is now `Box(size=2, items=[])`. `waiting` becomes `deque([1, 2, 3])`.
+- Iteration 1: `waiting` is now `deque([2, 3])`; `x` is `1`.
+- Iterations 2 to 3 go on like that: `x != n` is true for `x = 1` and `x = 3` only; after them `box` is `Box(size=2, items=[1, 3])`.
+
+`seen` is `{1, 2, 3}` as before. `pieces` yields `2`. Then `pieces` yields `6`. `pieces(box.items)` is a `generator` object.
+
+<answer>[2, 6]</answer>"""
+
+
+@pytest.mark.parametrize(
+    "right, wrong",
+    [
+        (None, None),
+        ("`Box(size=2, items=[])`", "`Box(size=3, items=[])`"),
+        ("items=[1, 3]", "items=[1, 2]"),
+        ("`deque([2, 3])`", "`deque([3])`"),
+        ("`x = 1` and `x = 3` only", "`x = 2` and `x = 3` only"),
+        ("`seen` is `{1, 2, 3}` as before", "`seen` is `{1, 2}` as before"),
+        ("yields `6`", "yields `4`"),
+        ("a `generator` object", "a `list` object"),
+    ],
+)
+def test_objects_generators_and_named_laps(box, right, wrong):
+    made = verify(SAID.replace(right, wrong, 1) if right else SAID, trace(OBJECTS, "f([1, 2, 3], 2)", sandbox=box), sandbox=box)
+    assert made.verdict == ("contradicted" if wrong else "verified"), [(c.text, c.verdict, c.why) for c in made.claims]

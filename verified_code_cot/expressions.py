@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MAX_SOURCE', 'MAX_DEPTH', 'words_of', 'parse', 'free_names', 'is_literal', 'CodeFacts', 'normal', 'root_of',
-           'changing_names', 'code_facts', 'entry_of', 'Token', 'kind_of', 'fill_hole', 'Quotes', 'Words', 'Operands',
-           'Tokens', 'Spans', 'Lexer', 'code_tokens', 'split_equals', 'tokens', 'folded']
+           'changing_names', 'code_facts', 'entry_of', 'Token', 'calls_of', 'kind_of', 'fill_hole', 'Quotes', 'Words',
+           'Operands', 'Tokens', 'Spans', 'Lexer', 'code_tokens', 'split_equals', 'tokens', 'folded']
 
 # %% ../nbs/04b_expressions.ipynb #15de07dd
 import ast
@@ -95,6 +95,7 @@ class CodeFacts:
     changed: set = field(default_factory=set)  # names that a statement binds (parameters that get a new value among them)
     attributes: dict = field(default_factory=dict)  # attribute name -> expressions that read or set it (`self.items`, `s.items`)
     changing: set = field(default_factory=set)  # names that are bound anew or changed in place: what they hold depends on the moment
+    classes: set = field(default_factory=set)  # classes of the program
     inner: set = field(default_factory=set)  # the variables of `for` loops that stand inside another loop
     choices: list = field(default_factory=list)  # (test, value if true, value otherwise) of `a if test else b`, normalised
 
@@ -148,6 +149,7 @@ def code_facts(code: str, call: str | None = None) -> CodeFacts:
             facts.names.add(n.name)
         elif isinstance(n, ast.ClassDef):
             facts.names.add(n.name)
+            facts.classes.add(n.name)
         _note(n, facts)
     facts.loops.sort(key=lambda x: x[3])
     facts.changing = changing_names(tree)
@@ -218,6 +220,11 @@ class Token:
     parts: tuple = ()  # of a stmt: sources; of a group: tokens
 
 # %% ../nbs/04b_expressions.ipynb #9ff8cacc
+def calls_of(tree) -> list:
+    "The calls of plain names in an expression."
+    return [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+
+# %% ../nbs/04b_expressions.ipynb #c863a6b2
 @lru_cache(maxsize=20_000)
 def kind_of(source: str, facts: CodeFacts) -> str:
     "literal, closed (needs no names), open (names of the program), unknown (other names), '' when not an expression."
@@ -227,6 +234,7 @@ def kind_of(source: str, facts: CodeFacts) -> str:
     if is_literal(tree):
         return "literal"
     free = free_names(tree) | ({n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} & facts.variables)
+    free -= {c.func.id for c in calls_of(tree) if c.func.id in facts.classes and c.keywords and not c.args}  # `Stack(items=[1])` is how an object is written
     return "closed" if not free else "open" if free <= facts.names else "unknown"
 
 # %% ../nbs/04b_expressions.ipynb #5face3b1

@@ -294,7 +294,7 @@ def tell_store(explain: Explainer, moment: Moment, target: ast.AST, value: ast.A
             head = f"{explain.source(target)} is set to {v}"
         elif owner == "list":
             head = explain.say(
-                "index {k} of {o} gets the value {v} | {v} is stored at index {k} of {o} | the element of {o} at index {k} becomes {v}",
+                "index {k} of {o} gets the value {v} | {v} is stored at index {k} of {o}",
                 k=code(place_text),
                 o=explain.source(target.value),
                 v=v,
@@ -423,6 +423,7 @@ PASSIVE = {
     ("list", "reverse"): "{r} is reversed in place",
     ("list", "clear"): "{r} is emptied",
     ("dict", "clear"): "{r} is emptied",
+    ("set", "discard"): "{0} is removed from {r}",
     ("set", "add"): "{0} is put into {r} | {r} takes in {0}",
     ("list", "remove"): "the first {0} is removed from {r}",
     ("dict", "update"): "the entries of {0} are copied into {r}",
@@ -437,6 +438,8 @@ def tell_effect(explain: Explainer, moment: Moment, value: ast.Call) -> Clause:
     head = effect_words(explain, moment, value)
     if new is None:
         return Clause(head)
+    if old == new and value.func.attr == "discard" and value.args:
+        return Clause(f"{explain.show(explain.value(moment, value.args[0]))} is not in {explain.source(owner)}, so nothing is taken out")
     if old == new:
         if base == "self" or value.func.attr in ("sort", "reverse"):
             return Clause(f"{head}, which leaves {code(base)} as it is")
