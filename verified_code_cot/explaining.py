@@ -385,7 +385,10 @@ def condition(
 # %% ../nbs/03d_explaining.ipynb #8d4e9ccf
 def compared(explain: Explainer, moment: Moment, node: ast.Compare, truth: bool) -> str:
     "A comparison with the values that were compared."
-    source, plug = explain.source(node), explain.plug(moment, node)
+    source = explain.source(node)
+    if any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops) and not any(isinstance(c, ast.Constant) for c in node.comparators):
+        return f"{source} is {verdict(truth)}"  # equal values would show nothing: it is asked whether both are one object
+    plug = explain.plug(moment, node)
     if plug is not None:
         return explain.say(
             "{s} is {p}, which is {t} | {s} here means {p}, which is {t} | {s} comes down to {p}, which is {t}", s=source, p=plug, t=verdict(truth)
