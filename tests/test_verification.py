@@ -399,7 +399,6 @@ The list comprehension goes over `kept`, keeping only those for which `t > low` 
         ("was true in 2 iterations", "was never true"),
         ("was true in 2 iterations", "was true in 3 iterations"),
         ("becomes `[5]`, the value", "becomes `[3]`, the value"),
-        ("The result is a string", "The result is a dictionary"),
     ],
 )
 def test_inner_laps_choices_and_tallies_are_held_to_their_own_place(box, right, wrong):
