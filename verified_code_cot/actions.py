@@ -977,6 +977,11 @@ class Looping:
 
     def _iterates(self, m, v):
         "iterates over ['a', 'b']; runs 3 times; goes from 0 to 4"
+        if {"comprehension", "generator"} & set(re.findall(r"[a-z]+", self.reader.text[m.start : m.end].lower())):
+            x, n = self.value(v.end)  # what a comprehension goes over is no loop of the program
+            if x is not None and x.closed and not x.number:
+                self.note(x.start, x.end, "iteration", [Reading("produced", None, "==", s) for s in x.sources])
+            return n if x is not None else v.end
         return self.loop_facts(m, v.end, v)
 
     def loop_facts(self, m, k: int, v) -> int:

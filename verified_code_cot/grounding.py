@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['NOTHING', 'WRAPPERS', 'ORDER', 'FALSY', 'LONGEST', 'DELETED', 'MOST', 'MISSING', 'literal', 'plain', 'equal_in_prose',
            'agrees', 'truth', 'parsed', 'normal', 'bound_inside', 'names_in', 'Fact', 'Lap', 'frame_ends', 'Loop',
-           'loops_of', 'laps_of', 'timelines_of', 'Place', 'spots_of', 'places_of', 'value_at', 'targets_of', 'NotYet',
-           'laps_by_key', 'reports_of', 'execution_of', 'Execution', 'watch', 'Inquiry', 'together', 'settle_execution',
-           'facts_of', 'settle', 'answer_all']
+           'loops_of', 'laps_of', 'timelines_of', 'Place', 'spots_of', 'places_of', 'value_at', 'targets_of',
+           'is_rendering', 'NotYet', 'laps_by_key', 'reports_of', 'execution_of', 'Execution', 'watch', 'Inquiry',
+           'together', 'settle_execution', 'facts_of', 'settle', 'answer_all']
 
 # %% ../nbs/06_grounding.ipynb #5638b123
 import ast
@@ -311,6 +311,15 @@ def targets_of(execution: "Execution", lap: Lap) -> dict[str, str]:
     seen = {name: value_at(execution.timelines.get(name, []), lap.first, lap.frame) for name in names}
     return {name: fact.value for name, fact in seen.items() if fact is not None}
 
+# %% ../nbs/06_grounding.ipynb #3982bec9
+@lru_cache(maxsize=4096)
+def is_rendering(source: str, code: str) -> bool:
+    "Whether a source is the text of an object of one of the program's classes, as values are written in a trace."
+    tree = parsed(source)
+    own = {n.name for n in ast.walk(ast.parse(code)) if isinstance(n, ast.ClassDef)}
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in own] if tree is not None else []
+    return bool(calls) and all(call.keywords and not call.args and all(word.arg for word in call.keywords) for call in calls)
+
 # %% ../nbs/06_grounding.ipynb #00c67e2b
 class NotYet(Exception):
     "The answer needs the sandbox: the question has been noted, ask again after `Inquiry.settle`."
@@ -451,7 +460,8 @@ class Inquiry:
                 return None
             self.wanted_values[spelling] = None
             raise NotYet
-        return self.values[spelling]
+        found = self.values[spelling]
+        return spelling if found.startswith("!") and is_rendering(spelling, self.real.trace.code) else found
 
 # %% ../nbs/06_grounding.ipynb #cb00573e
 def together(*questions: Callable[[], Any]) -> list[Any]:

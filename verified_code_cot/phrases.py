@@ -905,7 +905,7 @@ _verbs(
 )
 _verbs("means", "means;comes down to;boils down to;stands for;becomes in figures")
 _verbs("finishes", "ends up as;ends up being;ends as;ends up;finishes as;finishes at;ends at;ends up with")
-_verbs("isreturned", "is returned;are returned;gets returned;is what is returned;is what gets returned")
+_verbs("isreturned", "is yielded;are yielded;is handed out;are handed out;is returned;are returned;gets returned;is what is returned;is what gets returned")
 _verbs("finds", "finds;find;locates;found")
 _verbs(
     "becomes",
