@@ -199,7 +199,7 @@ def last_checks(search: "Search", pin: Pin, window: Window) -> list[Window]:
             found.append(Window(event.step, event.step))
     return found
 
-# %% ../nbs/06b_alignment.ipynb #9e08932b
+# %% ../nbs/06b_alignment.ipynb #c9dbf8a2x
 def candidates(
     execution: Execution,
     pin: Pin,
@@ -233,6 +233,8 @@ def laps_meant(execution: Execution, pin: Pin, window: Window) -> list[Lap]:
     binding = [lap for lap in inside if pin.name in execution.loops[lap.line].targets]
     if binding or any(pin.name in loop.targets for loop in execution.loops.values()):
         return binding
+    if window.lap is not None and pin.name is None:  # not the loops of a function that is called in the lap
+        inside = [lap for lap in inside if lap.frame == window.lap.frame] or inside
     depth = min((len(lap.path) for lap in inside), default=0)
     outermost = [lap for lap in inside if len(lap.path) == depth]
     if pin.name in execution.timelines:

@@ -342,6 +342,8 @@ class Walking:
 
     def step(self, i: int) -> int:
         "Read what starts at token i; return where to go on."
+        if self.until > i:  # read ahead
+            return self.until
         t = self.t[i]
         if t.kind == "punct":
             return self.mark(i)
@@ -1026,6 +1028,12 @@ class Copulas:
             return n
         if word(self.t, k) in ("either", "neither"):
             k += 1
+        if v.words[0] in ("yields", "yield") and m.source in self.facts.functions and not v.negated:
+            val, n = self.value(k)
+            if val is not None and val.closed:
+                self.note(m.start, val.end, "return", [Reading("return", m.source, "==", x) for x in val.sources])
+                self.last = val
+                return n
         if v.words[0] == "selects" and (m.ref == "test" or not m.sources or not is_operation(m.source) or self.is_test(m)):
             return self._chooses(m, v)
         val, n = self.value(k)
@@ -1130,6 +1138,8 @@ class Asserting:
             return n
         if val.ref == "nothing":
             return n
+        if moment == "after" and (word(self.t, n) == "again" or word(self.t, n) == "once" and word(self.t, n + 1) == "more"):
+            moment = "any"  # it need not have been another value before
         chain = [val]
         while is_op(self.t, n, "=", "=="):
             x, n2 = self.value(n + 1)
@@ -1179,6 +1189,8 @@ class Equalities:
         if m.noun == "raw" and m.code and val.closed and self.unheard(m):
             name = ast.literal_eval(m.source)
             return self.note(m.start, max(m.end, val.end), "state", [Reading("value", name, "!=" if negated else "==", x, moment) for x in val.sources])
+        if val.noun == "object" and m.sources and (name := (val.source or "").strip("'")).isidentifier():
+            return self.predicate(m, (f"type({{x}}).__name__ == {name!r}",), negated, val.end)
         if m.ref == "function" or m.noun == "raw" or val.noun == "object" and is_builtin(val.source or ""):
             return None
         if self.is_test(m) and val.closed and val.source not in ("True", "False"):
@@ -1456,13 +1468,34 @@ class Outcomes:
                 readings.append(Reading("closed" if closed else "outcome", s, "==", value))
         if m.ref == "test" and not m.sources or m.ref == "it" and not subjects or not m.sources and self.s.test == [] and m.ref == "test":
             readings.append(Reading("outcome", None, "==", value))
-        self.note(m.start, end, "condition", readings)
+        if (laps := self.laps_named(end)) and not m.closed:
+            old, self.past = self.past, True  # a summary goes over the laps anew
+            for pin in laps:
+                self.note(m.start, end, "condition", readings, pins=(pin,))
+            self.past = old
+            self.until = next(j + 1 for j, t in enumerate(self.t) if t.start >= end and t.text == "only")
+        else:
+            self.note(m.start, end, "condition", readings)
         if m.sources:
             self.s.test = list(m.sources)
         if self.figures is not None and m.source == self.figures[0]:  # the test that these are the figures of came out in the same way
             test, self.figures = self.figures[1], None
             self.outcome(replace(test, end=max(test.end, end)), value, end)
         return None
+
+    def laps_named(self, end: int) -> list[Pin]:
+        "The laps of `true for `x = 1` and `x = 3` only`, `true in iterations 3 and 5 only`; none when it is not said so."
+        k = next((j for j, t in enumerate(self.t) if t.start >= end), len(self.t))
+        stop = next((j for j in range(k, len(self.t)) if word(self.t, j) == "only"), None)
+        if stop is None or any(is_punct(self.t, j, ";.:") for j in range(k, stop)):
+            return []
+        if word(self.t, k) == "in" and word(self.t, k + 1) in ("iteration", "iterations"):
+            numbers = [t.source for t in self.t[k + 2 : stop] if t.kind == "expr"]
+            return [Pin("iteration", None, None, int(n), self.t[k].start + d) for d, n in enumerate(numbers)] if all(n.isdigit() for n in numbers) else []
+        if word(self.t, k) != "for":
+            return []
+        bound = [(a, b) for a, op, b in zip(self.t[k:stop], self.t[k + 1 : stop], self.t[k + 2 : stop], strict=False) if is_op([op], 0, "=")]
+        return [Pin("iteration", a.source, b.source, None, a.start) for a, b in bound if simple_name(a.source) and b.type == "literal"]
 
     def often(self, m: Mention, end: int) -> str | None:
         "How often it is said to be so: 0 for `never true`, all for `always true`, 3 for `true in 3 iterations`; None when it is not said."
@@ -1994,6 +2027,7 @@ class Leftovers:
     def instances(self) -> list[Claim]:
         "Expressions of the source with figures in place of names: `mess.find(char, 5)`, `result[4]`."
         out, done = [], {r.subject for c in self.found for r in c.readings if r.form in ("value", "operands")}
+        done |= {r.value for c in self.found for r in c.readings if r.form in ("value", "return")}  # told as what something is
         if (
             self.mood in ("general", "proposal", "rejected", "plan")
             or {"write", "instead"} & {t.text for t in self.t if t.kind == "word"}
@@ -2004,7 +2038,10 @@ class Leftovers:
         kept, self.found = self.found, []
         for t in flat(self.t):
             if t.kind == "expr" and t.type in ("open", "closed") and t.source not in done and len(t.source) < 400:
-                shape = instantiates(t.source, self.facts) if entry_of(t.source) not in self.facts.functions else None
+                own = entry_of(t.source) in self.facts.functions or entry_of(t.source) in self.facts.names - self.facts.variables
+                shape = instantiates(t.source, self.facts) if not own else None
+                if shape and " for " in shape:
+                    continue  # a generator has no operands to be told
                 if shape:
                     done.add(t.source)
                     self.note(t.start, t.end, "expression", [Reading("operands", t.source, "==", shape, "at")])

@@ -266,7 +266,7 @@ def ground_value(asked: Asked) -> Grounding:
     if claimed is None or claimed.startswith("!"):
         return unsayable(value, "the claimed value cannot be evaluated")
     now, later = (near(asked, own), near(asked, state)) if own else (near(asked, state), [])
-    if own and (isinstance(parsed(subject), ast.Attribute) or is_stored(asked.execution.trace.code, subject)):
+    if own and (isinstance(parsed(subject), ast.Attribute) or is_stored(asked.execution.trace.code, subject) or "now" in asked.claim.text.split()):
         # `items[1]` may be what the program reads, or what it has just put there
         now, later = sorted(now + later, key=lambda f: f.first), []
     if now and never_such(asked, subject, claimed, now):
