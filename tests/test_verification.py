@@ -503,6 +503,15 @@ def test_what_was_before_and_what_follows_a_rule_are_facts(box):
 """)
 
 
+def test_a_value_of_another_kind_said_plainly_and_a_change_from_one_value_to_another(box):
+    check(box, DIGITS, "f('a1')", """
+- In this call `count` is `[(1, 2)]`.
++ In iteration 2, `count` rises from `0` to `1`.
+- In iteration 2, `count` rises from `1` to `1`.
+- In iteration 2, `tally` rises from `0` to `1`.
+""")
+
+
 def test_a_float_is_no_int_and_an_error_no_value(box):
     check(box, "def f(n):\n    half = n / 2\n    k = n - 1\n    s = 'abc'[::-1]\n    return s\n", "f(4)", """
 + Here `half` is `2`.
