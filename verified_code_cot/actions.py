@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Returns', 'ReturnValues', 'Consequences', 'Having', 'Counting', 'Edges', 'Appearing', 'There', 'EffectReadings',
-           'Appended', 'Destinations', 'Appending', 'Removing', 'Giving', 'Setting', 'Stepping', 'Calling', 'Restating',
-           'Proposing', 'Intervals', 'Looping', 'LoopNames', 'Branching', 'Leaving', 'Actions']
+           'Appended', 'Destinations', 'Appending', 'Removing', 'Giving', 'Setting', 'Stepping', 'Shifting', 'Calling',
+           'Restating', 'Proposing', 'Intervals', 'Looping', 'LoopNames', 'Branching', 'Leaving', 'Actions']
 
 # %% ../nbs/04f_actions.ipynb #27af2c49
 import ast
@@ -756,6 +756,25 @@ class Stepping:
             self.note(m.start, self.t[k - 1].end, "state", [Reading("effect", s, "unchanged", None, "unchanged") for s in subjects if s != "__return__"])
         return k
 
+# %% ../nbs/04f_actions.ipynb #33f0e403
+class Shifting:
+    "X rises from 1 to 2."
+
+    def _shifts(self, m, v):
+        "One change of X, from the one value to the other."
+        old, n = self.value(v.end)
+        if old is None or not old.closed or word(self.t, n) != "to" or not m.sources:
+            return v.end
+        new, n2 = self.value(n + 1)
+        if new is None or not new.closed:
+            return n
+        if simple_name(m.source):
+            self.note(m.start, new.end, "effect", [Reading("effect", m.source, "shifted", new.source, "after", old.source)])
+        else:
+            self.equal(m, new, "after", False)
+        self.last = new
+        return n2
+
 # %% ../nbs/04f_actions.ipynb #0dca273f
 _IN_CALLED = words_of("with the argument arguments input inputs values value following as parameters an a given on using list string")
 
@@ -1159,6 +1178,7 @@ class Actions(
     Giving,
     Setting,
     Stepping,
+    Shifting,
     Calling,
     Restating,
     Proposing,

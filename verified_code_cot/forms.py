@@ -317,12 +317,15 @@ def is_stored(code: str, subject: str) -> bool:
 def told_directly(asked: Asked, subject: str) -> bool:
     "Whether the words begin with the very subject: \"`x` is 3\", and not \"the end of `x`, which is 3\"."
     words = asked.claim.text.replace("`", "").replace("*", "").strip()
+    while words.partition(" ")[0].lower() in OPENERS and not words.startswith(subject):
+        words = words.partition(" ")[2]
     last = asked.before.replace("`", "").replace("*", "").strip().rpartition(" ")[2].lower()
-    opens = not last or not last[-1].isalnum() or last in OPENERS
-    return opens and words.startswith(subject) and "which" not in words and "(" not in words[len(subject):]
+    whole = asked.claim.text.replace("`", "").startswith(words)  # nothing but the subject before the verb
+    opens = not whole or not last or not last[-1].isalnum() or last in OPENERS
+    return opens and words.startswith(subject) and "which" not in words and not words[len(subject):].lstrip().startswith("(")
 
 OPENERS = frozenset(("so", "and", "then", "now", "thus", "therefore", "that", "where", "but", "because", "since", "as", "the", "with",
-                     "hence", "while", "when", "if", "variable", "has", "have"))
+                     "hence", "while", "when", "if", "variable", "has", "have", "here", "this", "call", "next", "finally"))
 
 def never_such(asked: Asked, subject: str, claimed: str, facts: list[Fact]) -> bool:
     "Whether a claim was probably misread: it is told by the way, and the thing never was a value of that type."
@@ -810,6 +813,8 @@ def effect_holds(
 ) -> bool | None:  # None: the claim cannot be about this change
     "Whether the change from `old` to `new` is the one that a claim tells."
     anything = item is NOTHING
+    if relation == "shifted":  # here `index` is the value from which it went
+        return new == item and old == index and type(new) is type(item)
     if relation in ("incremented", "decremented"):
         if not (number(old) and number(new)):
             return None
