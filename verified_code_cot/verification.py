@@ -517,12 +517,14 @@ def completion_text(completion: Any) -> str:
     return completion if isinstance(completion, str) else ""
 
 def reward_of(verdict: Verdict) -> float:
-    "The reward of one verdict: nothing for errors and wrong answers, else more the more of it is true."
+    "The reward of one verdict: nothing for errors and wrong answers, else more the more different steps are told truly."
     if verdict.verdict == "error" or verdict.answer.correct is not True:
         return 0.0
-    distinct = {(c.text, c.claimed, c.step) for c in verdict.claims if c.verdict == "supported" and c.kind not in BARE and c.step is not None}
-    said = min(len(distinct) / 4, 1.0)  # one true sentence is not an explanation
-    return round(verdict.score * (0.4 + 0.6 * said), 4)
+    # one fact is one fact however often and in whatever words it is told; the arguments (step 0) and what is true of any program (no step) are none
+    told = {(c.claimed, c.step) for c in verdict.claims if c.verdict == "supported" and c.kind not in BARE and c.step}
+    trace = getattr(verdict, "_trace", None)
+    enough = max(min(3, len(trace.events) - 2), 1) if trace is not None else 3  # one true sentence is not an explanation
+    return round(verdict.score * (0.2 + 0.8 * min(len(told) / enough, 1.0)), 4)
 
 # %% ../nbs/07_verification.ipynb #310fec38
 def verify_partition(
