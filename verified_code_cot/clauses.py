@@ -1540,7 +1540,7 @@ class Outcomes:
         whole = named or m.noun in ("output", "answer") or {"final", "returned"} & set(m.adjectives)
         if m.ref == "result" and whole and not m.code and self.reader.direction == "forward" and not self.pinned:
             subjects = [*subjects, "__output__"]
-        if "isinstance" in templates[0] and not m.code and (m.ref == "result" or self.reader.coded and (m.ref == "noun" or m.source in NOUNS)):
+        if "isinstance" in templates[0] and not m.code and (m.ref == "result" and not whole or self.reader.coded and (m.ref == "noun" or m.source in NOUNS)):
             return  # "the value is a list", where the text marks the variable `value` as code; "the result is a list", of whatever was done
         if any("% 2" in t for t in templates) and subjects and subjects[0][:1] in "'\"":
             subjects = [p.value for p in self.pins if p.kind == "index" and p.value]
