@@ -118,7 +118,7 @@ def tell_assign(explain: Explainer, moment: Moment, detail: Detail) -> list[Clau
     if isinstance(node, ast.Assign) and len(node.targets) > 1 and all(isinstance(t, ast.Name) for t in node.targets):
         text = explain.state(moment, target.id)
         names = joined([code(t.id) for t in node.targets])
-        return [*inner, Clause(f"{names} {'both' if len(node.targets) == 2 else 'all'} become {explain.show(text)}")] if text is not None else inner
+        return [*inner, Clause(f"{names} become {explain.show(text)}")] if text is not None else inner
     if isinstance(target, (ast.Tuple, ast.List)):
         return [*inner, *tell_unpacking(explain, moment, target, value)]
     if isinstance(target, ast.Name):

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Step', 'CHANGING', 'IN_PLACE', 'third', 'says', 'steps_of_block', 'steps_of', 'branch', 'steps_of_elif', 'over',
-           'added', 'is_initial', 'assigned', 'expressed', 'is_generator', 'is_recursive', 'body_of', 'purpose',
-           'listed', 'class_purpose', 'documented', 'plan']
+           'added', 'is_initial', 'assigned', 'expressed', 'is_generator', 'is_recursive', 'body_of',
+           'steps_of_function', 'purpose', 'listed', 'class_purpose', 'documented', 'plan']
 
 # %% ../nbs/03e_purpose.ipynb #ece1da55
 import ast
@@ -179,9 +179,20 @@ def body_of(function: ast.AST) -> list[ast.stmt]:
     return function.body[1:] if ast.get_docstring(function, clean=False) is not None else function.body
 
 # %% ../nbs/03e_purpose.ipynb #fb5f6d19
+def steps_of_function(source: Source, function: ast.AST) -> list[Step]:
+    "The steps of a function; a last `return` that an earlier one may forestall is told as such."
+    body = body_of(function)
+    steps = steps_of_block(source, body)
+    returns = [s for s in own_statements(function) if isinstance(s, ast.Return)]
+    if steps and len(returns) > 1 and isinstance(body[-1], ast.Return):
+        verb, rest = steps[-1]
+        steps[-1] = (verb, f"{rest} if it has not returned before")
+    return steps
+
+# %% ../nbs/03e_purpose.ipynb #246e873a
 def purpose(source: Source, function: ast.AST, voice: Voice) -> str:
     "What a function does, in a sentence or two that its structure proves."
-    name, steps = code(function.name), steps_of_block(source, body_of(function))
+    name, steps = code(function.name), steps_of_function(source, function)
     extra = ""
     if is_recursive(function):
         extra += " " + voice.say(
@@ -236,7 +247,7 @@ def documented(node: ast.AST) -> str:
 # %% ../nbs/03e_purpose.ipynb #a3744447
 def plan(source: Source, function: ast.AST, voice: Voice, most: int = 6) -> list[str]:
     "The steps of a function as the lines of a plan, in the imperative; at most `most`, the last one always among them."
-    steps = steps_of_block(source, body_of(function))
+    steps = steps_of_function(source, function)
     if len(steps) > most:
         steps = [*steps[: most - 1], steps[-1]]
     return [f"{verb[0].upper()}{verb[1:]} {rest}".strip() for verb, rest in steps]
