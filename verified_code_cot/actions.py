@@ -430,8 +430,8 @@ class EffectReadings:
         if relation == "removed" and target is None and not self.facts.methods & {"remove", "pop", "popitem", "discard", "popleft", "clear", "del"}:
             mood = "vague"
         readings = [Reading("effect", s, relation, x, "after", at) for s in subjects for x in values]
-        if relation == "removed" and subjects == [None] and what is not None and what.closed and "pop" in self.facts.methods:
-            popped = {"pops", "popped", "popping", "pop"} & {t.text for t in self.t if t.kind == "word" and start <= t.start < end}
+        if relation == "removed" and subjects == [None] and what is not None and what.closed and any(e.endswith(".pop()") for e in self.facts.expressions):
+            popped = {"pops", "popped", "popping"} & {t.text for t in self.t if t.kind == "word" and start <= t.start < end}
             readings += [Reading("produced", "pop", "==", x, "at") for x in values if popped]
         if relation in ("appended", "added") and what is not None and (what.source or "")[:1] == "[":
             readings += [Reading("effect", s, "extended", x, "after", at) for s in subjects for x in values]

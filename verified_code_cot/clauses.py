@@ -1186,7 +1186,7 @@ class Equalities:
             return self.predicate(m, (f"isinstance({{x}}, {val.source})",), negated, val.end)
         if m.source and val.type == "literal":
             self.s.shapes[m.source] = shape(val.source)
-        if m.noun == "raw" and m.code and val.closed and self.unheard(m):
+        if m.noun == "raw" and m.code and m.source and val.closed and self.unheard(m):
             name = ast.literal_eval(m.source)
             return self.note(m.start, max(m.end, val.end), "state", [Reading("value", name, "!=" if negated else "==", x, moment) for x in val.sources])
         if val.noun == "object" and m.sources and (name := (val.source or "").strip("'")).isidentifier():
