@@ -46,6 +46,7 @@ class Sentence(Clauses, Actions):
         self.until = 0  # the index up to which the sentence has been read ahead
         self.aside: str | None = None  # the mood to go back to after "for which …"
         self.yields = False  # the verb says what comes out ("results in"), not what a thing is
+        self.taken: Mention | None = None  # what has just been taken away: "removes 2 and appends it"
         self.indirect = False  # inside "how many …", "would mean …": told of nothing in particular
         self.past = False  # the verb is in the past: what is said was so before
         self.told_as = mood  # the mood of the sentence as it begins
@@ -518,6 +519,9 @@ _CONDITIONAL = re.compile(
 )
 
 
+_OPTIONS = re.compile(r"\bwould (?:give|be|result|return|yield)\b|\b(?:either|one of|any of|possibilities|cases|scenarios)\b[^.]*:\s*$", re.I)
+
+
 class Headings:
     "What a heading does to the lines under it."
 
@@ -527,7 +531,7 @@ class Headings:
         while line is not None:
             head = self.lines[line]
             words = self.text[head.start : head.end]
-            if head.opens and (_CONDITIONAL.match(words) or self.direction == "backward" and re.search(r"\bwould (?:give|be|result|return|yield)\b", words)):
+            if head.opens and (_CONDITIONAL.match(words) or self.direction == "backward" and _OPTIONS.search(words)):
                 return True
             line = head.parent
         return False

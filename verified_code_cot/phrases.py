@@ -198,6 +198,9 @@ def settle(tokens: list[Token], facts: CodeFacts) -> list[Token]:
     return out
 
 # %% ../nbs/04c_phrases.ipynb #02472937
+_PIECES = words_of("half part side end piece portion section segment")  # "the second half", though there may be a variable `half`
+
+
 def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
     "A bare word that is both English and a name: is it English here?"
     t, nxt, prev = tokens[k], tokens[k + 1] if k + 1 < len(tokens) else None, tokens[k - 1] if k else None
@@ -215,6 +218,8 @@ def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
             or (nxt.kind == "word" and (nxt.text in _VERBISH or nxt.text in ("and", "or", "to", "in", "now")))
         )
     if prev is not None and prev.kind == "word" and t.text in ADJECTIVES | set(ORDINALS) and prev.text in DETERMINERS:
+        return True
+    if prev is not None and prev.kind == "word" and prev.text in ORDINALS and t.text in _PIECES:
         return True
     if (
         prev is not None
