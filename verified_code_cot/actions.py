@@ -79,7 +79,7 @@ class ReturnValues:
             return v.end
         if m.ref == "it" and self.s.agent == "method" and not v.negated:
             return self.produced(m.start, v.end)
-        if m.ref == "noun" and m.noun in ("method", "expression", "operation", "comparison", "slice", "call"):
+        if m.ref == "noun" and m.noun in ("method", "expression", "operation", "comparison", "slice", "call", "comprehension", "generator", "condition"):
             return self.produced(m.start, v.end)
         if m.ref == "it" and self.s.subject is not None and self.s.subject.ref != "function" and is_operation(self.s.subject.source):
             return self.copula(self.subject_of(m), replace(v, kind="equal"))
@@ -215,7 +215,7 @@ class Having:
             return v.end
         if val.number:
             return self.has_number(m, v, val, n, subjects)
-        if val.type == "literal" and shape(val.source) == "int" and v.kind == "has":
+        if val.type == "literal" and shape(val.source) == "int" and v.kind == "has" or shape(val.source) == "list" and word(self.t, n) in TIMES:
             return n
         if val.closed and (word(self.t, n) in TIMES or word(self.t, n) in CARDINALS and word(self.t, n + 1) == "times"):
             c = str(TIMES.get(word(self.t, n), CARDINALS.get(word(self.t, n))))
@@ -231,6 +231,8 @@ class Counting:
 
     def has_number(self, m, v, val, n, subjects) -> int:
         "X has 8 elements / 5 'e's / 3 uppercase letters"
+        if word(self.t, n) in ("separated", "divided", "joined"):  # "two elements separated by ';'" are not what `len` counts
+            return n
         if val.items and len(val.items) == 1 and val.noun == "literal":
             self.count_claim(m, val, v.negated, [f"{bracket(s)}.count({val.items[0].source})" for s in subjects])
             return n
@@ -426,7 +428,7 @@ class EffectReadings:
         if subjects and subjects[0] == "__return__":
             subjects = [None]
         values = what.sources if what is not None else [None]
-        mood = None
+        mood = "vague" if self.mood == "proposal" else None  # "let's add 'a' to `xs`": done by the writer, not by the program
         if relation == "removed" and target is None and not self.facts.methods & {"remove", "pop", "popitem", "discard", "popleft", "clear", "del"}:
             mood = "vague"
         readings = [Reading("effect", s, relation, x, "after", at) for s in subjects for x in values]
@@ -555,7 +557,7 @@ class Appending:
         if x.ref == "nothing":
             self.effect(x.start, x.end, "unchanged", target, None, None)
         for y in x.items or [x]:
-            y = self.subject_of(y)
+            y = replace(self.taken, start=y.start, end=y.end) if y.ref == "it" and self.taken is not None else self.subject_of(y)
             if not y.sources or y.quantified or y.number or x.quantified:
                 continue
             if own is not None and y.closed:
@@ -597,6 +599,7 @@ class Removing:
             target, n2 = self.np.at(n + 1)
             n = n2 if target is not None else n + 1
         returns = "returns" in v.words or "return" in v.words
+        self.taken = x if x.closed and not x.items else None
         for y in x.items or [x]:
             if y.sources and y.closed and not y.number and not x.quantified:
                 if m is not None and m.sources and is_operation(m.source) and (returns or v.words[0].startswith("pop")):
@@ -929,6 +932,8 @@ class Proposing:
     def subjectless(self, i: int, v: Verb) -> int | None:
         "`append 'x' to result`, `resulting in V`, `returning V`, `making x 3`, `giving V`; None when the words need a subject."
         w = v.words[0]
+        if word(self.t, i) == "to" and i and word(self.t, i - 1) in _IN_SUBJECTLESS_3:
+            return v.end  # "attempts to remove 'a'"
         if v.kind in ("append", "remove", "set", "increment", "decrement"):
             if word(self.t, i - 1) == "to" and i > 1 and word(self.t, i - 2) in _IN_SUBJECTLESS_3:
                 return v.end

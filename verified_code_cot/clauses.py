@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['JOINING_WORDS', 'Moods', 'necessary', 'Notes', 'Forms', 'Values', 'Doubts', 'Resolving', 'Remembering', 'Walking',
            'Loosely', 'Framing', 'Circumstances', 'Spotting', 'Offering', 'Deciding', 'Listing', 'Joining', 'Beside',
-           'Attaching', 'PassedOver', 'Offers', 'Meta', 'Speaking', 'Copulas', 'Describing', 'Asserting', 'Equalities',
-           'Arguments', 'Special', 'Plain', 'Alternatives', 'Outcomes', 'Comparing', 'Tests', 'Chains', 'Links',
-           'Checks', 'Tails', 'Asides', 'Statements', 'Colons', 'Leftovers', 'Clauses']
+           'Attaching', 'PassedOver', 'Offers', 'Meta', 'Speaking', 'Copulas', 'Describing', 'Asserting', 'Becoming',
+           'Equalities', 'Arguments', 'Special', 'Plain', 'Alternatives', 'Outcomes', 'Comparing', 'Tests', 'Chains',
+           'Links', 'Checks', 'Tails', 'Asides', 'Statements', 'Colons', 'Leftovers', 'Clauses']
 
 # %% ../nbs/04e_clauses.ipynb #998796b2
 import ast
@@ -424,6 +424,9 @@ class Framing:
         if w == "while" or w == "until" or w == "long" and word(self.t, i + 1) == "as":
             self.condition = True
             return i + 1 + (w == "long")
+        if w == "when" and i > 1 and self.reader.direction == "backward" and not is_punct(self.t, i - 1, ".:;-"):
+            self.condition = True  # "it only does so when `xs` is empty"
+            return i + 1
         if w == "before" and self.earlier(i + 1) is not None:
             self.past = True  # "before them `x` was …" says when, not if; "before that it was …" speaks of what was just told
             if self.subject is not None and self.subject.type == "open":
@@ -547,7 +550,7 @@ class Spotting:
 
 # %% ../nbs/04e_clauses.ipynb #47e69827
 _IN_OBTAINED = words_of("get obtain produce return achieve yield reach make")
-_IN_OFFERING = words_of("let try trying choose assume consider suppose pick use take")
+_IN_OFFERING = words_of("let try trying choose assume consider considering suppose pick use take")
 _IN_OFFERING_2 = words_of("us let we can could then to s")
 
 # %% ../nbs/04e_clauses.ipynb #17bc0468
@@ -818,7 +821,7 @@ class Attaching:
             return self.chain(m, k)
         which = k + 1 if is_punct(self.t, k, ",") and word(self.t, k + 1) == "which" else k
         if word(self.t, which) in ("which", "that") and (v := verb_at(self.t, which + 1)):
-            if word(self.t, which) == "that" and m.ref in ("element", "part", "noun") and m.noun not in OFFERS:
+            if word(self.t, which) == "that" and m.ref in ("element", "part", "noun", "block") and m.noun not in OFFERS:
                 return v.end  # "the first character that is not a digit": what is meant, not what is so
             self.remember(m)
             return self.say(m, v, relative=True)
@@ -827,6 +830,8 @@ class Attaching:
         v = verb_at(self.t, k)
         if v is not None and self.belongs(m):
             return k
+        if word(self.t, k) == "to" and any(word(self.t, x) == "for" and self.t[x].end <= m.start and self.t[x + 1].start >= m.start for x in range(len(self.t) - 1)):
+            return k + 1  # "for `f(x)` to be 3": what is wanted, not what is so
         if v is not None:
             acts = m.ref in ("function", "it", "test") or m.sources and m.type == "open"
             return k if v.kind in ("append", "remove", "set", "increment", "enter", "exit") and not acts else self.say(m, v)
@@ -1068,6 +1073,7 @@ class Copulas:
         return v.end
 
 # %% ../nbs/04e_clauses.ipynb #956fa07c
+_IN_MORE = words_of("concatenated followed repeated joined plus combined surrounded multiplied prefixed")  # after a value: it is not the whole of it
 _IN_PRONOUN = words_of("results gives yields produces leads resulting result resulted gave yielded produced led")
 _IN_DESCRIBED = words_of("incorrect wrong false impossible correct right satisfied met")
 _IN_ELLIPSIS = words_of("and but which because since so if")
@@ -1136,10 +1142,12 @@ class Asserting:
             self.predicate(m, ("len({x}) == 0",), negated, val.end)
             self.last = m
             return n
-        if val.ref == "nothing":
+        if val.ref == "nothing" or word(self.t, n) in _IN_MORE and val.type == "literal":
             return n
         if moment == "after" and (word(self.t, n) == "again" or word(self.t, n) == "once" and word(self.t, n + 1) == "more"):
             moment = "any"  # it need not have been another value before
+        if v is not None and v.words[-1] == "with" and val.noun in ELEMENTS:
+            return n  # "ends up with a single key 'a'"
         chain = [val]
         while is_op(self.t, n, "=", "=="):
             x, n2 = self.value(n + 1)
@@ -1174,6 +1182,31 @@ class Asserting:
         return n
 
 # %% ../nbs/04e_clauses.ipynb #bd25f688
+class Becoming:
+    "One value that turns into another."
+
+    def quoted_name(self, m: Mention, val: Mention) -> str | None:
+        "`'a'` becomes [1, 2]: no text becomes a list, so the quotes hold the name of a variable."
+        if m.type != "literal" or shape(m.source) != "str" or val.type != "literal" or shape(val.source) not in ("list", "dict", "tuple", "set"):
+            return None
+        name = ast.literal_eval(m.source)
+        return name if isinstance(name, str) and name in self.facts.variables and len(m.items) < 2 else None
+
+    def equal_literals(self, m, val, moment, negated) -> bool:
+        "A part that is not named, or one literal that becomes another."
+        start, end = min(m.start, val.start), max(m.end, val.end)
+        if m.ref == "part":
+            left = "left" if moment == "after" and self.reader.direction == "forward" else "=="  # "the list, which is now V"
+            self.note(start, end, "expression", [Reading("mention", None, left, x) for x in val.sources if val.closed and not negated])
+            return True
+        if not (m.type == "literal" and val.type == "literal" and not m.items and not val.items):
+            return False
+        replaced = any(t.kind == "word" and t.text in ("replaced", "replaces", "replace") and m.end <= t.start <= val.start for t in self.t)
+        if moment != "any" and not negated and shape(m.source) == shape(val.source) and not replaced:
+            self.note(start, end, "expression", [Reading("maps", m.source, "==", x) for x in val.sources])
+        return True
+
+# %% ../nbs/04e_clauses.ipynb #475f5fdd
 class Equalities:
     "The special cases of an equality."
 
@@ -1193,6 +1226,8 @@ class Equalities:
             return self.predicate(m, (f"type({{x}}).__name__ == {name!r}",), negated, val.end)
         if m.ref == "function" or m.noun == "raw" or val.noun == "object" and is_builtin(val.source or ""):
             return None
+        if self.is_test(val) and val.closed and m.closed and not self.is_test(m) and isinstance(parse(val.source).body, ast.Compare):
+            val = replace(val, sources=[ast.unparse(parse(val.source).body.left)], ref="")  # `3 * 2 = 6 > 4`
         if self.is_test(m) and val.closed and val.source not in ("True", "False"):
             if m.type == "open" and self.is_test(val) and not negated:
                 self.in_figures(m, val)
@@ -1218,27 +1253,6 @@ class Equalities:
             return None
         self.equal_plain(m, val, moment, negated)
         return None
-
-    def quoted_name(self, m: Mention, val: Mention) -> str | None:
-        "`'a'` becomes [1, 2]: no text becomes a list, so the quotes hold the name of a variable."
-        if m.type != "literal" or shape(m.source) != "str" or val.type != "literal" or shape(val.source) not in ("list", "dict", "tuple", "set"):
-            return None
-        name = ast.literal_eval(m.source)
-        return name if isinstance(name, str) and name in self.facts.variables and len(m.items) < 2 else None
-
-    def equal_literals(self, m, val, moment, negated) -> bool:
-        "A part that is not named, or one literal that becomes another."
-        start, end = min(m.start, val.start), max(m.end, val.end)
-        if m.ref == "part":
-            left = "left" if moment == "after" and self.reader.direction == "forward" else "=="  # "the list, which is now V"
-            self.note(start, end, "expression", [Reading("mention", None, left, x) for x in val.sources if val.closed and not negated])
-            return True
-        if not (m.type == "literal" and val.type == "literal" and not m.items and not val.items):
-            return False
-        replaced = any(t.kind == "word" and t.text in ("replaced", "replaces", "replace") and m.end <= t.start <= val.start for t in self.t)
-        if moment != "any" and not negated and shape(m.source) == shape(val.source) and not replaced:
-            self.note(start, end, "expression", [Reading("maps", m.source, "==", x) for x in val.sources])
-        return True
 
 # %% ../nbs/04e_clauses.ipynb #7faf4e4e
 class Arguments:
@@ -1393,6 +1407,8 @@ class Alternatives:
     def equal_readings(self, m, val, subjects, rel, values, moment) -> list[Reading]:
         "All ways to read `subject is value`: of the subject, of what it may also mean, of the returned value."
         readings = [self.reading(s, rel, x, moment) for s in subjects for x in values]
+        if "reversed" in m.adjectives:  # "the reversed list `xs`, which is [2, 1]"
+            readings += [self.reading(f"list({s})[::-1]", rel, x, moment) for s in subjects for x in values if x[:1] == "["]
         if m.ref == "result" and self.pinned:
             readings = [r for r in readings if r.form != "return"]
         if moment == "unchanged" and self.pinned and val.type == "literal" and val.source[:1] in "'\"[{(":  # "it does not match, so it stays 'ab'": what an operation gave
@@ -1771,6 +1787,7 @@ class Checks:
         m, n = self.np.at(k)
         if m is None or not m.sources:
             self.condition = old
+            self.indirect = self.indirect or m is not None and m.ref == "it" and word(self.t, k - 1) in ("if", "whether")
             return k
         while n < len(self.t) and self.t[n].kind == "group":
             self.group(m, self.t[n])
@@ -1886,6 +1903,10 @@ class Asides:
                 return
             x, n = sub.np.at(i)
             if x is not None and x.sources and n == len(inner) and not x.number:
+                if x.type == "literal" and value is not None and shape(value.source) == "int" and shape(x.source) == "str":
+                    if len(x.source) == 3:  # `code = 111` (character 'o')
+                        self.note(value.start, g.end, "semantics", [Reading("closed", f"chr({value.source})", "==", x.source)])
+                    return
                 if x.closed and not m.closed and not x.items:
                     self.found_equal(sub, m, x, g)
                     return
@@ -2092,6 +2113,7 @@ class Clauses(
     Copulas,
     Describing,
     Asserting,
+    Becoming,
     Equalities,
     Arguments,
     Special,
