@@ -433,7 +433,7 @@ def final_is(s, line: Sketch) -> None:
         elif x is None and m["noun"] != "count":
             s.note(start, v.end, "return", [Reading(form, None, "==", v.source, "end") for form in ("return", "produced")])
 
-
+# %% ../nbs/04h_constructions.ipynb #e878f291
 APPLIED = re.compile(
     r"«(?P<f>\d+)» (?:slice |slicing |operation |method |call |function |part )?(?:then |again |finally )?"
     r"(?:reverses|is applied(?: again)? to|is called on|is used on|applied to|sorts|splits|strips|works on) "
@@ -489,7 +489,7 @@ def taken_as(s, line: Sketch) -> None:
         if known and v.kind == "expr" and v.type == "literal" and not re.search(r"\bas «\d+»", line.text[: m.start()].partition("«")[0]):
             s.note(v.start, x.end, "state", [Reading("value", x.source, "==", v.source, "after")])
 
-
+# %% ../nbs/04h_constructions.ipynb #bb84740b
 APPOSED = re.compile(r"(?:number|value|element|character|item|one|digit|letter|key|word|char|entry|figure) , «(?P<v>\d+)» , (?:is|was|are) (?P<not>not )?")
 
 
@@ -554,7 +554,7 @@ def copied(s, line: Sketch) -> None:
             same = f"{x.source} is {y.source} and isinstance({x.source}, (list, dict, set))"
             s.note(x.start, y.end, "semantics", [Reading("value", same, "==", "False", "start")])
 
-
+# %% ../nbs/04h_constructions.ipynb #595dc937
 RANGE = re.compile(
     r"«(?P<i>\d+)» (?:will |would )?(?:then )?(?:takes?|goes|go|ranges?|iterates?|runs?)(?: on)?(?: the)?(?: values?| through| over)?(?: from)? «(?P<a>\d+)» "
     r"(?:up )?(?:to|through) «(?P<b>\d+)»"

@@ -921,6 +921,7 @@ def effects(execution: Execution, names: list[str], relation: str, item: Any, in
         found += [(name, fact) for name in names for fact in insertions(execution, name, item, index)]
     return found
 
+# %% ../nbs/06a_forms.ipynb #6598c0bc
 def insertions(execution: Execution, name: str, item: Any, index: Any) -> list[Fact]:
     "The calls `name.insert(i, x)`, each with whether it is the one told: what the call's arguments do to the list may hide it."
     found = []

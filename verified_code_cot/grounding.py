@@ -349,6 +349,7 @@ def execution_of(replay: Replay) -> "Execution":
     replay.kept["execution"].wanted.clear()
     return replay.kept["execution"]
 
+# %% ../nbs/06_grounding.ipynb #bcd6a89c
 class Execution:
     "One call on the program as it really went, ready to be asked."
 
