@@ -227,7 +227,7 @@ class Inner:
         pins, k = [], i + 1
         while k + 2 < len(t) and t[k].kind == "expr" and t[k].source in self.facts.inner and is_op(t, k + 1, "=") and t[k + 2].type == "literal":
             pins.append(Pin("iteration", t[k].source, t[k + 2].source, None, t[i].start))
-            k += 3 + (is_punct(t, k + 3, ",") and k + 4 < len(t) and t[k + 4].source in self.facts.inner)
+            k += 3 + (is_punct(t, k + 3, ",") and k + 4 < len(t) and t[k + 4].source in self.facts.inner and is_op(t, k + 5, "="))
         return self._enter(s, pins, t[i].start, t[k - 1].end, k) if pins and is_punct(t, k, ",:") else None
 
     def _enter(self, s, pins: list, start: int, end: int, k: int) -> int | None:
