@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Sentence', 'table_cells', 'column', 'Answer', 'assertions', 'replace_literal', 'final_answer', 'Trials', 'Proposals',
            'Tables', 'Closing', 'docstrings', 'quotation', 'Headings', 'Rechecks', 'printed', 'returned_literals',
-           'never_returned', 'Sentences', 'Reader', 'extract', 'concrete_segments']
+           'never_returned', 'Sentences', 'Placed', 'Reader', 'extract', 'concrete_segments']
 
 # %% ../nbs/05_claims.ipynb #b625e816
 import ast
@@ -644,6 +644,10 @@ class Sentences:
             c.start, c.text = value.start, self.text[value.start : value.end]
         return found
 
+# %% ../nbs/05_claims.ipynb #49eec633
+class Placed(Sentences):
+    "Reads a sentence with the place that it has in the text."
+
     def segment(self, seg: Segment, n: int) -> list[Claim]:
         line = self.lines[seg.line]
         pins = self.line_pins.get(seg.line)
@@ -687,8 +691,8 @@ class Sentences:
                 out.append(c)
         return sorted(out, key=lambda c: (c.start, c.end))
 
-# %% ../nbs/05_claims.ipynb #49eec633
-class Reader(Trials, Proposals, Closing, Tables, Headings, Sentences):
+# %% ../nbs/05_claims.ipynb #91cca675
+class Reader(Trials, Proposals, Closing, Tables, Headings, Placed):
     "Reads a whole rationale."
 
     def __init__(self, text: str, code: str, call: str | None, output: str | None, direction: str):
