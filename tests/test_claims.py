@@ -443,3 +443,7 @@ def test_a_literal_that_no_return_gives_is_a_claim_against_the_code():
     assert [c.text for c in against] == ["it returns `'NO'`"] and against[0].readings[0].relation == "in"
     assert not [c for c in extract(told, computed, "seen(1, [2])", "'[2]'") if c.kind == "semantics"]
     assert not [c for c in extract(told.replace("NO", "no"), code, "seen(1, [2])", "'no'") if c.kind == "semantics"]
+def test_what_a_parameter_holds_depends_on_the_moment():
+    assert code_facts("def f(xs, n):\n    ys = xs\n    ys.append(n)\n    return ys").changing == {"xs", "ys"}
+    assert code_facts("def g(s):\n    return s\ndef f(s, n):\n    return g(s)").changing == {"s"}  # one name in two functions
+    assert code_facts("def f(n):\n    return f(n - 1) if n else 0", "f(2)").changing == {"n"}  # every call has its own
