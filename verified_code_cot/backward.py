@@ -1003,9 +1003,11 @@ def undo_calls(page: Page, reasoner: Reasoner, moment: Moment, calls: list[Activ
     reasoner.waiting = []
     page.add([Clause(c) for c in undo_moment(reasoner, moment)])
     nodes, reasoner.waiting = reasoner.waiting, None
-    for node in nodes[:3]:
+    for node in nodes[::-1][:3]:
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        activation = next((a for a in reversed(calls) if a.function.rsplit(".", 1)[-1] == name), None)
+        gave = value_of(reasoner.story, moment, node)  # of several calls of one function, the one that gave this value
+        named = [a for a in reversed(calls) if a.function.rsplit(".", 1)[-1] == name]
+        activation = next((a for a in named if a.generator or gave is None or a.value == gave), None)
         if activation is not None:
             calls = [a for a in calls if a is not activation]
             undo_inside(page, reasoner, moment, node, activation, depth)

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['JOINING_WORDS', 'Moods', 'necessary', 'Notes', 'Forms', 'Values', 'Doubts', 'Resolving', 'Remembering', 'Walking',
-           'Loosely', 'Framing', 'Circumstances', 'Spotting', 'Offering', 'Deciding', 'Listing', 'Joining', 'Beside',
-           'Attaching', 'PassedOver', 'Offers', 'Meta', 'Speaking', 'Copulas', 'Describing', 'Asserting', 'Becoming',
-           'Equalities', 'Arguments', 'Special', 'Plain', 'Alternatives', 'Outcomes', 'Comparing', 'Tests', 'Chains',
-           'Links', 'Checks', 'Tails', 'Asides', 'Statements', 'Colons', 'Leftovers', 'Clauses']
+           'Nouns', 'Loosely', 'Framing', 'Circumstances', 'Spotting', 'Offering', 'Deciding', 'Listing', 'Joining',
+           'Beside', 'Attaching', 'PassedOver', 'Offers', 'Meta', 'Speaking', 'Copulas', 'Copula', 'Describing',
+           'Asserting', 'Becoming', 'Literals', 'Equalities', 'Arguments', 'Special', 'Restated', 'Plain',
+           'Alternatives', 'Outcomes', 'Tallied', 'Predicates', 'Comparing', 'Tests', 'Chains', 'Links', 'Checks',
+           'Tails', 'Asides', 'Statements', 'Colons', 'Leftovers', 'Clauses']
 
 # %% ../nbs/04e_clauses.ipynb #998796b2
 import ast
@@ -366,6 +367,10 @@ class Walking:
             if k is not None:
                 return k
         return self.noun_first(i)
+
+# %% ../nbs/04e_clauses.ipynb #8e7f98ee
+class Nouns:
+    "A noun phrase at the beginning of what is read."
 
     def noun_first(self, i: int) -> int:
         "A noun phrase, and what is said of it."
@@ -1024,6 +1029,10 @@ class Copulas:
     def _stays(self, m, v):
         return self.copula(m, v)
 
+# %% ../nbs/04e_clauses.ipynb #5c17670a
+class Copula:
+    "The one verb that says what something is."
+
     def copula(self, m: Mention, v: Verb, relative: bool = False) -> int:
         "X is / becomes / remains VALUE, PREDICATE, in Y, greater than Y."
         k = v.end
@@ -1185,6 +1194,10 @@ class Asserting:
 class Becoming:
     "One value that turns into another."
 
+# %% ../nbs/04e_clauses.ipynb #1fce177c
+class Literals:
+    "Equalities whose left side is written as a text."
+
     def quoted_name(self, m: Mention, val: Mention) -> str | None:
         "`'a'` becomes [1, 2]: no text becomes a list, so the quotes hold the name of a variable."
         if m.type != "literal" or shape(m.source) != "str" or val.type != "literal" or shape(val.source) not in ("list", "dict", "tuple", "set"):
@@ -1294,6 +1307,10 @@ class Special:
         above = self.reader.lines[line.parent] if line.parent is not None and not self.pinned else None
         words |= set(re.findall(r"[a-z']+", self.reader.text[above.start : above.end].lower())) if above is not None and above.opens else set()
         return bool(words & OFFERING) or self.mood == "proposal"
+
+# %% ../nbs/04e_clauses.ipynb #08d42fc1
+class Restated:
+    "Equalities of a text that looks for an input."
 
     def equal_backward(self, m, val, negated, moment="any") -> bool:
         "Backward, equalities may restate the goal or propose an input."
@@ -1499,6 +1516,10 @@ class Outcomes:
             self.outcome(replace(test, end=max(test.end, end)), value, end)
         return None
 
+# %% ../nbs/04e_clauses.ipynb #f9ebe5dd
+class Tallied:
+    "In which laps, and how often, a test came out so."
+
     def laps_named(self, end: int) -> list[Pin]:
         "The laps of `true for `x = 1` and `x = 3` only`, `true in iterations 3 and 5 only`; none when it is not said so."
         k = next((j for j, t in enumerate(self.t) if t.start >= end), len(self.t))
@@ -1544,6 +1565,10 @@ class Outcomes:
         self.note(self.t[v.end - len(v.words)].start, x.end, "branch", readings)
         self.last = x
         return n
+
+# %% ../nbs/04e_clauses.ipynb #28411b4f
+class Predicates:
+    "What is said of a value by an adjective: a digit, even, empty."
 
     def predicate(self, m: Mention, templates, negated: bool, end: int) -> None:
         "m is (not) a digit / even / empty."
@@ -2095,7 +2120,7 @@ class Clauses(
     Doubts,
     Resolving,
     Remembering,
-    Walking,
+    Walking, Nouns,
     Loosely,
     Framing,
     Circumstances,
@@ -2110,16 +2135,16 @@ class Clauses(
     Offers,
     Meta,
     Speaking,
-    Copulas,
+    Copulas, Copula,
     Describing,
     Asserting,
     Becoming,
-    Equalities,
+    Equalities, Literals,
     Arguments,
-    Special,
+    Special, Restated,
     Plain,
     Alternatives,
-    Outcomes,
+    Outcomes, Tallied, Predicates,
     Comparing,
     Tests,
     Chains,

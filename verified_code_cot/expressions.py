@@ -157,6 +157,9 @@ def code_facts(code: str, call: str | None = None) -> CodeFacts:
     facts.entry = entry_of(call) or (tops[-1] if tops else "")
     facts.names -= {n for n in _BUILTINS if n not in facts.variables}
     called = facts.methods | set(facts.functions)
+    shared = [p for params in facts.functions.values() for p in set(params)]
+    facts.changing |= {p for p in shared if shared.count(p) > 1}  # one name, several functions
+    facts.changing |= set(facts.parameters) if facts.entry in facts.methods else set()  # every call of a recursion has its own
     facts.attributes = {k: sorted(set(v)) for k, v in facts.attributes.items() if k not in called}
     facts.names |= {"__output__", "__return__", *facts.attributes}
     return facts

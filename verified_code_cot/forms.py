@@ -271,7 +271,7 @@ def ground_value(asked: Asked) -> Grounding:
         now, later = sorted(now + later, key=lambda f: f.first), []
     if now and never_such(asked, subject, claimed, now):
         return unsayable(claimed, f"{subject} never is a value of that kind, so the sentence is likely to speak of something else")
-    if subject.isidentifier() and reading.relation == "==" and not any(agrees("==", fact.value, claimed) for fact in now):
+    if subject.isidentifier() and reading.relation == "==":
         now = sorted([*now, *midway(asked.execution, subject, claimed)], key=lambda f: f.first)
     elif isinstance(parsed(subject), ast.Subscript):
         now = sorted([*now, *put_there(asked.execution, subject)], key=lambda f: f.first)
@@ -283,7 +283,10 @@ def ground_value(asked: Asked) -> Grounding:
 
 def midway(execution: Execution, name: str, claimed: str) -> list[Fact]:
     "The evaluations of a variable within a statement that had changed it already: `xs` in the second `xs.pop()` of one line."
-    return [fact for fact in evaluations_of(execution, name) if agrees("==", fact.value, claimed)]
+    seen = [fact for fact in evaluations_of(execution, name) if fact.value == claimed]
+    states = execution.timelines.get(name, [])
+    around = [[value_at(states, moment, fact.frame) for moment in (fact.first - 1, fact.first)] for fact in seen]  # before the statement and after it
+    return [fact for fact, some in zip(seen, around, strict=True) if all(state is None or state.value != claimed for state in some)]
 
 def put_there(execution: Execution, subject: str) -> list[Fact]:
     "What assignments stored in an element spelled like this: afterwards the same spelling may mean another one, or none."

@@ -238,6 +238,8 @@ def instantiates(source: str, facts: CodeFacts) -> str | None:
     tree = parse(source)
     if tree is None or isinstance(tree.body, (ast.Name, ast.Constant)) or normal(source) in facts.expressions or is_literal(tree):
         return None
+    if re.fullmatch(r"range\(-?\d+(?:, -?\d+)*\)", normal(source)):
+        return None  # how a range prints: a value, and no expression with operands
     found = []
     for shape in sorted(facts.expressions):
         other = parse(shape)
