@@ -301,6 +301,7 @@ def put_there(execution: Execution, subject: str) -> list[Fact]:
                     found += execution.evaluations.get(place.site, [])
     return found
 
+# %% ../nbs/06a_forms.ipynb #4da98571
 def supposed(asked: Asked, facts: tuple[Fact, ...]) -> bool:
     "Whether a claim was tried with the loop variable of a lap that never happened, and came out the same at every moment."
     return bool(facts) and len({fact.holds for fact in facts}) == 1 and bool(without_lap(asked).keys() & names_in(asked.reading.subject))
