@@ -19,10 +19,10 @@ from verified_code_cot.records import Program, read_programs
 CRUXEVAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "cruxeval.jsonl"
 SOAK = bool(os.environ.get("VCC_SOAK"))
 REQUIRED = 0.97  # of each kind, with every narration verified: what the full measurement demands
-# What the bounded form holds today, a little under what was measured on 2026-11-23 (every 20th program of CRUXEval, 30 of each kind):
-# 229 of 240 narrations verified, 194 of 210 falsehoods caught. Raise these as the verifier improves; they are the floor, not the aim.
-VERIFIED_TODAY = 0.85
-CAUGHT_TODAY = 0.80
+# What the bounded form holds today, a little under what was measured on 2026-11-23 (every 16th program of CRUXEval, 40 of each kind):
+# 298 of 300 narrations verified, 270 of 280 falsehoods caught. Raise these as the verifier improves; they are the floor, not the aim.
+VERIFIED_TODAY = 0.95
+CAUGHT_TODAY = 0.90
 
 
 def own(count):
