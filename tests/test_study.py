@@ -201,7 +201,7 @@ if __name__ == "__main__":
 """
 
 
-def test_ctrl_c_ends_everything_and_says_so(tmp_path, plan):
+def test_ctrl_c_ends_everything_with_one_word(tmp_path, plan):
     (tmp_path / "script.py").write_text(COMMAND)
     with open(tmp_path / "errors", "w") as errors:
         process = subprocess.Popen([sys.executable, str(tmp_path / "script.py"), str(tmp_path)], stderr=errors, start_new_session=True,
@@ -212,9 +212,7 @@ def test_ctrl_c_ends_everything_and_says_so(tmp_path, plan):
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the study, its cluster and its workers at once
         assert process.wait(timeout=60) == 130
-    # On a busy machine nbclient may still log that its kernel died before it is stopped itself, so other lines are allowed for, but no traceback of ours.
-    told = (tmp_path / "errors").read_text()
-    assert "interrupted" in told.splitlines() and "KeyboardInterrupt" not in told
+    assert (tmp_path / "errors").read_text() == "interrupted\n"
     time.sleep(1)
     assert not children(process.pid)
 

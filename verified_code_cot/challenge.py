@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['METHODS', 'Method', 'MARKS', 'method', 'mutant_record', 'falsify', 'quota', 'Counting', 'evidence', 'named', 'judged',
-           'judge_partition', 'measure', 'wilson', 'auroc', 'kills', 'comparison', 'figure', 'save_figure', 'written',
-           'true_texts', 'run', 'clear_parts']
+           'judge_partition', 'measure', 'wilson', 'auroc', 'kills', 'comparison', 'rejected_truths', 'figure',
+           'save_figure', 'written', 'true_texts', 'run', 'clear_parts']
 
 # %% ../nbs/08_challenge.ipynb #a7e3250a
 import importlib
@@ -231,11 +231,18 @@ def comparison(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 MARKS = {"claims": ("o", "#0b5c8a"), "sliding-window": ("s", "#b45309"), "output-only": ("D", "#6b21a8")}
 
 
+def rejected_truths(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    "A line like those of `kills` for the texts that are true: how many of them each method rejects; none when there are no such texts."
+    true = [row["said"] for row in rows if row["kind"] is None]
+    rejected = {name: sum(said[name]["verdict"] == "contradicted" for said in true) for name in (true[0] if true else [])}
+    return [{"kind": "true texts", "texts": len(true), **rejected}] if true else []
+
+
 def figure(rows: list[dict[str, Any]]) -> Any:
-    "The share of falsified texts that each method killed, by kind, with 95% intervals: a matplotlib figure."
+    "The share of texts that each method calls contradicted, with 95% intervals: falsified ones by kind, and the true ones last; a matplotlib figure."
     from matplotlib.figure import Figure
-    table = kills(rows)
     names = [name for name in rows[0]["said"]]
+    table = [*kills(rows), *rejected_truths(rows)]
     made = Figure(figsize=(6.4, 1.2 + 0.3 * len(table)), layout="constrained")
     axes = made.subplots()
     for place, name in enumerate(names):
@@ -247,10 +254,11 @@ def figure(rows: list[dict[str, Any]]) -> Any:
                   [max(0.0, high - s) for s, (_, high) in zip(shares, ranges, strict=True)]]
         axes.errorbar(shares, at, xerr=errors, fmt=mark, color=colour, markersize=5.5, elinewidth=1, label=name, clip_on=False, zorder=3)
     axes.set(yticks=range(len(table)), yticklabels=[f"{line['kind']} ({line['texts']})" for line in table], xlim=(-0.01, 1.01), ylim=(len(table) - 0.5, -0.5))
-    axes.set_xlabel("falsified rationales called contradicted, with 95% interval")
+    axes.set_xlabel("rationales called contradicted, with 95% interval")
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:.0%}")
     axes.grid(axis="x", color="#d1d5db", linewidth=0.6)
-    axes.axhline(len(table) - 1.5, color="#374151", linewidth=0.8)
+    for border in {len(kills(rows)) - 1.5, len(table) - 1.5}:  # above "all", and above the true texts
+        axes.axhline(border, color="#374151", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     made.legend(loc="outside upper left", ncols=len(names), frameon=False)

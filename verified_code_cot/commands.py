@@ -10,14 +10,17 @@ __all__ = ['SOME_WERE_ERRORS', 'CONTRACT', 'STUDY_HELP', 'STUDY_MORE', 'VERIFY_H
            'read_text', 'trace_lines', 'plan_of', 'estimate', 'study_command', 'export_command', 'evaluate_command',
            'ask_model', 'finetune_command', 'add_finetune', 'add_teacher', 'add_study', 'add_verify', 'add_trace',
            'add_export', 'add_evaluate', 'add_model', 'add_common', 'add_isolation', 'add_workers', 'not_negative',
-           'positive_whole', 'from_zero', 'positive', 'make_parser', 'main', 'one_line']
+           'positive_whole', 'from_zero', 'positive', 'make_parser', 'interrupted', 'main', 'one_line']
 
 # %% ../nbs/17a_commands.ipynb #40cc2101
 import argparse
 import contextlib
 import json
+import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -650,9 +653,17 @@ def make_parser() -> Parser:
     return parser
 
 # %% ../nbs/17a_commands.ipynb #2c56d53f
+def interrupted(*_: Any) -> None:
+    "On Ctrl-C: nothing more is logged, since kernels and workers report their own end at length while they are stopped; then as Python does."
+    logging.disable(logging.CRITICAL)
+    raise KeyboardInterrupt
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     "Run one command; the exit status is the one of the table above."
     args = make_parser().parse_args(arguments)
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupted)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")  # JSON is UTF-8, whatever the locale says
     try:
