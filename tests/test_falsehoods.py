@@ -1,6 +1,7 @@
 """Falsehoods: the mutator finds what a raw text says, changes one thing, and proves by execution that it is false."""
 import ast
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from verified_code_cot import falsehoods, mentions
 from verified_code_cot.falsehoods import KINDS, any_other, apply, mutant, mutants
-from verified_code_cot.mentions import World, read, statements, written_values
+from verified_code_cot.mentions import World, mentions as mentions_of, read, statements, written_values
 from verified_code_cot.rendering import canonical
 from verified_code_cot.sandbox import Sandbox
 from verified_code_cot.tracing import trace
@@ -168,3 +169,10 @@ def test_every_small_change_of_a_value_is_a_value(value):
 def test_a_change_of_two_places_is_one_mutant():
     m = apply("x is 1, then 2.", falsehoods.Change(((5, 6, "2"), (13, 14, "1")), "x is 1 before it is 2", True), "swapped order")
     assert (m.text, m.before, m.after) == ("x is 2, then 1.", "1, then 2", "2, then 1") and m.text[m.start : m.end] == m.after
+
+
+@pytest.mark.parametrize("gap", [" " * 150, "\t " * 75, " \n" * 75, "`" * 150, " is " * 40, " = " * 50])
+def test_a_long_run_between_an_expression_and_its_value_is_read_at_once(gap):
+    began = time.perf_counter()
+    mentions_of(f"`x` is `'1{gap}3'`; `y`{gap}{gap}5 and `x` is{gap}3.", {"x", "y"})
+    assert time.perf_counter() - began < 2

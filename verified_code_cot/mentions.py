@@ -122,7 +122,7 @@ VERBS = (r"is|are|was|becomes?|became|equals?|holds?|has|contains?|gives?|gave|y
          r"goes|set|updated|changes?|changed|turns?|comes|produces?|leaves|means|reads|stands|grows|drops|rises|falls|moves|takes|gets|being|keeps|initiali[sz]ed")
 FILLERS = (r"now|then|still|already|again|equal|to|in|into|as|at|with|out|the|a|an|value|values|string|list|number|integer|tuple|dictionary|dict|boolean|up|on|"
            r"empty|single|just|only|exactly|therefore|thus|so|also|both|initially|be|will|would|after|that|which|it|character|letter|element|item|key|word|down|of|from")
-GAP = re.compile(rf"(?P<gap>[`*]*(?:\s*(?:=>|:=|(?<![=<>!])=(?!=)|:|→|->|⇒)\s*|,?\s+(?:{VERBS})\b|,?\s+(?:{FILLERS})\b|[ \t]*\n?[ \t]+)*[\s`*(\"]*)$")
+GAP = re.compile(rf"(?P<gap>[`*]*(?:\s*(?:=>|:=|(?<![=<>!])=(?!=)|:|→|->|⇒)\s*|,?\s+(?:{VERBS})\b|,?\s+(?:{FILLERS})\b|\n?[ \t])*[\s`*(\"]*)$")
 SAYS = re.compile(rf"=|:|→|->|⇒|\b(?:{VERBS})\b")
 GOES_ON = re.compile(r"\s*(?:[-+*/%<>&|^]|==|!=|(?:in|not in|is|and|or|if|else|for)\b(?=[^`\n]*`[^\w\s]))|\s*\*\*|[.\[(]\w")  # part of more
 HYPOTHETICAL = re.compile(r"\b(?:if|suppos\w+|assum\w+|imagine|say|choos\w+|let['’]?s?|would|could|might|can|for example|e\.g\.)(?!\w)", re.IGNORECASE)
