@@ -407,6 +407,21 @@ def test_inner_laps_choices_and_tallies_are_held_to_their_own_place(box, right, 
     assert made.verdict == ("contradicted" if wrong else "verified"), [(c.text, c.why) for c in made.claims if c.verdict == "contradicted"]
 
 
+GRID = "def f(rows):\n    n = 0\n    for r in rows:\n        for x in r:\n            if x > 1:\n                n += 1\n    return n\n"
+WITHIN = """- Iteration 1: for `x = 1`, `x > 1` here means `1 > 1`, which is false, so this part is skipped; for `x = 4`, `x > 1` is `4 > 1`, which is true, \
+so `n` goes up by `1`, from `0` to `1`; in inner iteration 3, adding `1` to `n` gives `1 + 1`, so `n` is now `2`.
+`f` returns `2`.
+<answer>2</answer>"""
+
+
+@pytest.mark.parametrize("right, wrong", [(None, None), ("means `1 > 1`", "means `4 > 1`"), ("is `4 > 1`", "is `5 > 1`"), ("is now `2`", "is now `3`")])
+def test_what_is_read_late_in_a_line_keeps_the_inner_lap_that_it_stands_in(box, right, wrong):
+    text = WITHIN.replace(right, wrong, 1) if right else WITHIN
+    assert (text != WITHIN) == bool(right)
+    made = verify(text, trace(GRID, "f([[1, 4, 5]])", sandbox=box), sandbox=box)
+    assert made.verdict == ("contradicted" if wrong else "verified"), [(c.text, c.why) for c in made.claims if c.verdict == "contradicted"]
+
+
 def test_reward_orders_what_it_should(box):
     true = ("`count` is initialized to 0.\n- For `c = '7'`: it is a digit, so `count` becomes 1.\n- For `c = 'a'`: it is not a digit, so `count` remains 1.\n"
             "The function returns 1.\n<answer>1</answer>")

@@ -43,6 +43,7 @@ class Sentence(Clauses, Actions):
         self.figures: tuple[str, Mention] | None = None  # a test with its values put in, and the test itself
         self.quantifying = False  # after "every …", until the clause is over
         self.inner: list = []  # pins of inner laps that hold only from one semicolon to the next
+        self.heads: list = []  # where each of these begins, with its pins
         self.until = 0  # the index up to which the sentence has been read ahead
         self.aside: str | None = None  # the mood to go back to after "for which …"
         self.yields = False  # the verb says what comes out ("results in"), not what a thing is

@@ -113,6 +113,11 @@ class Notes:
     def s(self) -> Situation:
         return self.reader.situation
 
+    def pins_at(self, end: int) -> tuple:
+        "The pins in force where a claim ends, also once a later inner lap has begun."
+        inner = next((pins for at, pins in reversed(self.heads) if at < end), [])
+        return (*(p for p in self.pins if p not in self.inner), *inner)
+
     def note(self, start: int, end: int, kind: str, readings: list[Reading], mood: str | None = None, pins=()) -> None:
         "Put down a claim unless it has nothing to check."
         readings = [r for r in readings if r is not None]
@@ -144,7 +149,7 @@ class Notes:
                 text,
                 kind,
                 readings,
-                tuple(self.pins) + tuple(pins),
+                self.pins_at(end) + tuple(pins),
                 mood,
                 given,
                 segment=self.segment,

@@ -218,6 +218,7 @@ class Inner:
         t = s.t
         if word(t, i) == "after" and word(t, i + 2) == "inner" and word(t, i + 3) == "loop":
             s.pins, s.inner = [p for p in s.pins if p not in s.inner], []
+            s.heads.append((t[i].start, []))
             return i + 4
         if word(t, i) == "in" and word(t, i + 1) in ("inner", "its") and word(t, i + 2) == "iteration" and is_punct(t, i + 4, ",:"):
             number = t[i + 3].source or ""
@@ -235,8 +236,9 @@ class Inner:
         if not any(p.kind == "iteration" for p in outer) or {p.name for p in outer} & {p.name for p in pins if p.name}:
             return None
         s.pins, s.inner = outer, pins
-        s.note(start, end, "iteration", [Reading("exists", None)], pins=tuple(pins))
+        s.heads.append((start, pins))
         s.pins = outer + pins
+        s.note(start, end, "iteration", [Reading("exists", None)])
         return k
 
 # %% ../nbs/04g_places.ipynb #c2a41625
