@@ -420,7 +420,7 @@ def test_a_quoted_docstring_is_held_against_the_code_and_claims_nothing_else():
 def test_it_is_the_variable_where_a_literal_cannot_be_meant():
     text = "- Iteration 1: `xs[0]` is `'b'` after `'a'` was added, so it was `'c'` before; `n` is the argument itself, so it must be `1`." + ANSWERED
     told = {c.value: c.subject for c in extract(text, LOOPED, "turned([1, 2], 1)", "1", "backward")}
-    assert told["'c'"] == "xs[0]" and told["1"] == "n"
+    assert told["'c'"] == "xs[0]" and told["True"] == "n == (1)"
 
 
 def test_a_value_told_with_the_value_of_an_expression_is_said_of_both():

@@ -590,3 +590,63 @@ SAID = """`box` is now `Box(size=2, items=[])`. `waiting` becomes `deque([1, 2, 
 def test_objects_generators_and_named_laps(box, right, wrong):
     made = verify(SAID.replace(right, wrong, 1) if right else SAID, trace(OBJECTS, "f([1, 2, 3], 2)", sandbox=box), sandbox=box)
     assert made.verdict == ("contradicted" if wrong else "verified"), [(c.text, c.verdict, c.why) for c in made.claims]
+
+
+GREW = "def f(xs, n):\n    for i in range(n):\n        xs.append(i)\n    return xs\n"
+BACK = "The loop in line 2 ran twice.\n- Iteration 2: {told}; here `i` was `1`.\n\n`n` is what was passed in; on this way `n` is `2`.\n\n<answer>f([7], 2)</answer>"
+
+
+@pytest.mark.parametrize("true, false", [
+    ("before `xs.append(i)`, `xs` was `[7, 0]`, and after it `[7, 0, 1]`", "before `xs.append(i)`, `xs` was `[7, 0, 1]`, and after it `[7, 0]`"),
+    ("`xs` became `[7, 0, 1]` through `xs.append(i)`; before it was `[7, 0]`", "`xs` became `[7, 0, 1]` through `xs.append(i)`; before it was `[7]`"),
+    ("`xs.append(i)` left `xs` as `[7, 0, 1]`; without it `xs` was `[7, 0]`", "`xs.append(i)` left `xs` as `[7, 0]`; without it `xs` was `[7, 0, 1]`"),
+    ("what was in it before is open; so `i` was `1`", "what was in it before is open; so `i` was `0`"),
+    ("`i` was `1`; on the way here `n > i` must have been true", "`i` was `0`; on the way here `n > i` must have been true"),
+    ("so `[7]` is `[7]` there", "so `[7]` is `[8]` there"),
+    ("`i` is `1` and so counts as true", "`i` is `0` and so counts as true"),
+])
+def test_what_was_before_a_step_of_a_backward_text_is_held_to_the_step(true, false):
+    record = {"id": "r", "code": GREW, "call": "f([7], 2)", "output": "[7, 0, 1]", "direction": "backward"}
+    with Sandbox() as box:
+        said = verify_record(record | {"rationale": BACK.format(told=true)}, box)
+        assert said.verdict == "verified", said.reason
+        wrong = verify_record(record | {"rationale": BACK.format(told=false)}, box)
+    text = BACK.format(told=false)
+    assert wrong.verdict == "contradicted"
+    assert any(c.verdict == "contradicted" and c.start < text.index(false) + len(false) and text.index(false) < c.end for c in wrong.claims)
+
+
+@pytest.mark.parametrize("told", [
+    "`n` is what was passed in; on this way `n` is `{}`.", "`n` is an argument, so with the choices made `n` is `{}`.",
+    "`n` comes straight from the call, and following our choices `n` is `{}`.", "`n` is an argument, and therefore `n` is `{}`.",
+])
+def test_the_value_of_an_argument_told_as_a_conclusion_is_that_of_the_answer(told):
+    text = "The loop in line 2 ran twice. " + told + "\n\n<answer>f([7], 2)</answer>"
+    record = {"id": "r", "code": GREW, "call": "f([7], 2)", "output": "[7, 0, 1]", "direction": "backward"}
+    with Sandbox() as box:
+        verdicts = [verify_record(record | {"rationale": text.format(n)}, box).verdict for n in (2, 3)]
+    assert verdicts == ["verified", "contradicted"]
+
+
+@pytest.mark.parametrize("told, holds", [
+    ("`n > i` is true with `i` as `1`; the loop over `range(n)` runs 2 times", True),
+    ("`n > i` is true with `i` as `1`; the loop over `range(n)` is skipped 2 times", False),
+    ("`i` must have been `0` and `1`, one after the other", True),
+    ("`i` must have been `1` and `2`, one after the other", False),
+    ("- Iterations 2 down to 1 go the same way; before them `xs` was `[7]`", True),
+    ("- Iterations 2 down to 1 go the same way; before them `xs` was `[7, 0]`", False),
+])
+def test_conditions_laps_and_loops_told_in_passing_are_checked(told, holds):
+    text = f"The loop in line 2 ran twice.\n{told}.\n\n<answer>f([7], 2)</answer>"
+    record = {"id": "r", "code": GREW, "call": "f([7], 2)", "output": "[7, 0, 1]", "direction": "backward"}
+    with Sandbox() as box:
+        said = verify_record(record | {"rationale": text}, box)
+    assert said.verdict == ("verified" if holds else "contradicted")
+
+
+def test_an_error_counts_neither_as_true_nor_as_false():
+    record = {"id": "r", "code": GREW, "call": "f([7], 2)", "output": "[7, 0, 1]", "direction": "backward",
+              "rationale": "The loop in line 2 ran twice. What we know of it: `xs[i]` is true with `i` as `5`.\n\n<answer>f([7], 2)</answer>"}
+    with Sandbox() as box:
+        said = verify_record(record, box)
+    assert [c.verdict for c in said.claims if c.text == "`xs[i]` is true"] in (["contradicted"], ["unverifiable"])

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from .expressions import words_of, entry_of, is_literal, kind_of, normal, parse
 from .phrases import CARDINALS, ORDINALS, TIMES, Mention, NounPhrases, Verb, is_op, is_punct, verb_at, word
-from .reading import COUNTING, PLAIN, PLURAL, Reading, bracket, counter, has_literal, is_and, is_operation, shape, simple_name
+from .reading import BEING, COUNTING, PLAIN, PLURAL, Reading, bracket, counter, has_literal, is_and, is_operation, shape, simple_name
 
 # %% ../nbs/04f_actions.ipynb #851aa81f
 class Returns:
@@ -656,8 +656,9 @@ class Setting:
         "set X to V, making X V, changing V to W, `xs.sort()` sorts it to V"
         k = v.end
         x, n = self.np.at(k)
-        if x is None:
-            return k
+        named = x is not None and (x.type == "open" or x.noun == "raw")
+        if x is None or named and v.words[-1] in ("made", "left", "set", "updated") and (v2 := verb_at(self.t, n)) and v2.words[0] in BEING:
+            return k  # "with the choices made `x` is 3": the participle belongs to what stands before it
         while n < len(self.t) and self.t[n].kind == "group":
             self.group(x, self.t[n])
             n += 1
@@ -1027,7 +1028,10 @@ class Looping:
         if x.number and x.noun in ("times", "time", "iterations", "iteration"):
             self.note(start, x.end, "iteration", [Reading("count", self.loop_name(m), "!=" if v and v.negated else "==", x.source)])
             return n
-        if x.items and x.closed or x.type == "literal" and x.source[:1] in "[(":
+        bound = m.source if m is not None and m.type == "open" and v is not None and "through" in v.words else None
+        if bound and (x.items and x.closed or x.type == "literal"):  # "in order, `c` ran through 1, 2": what a name was bound to
+            self.note(start, x.end, "iteration", [Reading("visits", bound, "includes", f"[{', '.join(i.source for i in x.items or [x])}]")])
+        elif x.items and x.closed or x.type == "literal" and x.source[:1] in "[(":
             vals = f"[{', '.join(i.source for i in x.items)}]" if x.items else f"list({x.source})"
             self.note(start, x.end, "iteration", [Reading("visits", None, "==", vals)])
         elif x.type == "literal" and x.source[:1] in "'\"":
@@ -1100,7 +1104,8 @@ class Branching:
         return known[-1:]
 
     def _skipped(self, m, v):
-        if m.ref in ("block", "test") or m.ref == "noun" and m.noun in ("block", "line", "statement", "code", "part"):
+        looped = bool(m.sources) and any(normal(m.source) == normal(over) for kind, _t, over, _l in self.facts.loops if kind != "comprehension")
+        if looped or m.ref in ("block", "test") or m.ref == "noun" and m.noun in ("block", "line", "statement", "code", "part"):
             self.branch(m, "taken" if v.negated else "skipped", m.start, self.t[v.end - 1].end)
         elif self.subject_of(m).closed and not v.negated:
             self.effect(m.start, self.t[v.end - 1].end, "unchanged", None, None, None)

@@ -114,6 +114,8 @@ def chosen(grounding: Grounding, window: Window) -> list[Fact]:
         return [f for f in facts if f.written or last_of[f.frame] is f]
     if grounding.moment == "end":
         return [f for f in facts if last_of[f.frame] is f]
+    if grounding.moment == "entry":
+        return [f for f in facts if f.first <= window.first]
     if grounding.moment in ("start", "before"):
         return [f for f in facts if f.first <= window.first + 1]
     return facts

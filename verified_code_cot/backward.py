@@ -240,7 +240,8 @@ def reached(reasoner: Reasoner, moment: Moment, node: ast.Name, sure: bool) -> l
     if sure and not reasoner.chosen:
         return [
             explain.say(
-                "{n} is the argument itself, so it must be {v} | {n} is an argument, which therefore is {v} | {n} comes straight from the call, so {n} is {v}",
+                "{n} is the argument itself, so it must be {v} | {n} is an argument, and therefore {n} is {v} | "
+                "{n} comes straight from the call, so {n} is {v}",
                 n=name,
                 v=explain.show(text),
             )
@@ -789,7 +790,7 @@ def undo_guard(reasoner: Reasoner, moment: Moment, test: ast.AST) -> list[str]:
             if known
             else [
                 explain.say(
-                    "to come this way, {s} had to be {w} | this way is only taken if {s} is {w} | on the way here {s} must have been {w}",
+                    "to come this way, {s} had to be {w} | on this way {s} is {w} | on the way here {s} must have been {w}",
                     s=explain.source(test),
                     w=word,
                 )

@@ -8,10 +8,11 @@ __all__ = ['TYPED', 'SIZED', 'UNIT', 'WHOSE', 'QUANTIFIED', 'STRICT', 'THERE_NO'
            'FOR_IT', 'THE_PARAMETER', 'IN_NOUN', 'PASSED', 'FOLLOWED', 'OF_INPUT', 'OF_OUTPUT', 'OCCURRENCES',
            'AS_ELEMENT', 'LAW', 'NOT_SUCH', 'WHOLE', 'PLURALS', 'THIS_RETURNED', 'LATEST', 'FINAL_IS', 'APPLIED',
            'TURNING', 'WHICH_GIVES', 'TAKEN_AS', 'APPOSED', 'NTH', 'FROM_END', 'COPY', 'RANGE', 'TURNED', 'SUPPOSED',
-           'FACTUAL', 'GENERAL', 'Sketch', 'sketch', 'parameter_named', 'number_of', 'conditions_at', 'quantified',
-           'asserted', 'nothing_such', 'each_appears', 'needed_length', 'what_it_must_be', 'necessity_of', 'followed',
-           'occurrences', 'as_element', 'calls_of', 'law', 'this_returned', 'final_is', 'applied', 'which_gives',
-           'taken_as', 'apposed', 'nth', 'from_end', 'copied', 'ranging', 'turned', 'constructions']
+           'FROM_TO', 'FACTUAL', 'GENERAL', 'Sketch', 'sketch', 'parameter_named', 'number_of', 'conditions_at',
+           'quantified', 'asserted', 'nothing_such', 'each_appears', 'needed_length', 'what_it_must_be', 'necessity_of',
+           'followed', 'occurrences', 'as_element', 'calls_of', 'law', 'this_returned', 'final_is', 'applied',
+           'which_gives', 'taken_as', 'apposed', 'nth', 'from_end', 'copied', 'ranging', 'turned', 'from_to',
+           'constructions']
 
 # %% ../nbs/04h_constructions.ipynb #4747d95a
 import ast
@@ -586,23 +587,49 @@ def turned(s, line: Sketch) -> None:
         if all(t.kind == "expr" and t.type == "literal" for t in (v, w)):
             s.note(v.start, w.end, "answer", [Reading("answer", f"{s.facts.entry}({v.source})", "==", w.source)])
 
-# %% ../nbs/04h_constructions.ipynb #849d1a56
+# %% ../nbs/04h_constructions.ipynb #df5f046f
 SUPPOSED = re.compile(
     r"\b(?:if|unless|whenever|suppose|assume|would|could|might|may|imagine|whether|checks?|until|while|when(?! returned| called| the loop| all))\b"
 )
+FROM_TO = [re.compile(pattern) for pattern in (
+    r"«(?P<n>\d+)» (?:became|becomes|is now|turned into) «(?P<w>\d+)» (?:through|by|with|after|in) [^;]*?; "
+    r"before (?:that |this )?(?:it was|that it was) «(?P<o>\d+)» ",
+    r"«\d+» (?:left|leaves|made|makes|turned|turns) «(?P<n>\d+)» (?:as|into) «(?P<w>\d+)» ; "
+    r"(?:without it|before that|before) (?:«(?P=n)»|«(?P<n2>\d+)»|it) was «(?P<o>\d+)» ",
+    r"before «\d+» , «(?P<n>\d+)» was «(?P<o>\d+)» ,? ?and after (?:it|that) (?:it was )?«(?P<w>\d+)» ",
+    r"without «\d+» , which was added to it , «(?P<n>\d+)» was «(?P<o>\d+)» instead of «(?P<w>\d+)» ",
+    r"«(?P<n>\d+)» (?:is|was) «(?P<w>\d+)» after «\d+» was (?:added|taken away|removed) , so it was «(?P<o>\d+)» before ",
+    r"before this (?:step|line|statement) «(?P<n>\d+)» was «(?P<o>\d+)» ; with «\d+» it (?:became|becomes) «(?P<w>\d+)» ",
+)]
+
+
+def from_to(s, line: Sketch) -> None:
+    "Before `xs.append(1)`, `xs` was `[]`, and after it `[1]`: one change of `xs`, from the one value to the other."
+    for m in (found for pattern in FROM_TO for found in pattern.finditer(line.text)):
+        name, old, new = (line.tokens[int(m[key])] for key in ("n", "o", "w"))
+        again = line.tokens[int(m["n2"])] if m.groupdict().get("n2") else name
+        clause = line.text[max(line.text.rfind(mark, 0, m.start()) for mark in (" ; ", " . ", " : ")) + 1 : m.end()]
+        if SUPPOSED.search(clause) or again.source != name.source or not (name.source or "").isidentifier() or old.source == new.source:
+            continue
+        if all(t.kind == "expr" and t.type in ("literal", "closed") for t in (old, new)):
+            start, end = min(name.start, old.start, new.start), max(old.end, new.end)
+            s.note(start, end, "effect", [Reading("effect", name.source, "shifted", new.source, "after", old.source)])
+
+# %% ../nbs/04h_constructions.ipynb #849d1a56
 FACTUAL = (final_is, quantified, nothing_such, each_appears, followed, occurrences, as_element, this_returned, applied, which_gives, taken_as, apposed, nth,
            from_end, copied, ranging)
-GENERAL = (needed_length, what_it_must_be, law, turned)  # told of every input, or of one that is only tried
+GENERAL = (needed_length, what_it_must_be, law, turned, from_to)  # told of every input, or of one that is only tried; or looked at clause by clause
 
 
 def constructions(s) -> None:
     "Note what a sentence says in constructions larger than a clause; `s` is the sentence, already read clause by clause."
     line = sketch(s.t)
     supposed = SUPPOSED.search(line.text)
-    mood, condition, since = s.mood, s.condition, s.since
+    mood, condition, since, goal = s.mood, s.condition, s.since, s.goal
     s.condition = s.since = False
     if s.mood not in ("rejected", "plan"):
         s.mood = "fact"
         for read in (*(() if supposed else FACTUAL), *GENERAL):
+            s.goal = goal and read is not from_to  # a change that is told is none that is sought
             read(s, line)
-    s.mood, s.condition, s.since = mood, condition, since
+    s.mood, s.condition, s.since, s.goal = mood, condition, since, goal

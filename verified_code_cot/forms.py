@@ -12,8 +12,8 @@ __all__ = ['BUILTINS', 'OPENERS', 'OPPOSITES', 'GROUNDERS', 'Grounding', 'Asked'
            'opposed', 'ground_instance', 'truths', 'ground_outcome', 'ground_next_test', 'is_for', 'branches_of',
            'lines_meant', 'header_named', 'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop',
            'ground_end', 'runs_meant', 'ground_count', 'ground_comprehension_count', 'visited', 'ground_visits',
-           'ground_over', 'visits_hold', 'in_order', 'changes_of', 'occurrences', 'grew_at_end', 'number',
-           'effect_holds', 'ground_effect', 'support_only', 'effects', 'insertions', 'item_of', 'element_at',
+           'in_comprehensions', 'ground_over', 'visits_hold', 'in_order', 'changes_of', 'occurrences', 'grew_at_end',
+           'number', 'effect_holds', 'ground_effect', 'support_only', 'effects', 'insertions', 'item_of', 'element_at',
            'ground_unchanged', 'ground_return', 'speaks_of_result', 'ground_produced', 'returns_of', 'of_one_kind',
            'is_meant', 'ground_mention', 'mistold', 'never_held', 'is_mistold', 'ground_maps', 'entries', 'transitions',
            'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal',
@@ -546,7 +546,7 @@ def ground_instance(asked: Asked) -> Grounding:
 # %% ../nbs/06a_forms.ipynb #726f0141
 def truths(facts: list[Fact], wanted: bool) -> tuple[Fact, ...]:
     "The facts as truth values, each with whether it is the one that was claimed."
-    return tuple(f._replace(value=str(truth(f.value)), holds=truth(f.value) == wanted) for f in facts)
+    return tuple(f._replace(value=str(truth(f.value)), holds=truth(f.value) == wanted) for f in facts if not f.value.startswith("!"))
 
 def ground_outcome(asked: Asked) -> Grounding:
     "The truth of a test."
@@ -740,9 +740,21 @@ def ground_visits(asked: Asked) -> Grounding:
         if isinstance(literal(text), list) and literal(text) and wanted and all(of_other_type(repr(seen), repr(said)) for seen in literal(text) for said in list(wanted)[:1]):
             continue  # "goes over 'abc'" of a loop over its indices
         facts.append(Fact(run.first, asked.execution.end, text, run.frame, run.line, visits_hold(asked.reading.relation, literal(text), list(wanted))))
+    facts = facts or in_comprehensions(asked, list(wanted))
     if not facts:
         return unsayable(claimed, "no loop binds a variable to such elements")
     return Grounding(claimed, tuple(facts), subject="the list of visited elements", moment="any")
+
+def in_comprehensions(asked: Asked, wanted: list[Any]) -> list[Fact]:
+    "What the comprehensions with this target bound it to, all of them in a row, and whether the wanted elements are among it in order."
+    name, execution = normal(asked.reading.subject), asked.execution
+    bound = sorted((f for p in execution.places.values() if p.kind == "target" and p.source == name for f in execution.evaluations.get(p.site, [])),
+                   key=lambda f: f.order or 0)
+    if not bound or any(of_other_type(f.value, repr(one)) for f in bound[:1] for one in wanted[:1]):
+        return []
+    text = f"[{', '.join(f.value for f in bound)}]"
+    seen = literal(text)
+    return [bound[0]._replace(value=text, holds=in_order(seen, wanted) if isinstance(seen, list) else None)]
 
 def ground_over(asked: Asked, claimed: str) -> Grounding:
     "What a loop walks over, whether or not it gets to the end."
@@ -1237,9 +1249,12 @@ def ground_proposed_value(asked: Asked) -> Grounding:
     call, goal = asked.claim.proposal, asked.inquiry.goal
     if call is None or goal is None:
         return unsayable(asked.reading.value, "a proposed value, not one of this execution")
-    observed = outcome_of(asked, call)
+    observed, claimed = together(lambda: outcome_of(asked, call), lambda: asked.inquiry.value(asked.reading.value))
     if observed is None or not same_text(goal, observed):
         return unsayable(asked.reading.value, "a proposed value, of a call that does not give the goal")
+    passed = value_at(asked.execution.timelines.get(asked.reading.subject or "", []), 0)
+    if passed is not None and claimed is not None and agrees("==", passed.value, claimed) is False:
+        return unsayable(asked.reading.value, "a proposed value, not the one that the call passes")
     return once(goal, observed, True, subject=call)
 
 def ground_meta(asked: Asked) -> Grounding:

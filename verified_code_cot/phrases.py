@@ -894,7 +894,7 @@ def _verbs(kind: str, phrases: str) -> None:
         VERBS[tuple(p.split())] = kind
 
 # %% ../nbs/04c_phrases.ipynb #1c10775f
-_verbs("be", "is;are;was;were;be;being;'s")
+_verbs("be", "is;are;was;were;be;been;being;'s;had to be")
 _verbs(
     "equal",
     "equals;equal;is equal to;are equal to;be equal to;evaluates to;evaluate to;evaluated to;results in;result in;"
@@ -1044,7 +1044,7 @@ _verbs("raises", "raises;raise;throws;throw;will raise;would raise;causes;is rai
 _verbs(
     "iterates",
     "iterates over;iterate over;loops over;loop over;iterates through;loops through;goes through;iterating over;"
-    "iterates from;runs from;runs over;iterates;loops;ranges over;ranges from;goes from;runs for;traverses;"
+    "iterates from;runs from;runs over;runs through;ran through;run through;iterates;loops;ranges over;ranges from;goes from;runs for;traverses;"
     "iterating through;visits;visit;visited;iterated over;looped over;ran over;ran from;walks over;walks through;"
     "steps through;processes;goes over",
 )
