@@ -20,7 +20,7 @@ from .actions import Actions
 from .places import Pinner
 from .constructions import constructions
 from .segments import Segment, segments
-from .reading import CUES, COMMITTING, Claim, GOALWORDS, Pin, REJECTING, Reading, Situation, flat, shape
+from .reading import CUES, COMMITTING, Claim, Pin, REJECTING, Reading, Situation, flat, shape
 
 # %% ../nbs/05_claims.ipynb #9fcdb12b
 class Sentence(Clauses, Actions):
@@ -49,10 +49,12 @@ class Sentence(Clauses, Actions):
         self.yields = False  # the verb says what comes out ("results in"), not what a thing is
         self.taken: Mention | None = None  # what has just been taken away: "removes 2 and appends it"
         self.indirect = False  # inside "how many …", "would mean …": told of nothing in particular
+        self.hinging = False  # the condition is one of `if`, which a semicolon does not end
+        self.entering = False  # what is said was so as a lap began
         self.past = False  # the verb is in the past: what is said was so before
         self.told_as = mood  # the mood of the sentence as it begins
         words = {t.text for t in tokens if t.kind == "word"}
-        self.goal = reader.direction == "backward" and not reader.answered and bool(words & GOALWORDS)
+        self.goal = self.seeking(tokens[0].start) if tokens else False
         self.never = "point" in words and "no" in words or "nowhere" in words or "neither" in words
         if words & REJECTING and not words & {"not", "no"}:
             self.mood = "rejected"

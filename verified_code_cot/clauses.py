@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['JOINING_WORDS', 'Moods', 'necessary', 'Notes', 'Forms', 'Values', 'Doubts', 'Resolving', 'Remembering', 'Walking',
-           'Nouns', 'Loosely', 'Framing', 'Circumstances', 'Spotting', 'Offering', 'Deciding', 'Listing', 'Joining',
-           'Beside', 'Attaching', 'PassedOver', 'Offers', 'Meta', 'Speaking', 'Copulas', 'Copula', 'Describing',
-           'Asserting', 'Becoming', 'Literals', 'Equalities', 'Arguments', 'Special', 'Restated', 'Plain',
+           'Nouns', 'Loosely', 'Framing', 'Formerly', 'Circumstances', 'Spotting', 'Offering', 'Seeking', 'Deciding',
+           'Listing', 'Joining', 'Beside', 'Attaching', 'PassedOver', 'Offers', 'Meta', 'Speaking', 'Copulas', 'Copula',
+           'Describing', 'Asserting', 'Becoming', 'Literals', 'Equalities', 'Arguments', 'Special', 'Restated', 'Plain',
            'Alternatives', 'Outcomes', 'Tallied', 'Predicates', 'Comparing', 'Tests', 'Chains', 'Links', 'Checks',
            'Tails', 'Asides', 'Statements', 'Colons', 'Leftovers', 'Clauses']
 
@@ -22,6 +22,7 @@ from verified_code_cot.reading import (
     Claim,
     DERIVED,
     ELEMENTS,
+    GOALWORDS,
     KINDS,
     LOOSE,
     NOT_BEFORE_IF,
@@ -54,7 +55,7 @@ from verified_code_cot.reading import (
 )
 
 # %% ../nbs/04e_clauses.ipynb #447fd703
-_IN_SOBER = words_of("value outcome effect count visits exists branch proposal")
+_IN_SOBER = words_of("value outcome effect count visits exists branch proposal return change")
 
 # %% ../nbs/04e_clauses.ipynb #99836b8f
 class Moods:
@@ -137,8 +138,7 @@ class Notes:
         mood = self.sober(mood, kind, readings)
         if mood == "necessity" and self.reader.direction == "backward" and kind not in ("answer", "proposal", "goal", "input"):
             readings = [necessary(r) for r in readings]
-            words = {t.text for t in self.t if t.kind == "word"}
-            if {"or", "after", "before", "eventually", "afterwards"} & words or kind != "necessity" and any(
+            if {"or", "after", "before", "eventually", "afterwards"} & self.clause_words(start) or kind != "necessity" and any(
                 names_in(r.subject) & self.facts.changed for r in readings
             ):
                 mood = "vague"  # one of several, or needed only later
@@ -205,6 +205,12 @@ class Forms:
         if k in ("literal", "closed"):
             return "semantics"
         return "call" if entry_of(source) in self.facts.functions else "expression"
+
+    def is_truth(self, m: Mention) -> bool:
+        "Is this a comparison or a negation, which is never anything but true or false?"
+        tree = parse(m.source) if m.sources else None
+        node = tree.body if tree is not None else None
+        return isinstance(node, ast.Compare) or isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
 
     def is_test(self, m: Mention) -> bool:
         if not m.sources:
@@ -437,11 +443,8 @@ class Framing:
         if w == "when" and i > 1 and self.reader.direction == "backward" and not is_punct(self.t, i - 1, ".:;-"):
             self.condition = True  # "it only does so when `xs` is empty"
             return i + 1
-        if w == "before" and self.earlier(i + 1) is not None:
-            self.past = True  # "before them `x` was …" says when, not if; "before that it was …" speaks of what was just told
-            if self.subject is not None and self.subject.type == "open":
-                self.s.subject = self.subject
-            return self.earlier(i + 1)
+        if w == "before" and (n := self.formerly(i)) is not None:
+            return n
         if w == "before" and i + 1 < len(self.t) and not (self.t[i + 1].kind == "expr" and verb_at(self.t, i + 2) is None):
             self.condition = True
             return i + 1
@@ -470,6 +473,37 @@ class Framing:
         return None
 
 # %% ../nbs/04e_clauses.ipynb #7224e164
+class Formerly:
+    "Words that say what was so before."
+
+    def formerly(self, i: int) -> int | None:
+        "`before them `x` was …` says when, not if; `before that it was …`, `before it was …` speak of what was just told. None when it is a clause."
+        opens = i == 0 or is_punct(self.t, i - 1, ";,.")
+        if word(self.t, i + 1) == "it" and opens and (v := verb_at(self.t, i + 2)) and v.words[0] == "was":
+            n = i + 1
+        elif (n := self.earlier(i + 1)) is None:
+            return None
+        else:
+            self.before_laps(i)
+        self.past = True
+        if self.subject is not None and self.subject.type == "open":
+            self.s.subject = self.subject
+        return n
+
+    def before_laps(self, i: int) -> None:
+        "`Iterations 6 down to 2 …; before them `x` was 3`: told of the moment at which the first of these laps begins."
+        laps = [int(t.source) for t in self.t[:8] if t.kind == "expr" and (t.source or "").isdigit()]
+        some = next((k for k in range(min(len(self.t), 3)) if word(self.t, k) in ("iteration", "iterations", "laps", "passes")), None)
+        if word(self.t, i + 1) not in ("them", "it", "that") or some is None or not laps or self.reader.from_zero:
+            return
+        several = word(self.t, some + 2) in ("to", "through", "down", "up", "and") and len(laps) > 1
+        if several:
+            pin = Pin("iteration", None, None, min(laps[:2]), self.t[i].start)
+            self.pins.append(pin)
+            self.inner.append(pin)
+        self.entering = several or word(self.t, i + 1) == "them"
+
+# %% ../nbs/04e_clauses.ipynb #893031a6
 class Circumstances:
     "Words that say at which point, or with which values."
 
@@ -497,11 +531,14 @@ class Circumstances:
             if self.quantifying and (t.text == ";" or word(self.t, i + 1) in ("so", "which", "therefore", "hence", "thus")):
                 self.mood, self.quantifying = "fact", False  # "… every 'a' in it, so `s` becomes …": the rule is over
             if self.condition and t.text in ",:":
-                self.condition = False
+                self.condition = self.hinging = False
                 if self.mood == "fact":
                     self.mood = "hypothetical" if self.local_given and self.reader.direction == "backward" else "general"
             if t.text == ";" and (self.mood in ("general", "hypothetical") or self.mood == "proposal" and self.told_as == "fact"):
                 self.mood = "fact"
+            if t.text == ";":  # what is assumed, or sought, is so up to here
+                self.entering = False
+                self.condition, self.goal = self.condition and self.hinging, self.seeking(t.end)
         return self.colon(i) if t.text == ":" else i + 1
 
     def with_values(self, i: int) -> int | None:
@@ -588,6 +625,8 @@ class Offering:
             return None
         if self.reader.direction == "backward" and (n := self.decided(i + 1)) is not None:
             return n
+        if (meant := self.before_we(i + 1)) is not None and meant.type == "open" and meant.source not in self.facts.parameters:
+            return i + 1  # "for `text[i]` we take 'q'": no input is offered
         self.mood = "proposal" if self.mood == "fact" else self.mood
         x, n = self.np.at(i + 1)
         if self.reader.direction == "backward" and x is not None and x.closed and not x.number and not is_op(self.t, n):
@@ -624,14 +663,25 @@ class Offering:
             self.note(m.start, max(m.end, m.told.end), "state", [Reading("value", m.source, "==", x, "start") for x in m.told.sources])
 
 # %% ../nbs/04e_clauses.ipynb #2234e737
-class Deciding:
-    "Backward: a value is taken where several would do."
+class Seeking:
+    "What the words of one clause look for."
 
-    def clause_words(self, at: int) -> set[str]:
-        "The words of the clause around an offset; semicolons part clauses."
+    def clause_words(self, at: int, in_order: bool = False) -> set[str] | list[str]:
+        "The words of the clause around an offset, as a set or as they stand there; semicolons part clauses."
         marks = [t.start for t in self.t if t.kind == "punct" and t.text == ";"]
         first, last = max((m for m in marks if m < at), default=-1), min((m for m in marks if m >= at), default=1 << 60)
-        return {t.text for t in self.t if t.kind == "word" and first <= t.start < last}
+        words = [t.text for t in self.t if t.kind == "word" and first <= t.start < last]
+        return words if in_order else set(words)
+
+    def seeking(self, at: int) -> bool:
+        "Backward: does the clause around an offset speak of what is sought? `must have been` and `as it must be` say what was so."
+        words = " ".join(self.clause_words(at, in_order=True))
+        wanted = set(re.sub(r"must have been|as it must be", "", words).split())
+        return self.reader.direction == "backward" and not self.reader.answered and bool(wanted & GOALWORDS)
+
+# %% ../nbs/04e_clauses.ipynb #e08c4d5a
+class Deciding:
+    "Backward: a value is taken where several would do."
 
     def decided(self, i: int) -> int | None:
         "`choose V for X`, `take X to be V`, `for X we take V`: X has the value V in the run of the answer; None when it is not said of what."
@@ -659,6 +709,13 @@ class Deciding:
         m, k = self.np.at(j + 1) if j is not None else (None, i)
         return m if all(is_punct(self.t, n, ",") or word(self.t, n) in ("we", "i", "choose", "pick", "take", "can", "let", "us") for n in range(k, i)) else None
 
+    def passed_in(self, m: Mention, val: Mention) -> None:
+        "A value told of a parameter without a word that offers it: the answer's call passes this very value."
+        goal, self.goal = self.goal, False
+        self.note(min(m.start, val.start), max(m.end, val.end), "state", [self.reading(m.source, "==", x, "start") for x in val.sources])
+        self.goal = goal
+        self.remember(m)
+
     def take_state(self, m: Mention, val: Mention, moment: str) -> bool:
         "A value told of a parameter that the program changes, without a word that it is passed in: a state of the answer's run, else an input tried."
         reader = self.reader
@@ -667,7 +724,7 @@ class Deciding:
             return False
         tried = reader.completed({m.source: val.source})
         readings = [self.reading(m.source, "==", x, moment) for x in val.sources]
-        if tried is not None and not self.pinned:
+        if tried is not None and not self.pinned and self.offers(m.start):
             readings.append(Reading("proposal", None, "==", tried))
         goal, self.goal = self.goal, False  # the run of the answer is what it speaks of, however much is sought beside it
         self.note(min(m.start, val.start), max(m.end, val.end), "state", readings, mood="fact" if self.mood in ("necessity", "proposal") else None)
@@ -720,6 +777,8 @@ class Joining:
                 break  # "becomes 3, the value of …": one thing told twice
             if is_punct(self.t, n, ",/"):
                 n += 1
+            if word(self.t, n) == "one" and word(self.t, n + 1) == "after":
+                break
             if word(self.t, n) in ("and", "or"):
                 n += 1
             if n == j or self.of_this(n) is not None:
@@ -907,8 +966,10 @@ class Offers:
                     )
                 ):
                     x, n = self.conjoin(x, n)
-                    if m.source in self.facts.parameters and self.take_state(m, x, "any"):
+                    if m.source in self.facts.parameters and self.take_state(m, x, "entry" if self.entering else "any"):
                         pass
+                    elif m.source in self.facts.parameters and self.reader.final and self.mood == "fact" and not self.offers(m.start):
+                        self.passed_in(m, x)
                     elif m.source in self.facts.parameters and len(self.facts.parameters) > 1:
                         self.reader.bind(m.source, x.source, self, m.start, x.end)
                     else:
@@ -977,6 +1038,10 @@ class Meta:
 class Speaking:
     "Hands a subject and a verb to the reader of that class of verbs."
 
+    def concluded(self, v: Verb) -> bool:
+        "`must have been`: a conclusion about what was, and no demand."
+        return word(self.t, v.end - 1) == "been" and word(self.t, v.end - 2) == "have"
+
     def say(self, m: Mention, v: Verb, relative: bool = False) -> int:
         "Subject and verb are known: dispatch on the class of the verb."
         handler = getattr(self, "_" + v.kind.replace("-", "_"), None)
@@ -1005,7 +1070,7 @@ class Speaking:
         if m.ref in ("function",) and v.kind not in _IN_SAY:
             return v.end
         old = self.mood
-        if v.modal in ("must", "should") and self.mood == "fact":
+        if v.modal in ("must", "should") and self.mood == "fact" and not self.concluded(v):
             self.mood = "necessity"
         if v.modal == "would" and self.mood == "fact" and self.reader.direction == "forward" and m.ref not in ("return", "result", "function", "call"):
             self.mood = "vague"
@@ -1160,6 +1225,8 @@ class Asserting:
             return n
         if moment == "after" and (word(self.t, n) == "again" or word(self.t, n) == "once" and word(self.t, n + 1) == "more"):
             moment = "any"  # it need not have been another value before
+        if m.type == "open" and val.closed and (n2 := self.one_by_one(m, val, n)) is not None:
+            return n2
         if v is not None and v.words[-1] == "with" and val.noun in ELEMENTS:
             return n  # "ends up with a single key 'a'"
         chain = [val]
@@ -1197,9 +1264,25 @@ class Asserting:
 
 # %% ../nbs/04e_clauses.ipynb #bd25f688
 class Becoming:
-    "One value that turns into another."
+    "Values that one name has in turn."
+
+    def one_by_one(self, m: Mention, val: Mention, n: int) -> int | None:
+        "`x` was 1, 2 and so on up to 9, one after the other: what `x` was bound to in turn; None when it is not said so."
+        values, k = [x.source for x in val.items or [val]], n
+        if [word(self.t, k + d) for d in range(3)] == ["and", "so", "on"]:
+            k += 3
+            if word(self.t, k) == "up" and (last := self.np.at(k + 2))[0] is not None and last[0].closed:
+                values, k = [*values, last[0].source], last[1]
+        k += is_punct(self.t, k, ",")
+        if word(self.t, k) != "one" or word(self.t, k + 1) != "after":
+            return None
+        self.note(m.start, val.end, "iteration", [Reading("visits", m.source, "includes", f"[{', '.join(values)}]")])
+        return k + 2
 
 # %% ../nbs/04e_clauses.ipynb #1fce177c
+_IN_ALONE = words_of("so that and hence therefore thus since because as but where then now")
+
+
 class Literals:
     "Equalities whose left side is written as a text."
 
@@ -1210,6 +1293,12 @@ class Literals:
         name = ast.literal_eval(m.source)
         return name if isinstance(name, str) and name in self.facts.variables and len(m.items) < 2 else None
 
+    def alone_in_code(self, m: Mention) -> bool:
+        "Is this a literal in code font that no word before it makes into the name of something else (\"index `2`\", \"the value for `'a'`\")?"
+        before = [t for t in self.t if t.end <= m.start][-1:]
+        opens = not before or before[0].kind == "punct" or before[0].kind == "word" and before[0].text in _IN_ALONE
+        return m.code and not m.noun and not m.adjectives and opens
+
     def equal_literals(self, m, val, moment, negated) -> bool:
         "A part that is not named, or one literal that becomes another."
         start, end = min(m.start, val.start), max(m.end, val.end)
@@ -1219,6 +1308,8 @@ class Literals:
             return True
         if not (m.type == "literal" and val.type == "literal" and not m.items and not val.items):
             return False
+        if moment == "any" and not negated and self.alone_in_code(m) and val.code and shape(m.source) == shape(val.source):
+            self.note(start, end, "semantics", [r for r in (Reading("closed", m.source, "==", x) for x in val.sources) if self.telling(r)])
         replaced = any(t.kind == "word" and t.text in ("replaced", "replaces", "replace") and m.end <= t.start <= val.start for t in self.t)
         if moment != "any" and not negated and shape(m.source) == shape(val.source) and not replaced:
             self.note(start, end, "expression", [Reading("maps", m.source, "==", x) for x in val.sources])
@@ -1233,6 +1324,7 @@ class Equalities:
         m = self.owner(m, val)
         if moment in ("unchanged", "start") and m.sources and not simple_name(m.source):
             moment = "any"
+        moment = "entry" if self.entering and moment == "any" else moment
         if val.noun == "type":
             return self.predicate(m, (f"isinstance({{x}}, {val.source})",), negated, val.end)
         if m.source and val.type == "literal":
@@ -1248,8 +1340,9 @@ class Equalities:
             val = replace(val, sources=[ast.unparse(parse(val.source).body.left)], ref="")  # `3 * 2 = 6 > 4`
         if self.is_test(m) and val.closed and val.source not in ("True", "False"):
             if m.type == "open" and self.is_test(val) and not negated:
-                self.in_figures(m, val)
-            return None  # "the input with `f(x) == 3` is `2`": nothing is said of the comparison
+                return self.in_figures(m, val)
+            if self.is_truth(m):
+                return None  # "the input with `f(x) == 3` is `2`": nothing is said of the comparison
         if (name := self.quoted_name(m, val)) is not None:
             m = replace(m, sources=[name], type="open")
         if val.ordinal is not None and m.sources and m.ref != "part" and not (assignable(m.source) or m.type == "literal" and m.source[:1] in "'\"[("):
@@ -2020,8 +2113,8 @@ class Statements:
                         self.reader.rebind(name, value)
             k = j
         if late and not given:
-            self.generalise(self.t[0].start)
-        self.condition = True
+            self.generalise(max((x.start for x in self.t[:i] if is_punct([x], 0, ";")), default=self.t[0].start))
+        self.condition = self.hinging = True
         return k
 
 # %% ../nbs/04e_clauses.ipynb #a72b9166
@@ -2127,11 +2220,11 @@ class Clauses(
     Remembering,
     Walking, Nouns,
     Loosely,
-    Framing,
+    Framing, Formerly,
     Circumstances,
     Spotting,
     Offering,
-    Deciding,
+    Seeking, Deciding,
     Listing,
     Joining,
     Beside,
