@@ -422,6 +422,48 @@ def test_what_is_read_late_in_a_line_keeps_the_inner_lap_that_it_stands_in(box, 
     assert made.verdict == ("contradicted" if wrong else "verified"), [(c.text, c.why) for c in made.claims if c.verdict == "contradicted"]
 
 
+AGAIN = """def f(n):
+    here = 0
+    again = True
+    while again:
+        again = False
+        if here > n:
+            here += 1
+        elif here < n:
+            here += 1
+            again = True
+    return here
+"""
+TURNS = """- Iteration 1: `again` is true; `again` is now `False`; `here > n` here means `0 > 1`, which is false; `here` goes up by `1`, from `0` to `1`; \
+`again` becomes `True`.
+- Iteration 2: `again` is true; `again` is set to `False`.
+`f` returns `1`.
+<answer>1</answer>"""
+
+
+@pytest.mark.parametrize("right, wrong", [
+    (None, None), ("means `0 > 1`", "means `1 > 1`"),
+    ("set to `False`", "set to `True`"), ("Iteration 1: `again` is true", "Iteration 1: `again` is false")])
+def test_a_flag_that_is_set_and_an_adverb_with_the_name_of_a_variable(box, right, wrong):
+    text = TURNS.replace(right, wrong, 1) if right else TURNS
+    assert (text != TURNS) == bool(right)
+    made = verify(text, trace(AGAIN, "f(1)", sandbox=box), sandbox=box)
+    assert made.verdict == ("contradicted" if wrong else "verified"), [(c.text, c.why) for c in made.claims if c.verdict == "contradicted"]
+
+
+COUPLE = "class Two:\n    def __init__(self, a, b):\n        self.a, self.b = a, b\n\n    def total(self):\n        return self.a + self.b\n"
+
+
+def test_a_value_alone_is_no_input_of_a_call_that_is_a_method(box):
+    text = ("`Two.total` returns `self.a + self.b`, so `self.a + self.b` is `5`. Of what fits we choose `2` for `self.a`. "
+            "`self.b` was `3`.\n<answer>Two(2, 3).total()</answer>")
+    real = trace(COUPLE, "Two(2, 3).total()", sandbox=box)
+    made = verify(text, real, "backward", sandbox=box)
+    assert made.verdict == "verified", [(c.text, c.why) for c in made.claims if c.verdict == "contradicted"]
+    assert verify(text.replace("Two(2, 3)", "Two(2, 4)"), real, "backward", sandbox=box).verdict == "contradicted"
+    assert verify(text.replace("was `3`", "was `4`"), real, "backward", sandbox=box).verdict == "contradicted"
+
+
 def test_reward_orders_what_it_should(box):
     true = ("`count` is initialized to 0.\n- For `c = '7'`: it is a digit, so `count` becomes 1.\n- For `c = 'a'`: it is not a digit, so `count` remains 1.\n"
             "The function returns 1.\n<answer>1</answer>")
