@@ -912,6 +912,8 @@ class Proposing:
         params = self.facts.parameters
         entry = self.facts.entry
         after = next((t for t in self.t if t.start >= x.end), None)
+        if not params and not self.reader.called_by_name():
+            return  # "`(Pair(1, 2) + Pair(3, 4)).total()`": no value is an input by itself
         if x.noun in _IN_PROPOSE or x.number or x.quantified or after is not None and after.kind == "punct" and after.text == ":":
             return
         if not entry or not all(i.source for i in items) or any(shape(i.source) != s for i, s in zip(items, self.reader.shapes, strict=False)):

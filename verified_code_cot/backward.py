@@ -595,7 +595,7 @@ def undo_assign(reasoner: Reasoner, moment: Moment) -> list[str]:
         return (
             []
             if not reasoner.detail.patient or isinstance(target, ast.Tuple)
-            else [explain.say("{n} starts from {v} {w} | {n} was set to {v} {w}", n=code(target.id), v=explain.source(node.value), w=where(reasoner, moment))]
+            else [explain.say("{n} was set to {v} {w} | {n} got the value {v} {w}", n=code(target.id), v=explain.source(node.value), w=where(reasoner, moment))]
         )
     names = [n.id for n in ast.walk(target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     if not names:

@@ -362,6 +362,11 @@ class Trials:
         passed = {**dict(zip(params, map(ast.unparse, node.args), strict=False)), **{k.arg: ast.unparse(k.value) for k in node.keywords if k.arg}}
         return passed if set(passed) <= set(params) and len(node.args) <= len(params) else {}
 
+    def called_by_name(self) -> bool:
+        "Whether the case's call is one of the entry point by its name, so that an input is a list of arguments."
+        tree = parse(self.call) if self.call else None
+        return tree is None or isinstance(tree.body, ast.Call) and isinstance(tree.body.func, ast.Name)
+
     def trying(self) -> bool:
         "Whether a parameter has been given a value that is not the one of the final answer."
         return any(normal(value) != normal(self.passed.get(name, "")) for name, value in self.bindings.items())

@@ -1112,10 +1112,10 @@ class Copula:
             return n
         if word(self.t, k) in ("either", "neither"):
             k += 1
-        if v.words[0] in ("yields", "yield") and m.source in self.facts.functions and not v.negated:
+        if v.words[0] in ("yields", "yield") and (m.source or "").rpartition(".")[2] in self.facts.functions and not v.negated:
             val, n = self.value(k)
             if val is not None and val.closed:
-                self.note(m.start, val.end, "return", [Reading("return", m.source, "==", x) for x in val.sources])
+                self.note(m.start, val.end, "return", [Reading("return", m.source.rpartition(".")[2], "==", x) for x in val.sources])
                 self.last = val
                 return n
         if v.words[0] == "selects" and (m.ref == "test" or not m.sources or not is_operation(m.source) or self.is_test(m)):
@@ -1390,6 +1390,8 @@ class Special:
         "A test that is True or False."
         if val.source not in ("True", "False") or not (m.ref in ("test", "it") or self.is_test(m) or self.truth_word(val) and m.type == "open"):
             return False
+        if m.ref not in ("test", "it") and simple_name(m.source) and m.source in self.facts.variables and not self.truth_word(val):
+            return False  # "`done` is now `False`" tells the variable's value, also where the program tests it by its name
         flip = {"True": "False", "False": "True"}
         self.outcome(m, flip[val.source] if negated else val.source, max(m.end, val.end))
         return True

@@ -208,6 +208,8 @@ def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
         return False
     if nxt is not None and nxt.kind == "op":
         return False
+    if t.text == "here" and prev is not None and prev.kind == "expr" and prev.code and nxt is not None and nxt.kind == "word" and nxt.text in _VERBISH | {"means"}:
+        return True  # "`x > 3` here means `5 > 3`"
     if t.text == "a":
         if prev is not None and prev.kind == "expr" and nxt is None:
             return False
@@ -923,7 +925,7 @@ _verbs(
     "is increased to;decreases to;is decreased to;is decremented to;decrements to;is transformed into;is transformed to;"
     "is replaced by;is replaced with;are replaced with;will be;will become;would become;would be;will now be;"
     "now contains;now equals;now holds;now has the value;gets the value;takes the value;takes the value of;"
-    "takes on the value;takes on the values;takes on;takes;is rebound to;updates to;goes to;grows to;shrinks to;"
+    "takes on the value;takes on the values;got the value;takes on;takes;is rebound to;updates to;goes to;grows to;shrinks to;"
     "is stored as;is reset to;is built as;is computed to be;evolves to;is bound to;is extended to;drops to;"
     "drops down to;falls to;rises to;climbs to;jumps to;goes up to;goes down to;moves up to;moves down to;comes to be;"
     "ends up at;went to;grew to;rose to;dropped to;fell to;shrank to;went up to;is bumped to;is raised to;is lowered to;"
