@@ -1,5 +1,6 @@
 # make study   runs the demo study and says where the report is
 # make test    runs every test
+# make bench   measures how fast the pieces are (BENCH="--json" passes options on)
 # make lab     opens JupyterLab on the notebooks (LAB="--no-browser --port 8899" passes options on)
 # make check   are the notebooks, as files, in step with the package? (ruff as well)
 # make export  writes the package from the notebooks
@@ -13,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11 python3.10 python
 
 .DEFAULT_GOAL := help
-.PHONY: help study test lab check export locks
+.PHONY: help study test bench lab check export locks
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -23,6 +24,9 @@ study: $(VENV)/.study
 
 test: $(VENV)/.test
 	@$(BIN)/python -m pytest -n 2 --dist worksteal tests
+
+bench: $(VENV)/.bench
+	@$(BIN)/verified-code-cot bench $(BENCH)
 
 # JupyterLab refuses to run as root unless told; in a container there is often nobody else.
 lab: $(VENV)/.lab
@@ -36,7 +40,7 @@ export: $(VENV)/.test
 	@$(BIN)/nbdev_export
 
 # A stamp says which lock is installed: a second run installs nothing, a changed lock installs what changed.
-$(VENV)/.study $(VENV)/.test $(VENV)/.lab: $(VENV)/.%: .locks/%.txt pyproject.toml | $(VENV)/.made
+$(VENV)/.study $(VENV)/.test $(VENV)/.bench $(VENV)/.lab: $(VENV)/.%: .locks/%.txt pyproject.toml | $(VENV)/.made
 	@echo "Installing what .locks/$*.txt names into $(VENV) (once; a few minutes) ..."
 	@$(PIP) install --quiet --require-hashes --no-deps -r .locks/$*.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
@@ -53,8 +57,8 @@ $(VENV)/.made:
 	exit 1
 
 locks:
-	@for lock in study test lab; do \
-	  extra=; [ $$lock = test ] && extra="--extra test -c .locks/study.txt"; [ $$lock = lab ] && extra="--extra lab -c .locks/test.txt"; \
+	@for lock in study test bench lab; do \
+	  extra=; [ $$lock = test ] && extra="--extra test -c .locks/study.txt"; [ $$lock = bench ] && extra="--extra bench -c .locks/study.txt"; [ $$lock = lab ] && extra="--extra lab -c .locks/test.txt"; \
 	  echo "setuptools>=77" | uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url --no-emit-find-links pyproject.toml - $$extra -o .locks/$$lock.txt || exit 1; \
 	done

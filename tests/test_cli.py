@@ -218,7 +218,7 @@ def test_a_reader_that_stops_reading_is_no_error(tmp_path):
 
 # help
 
-@pytest.mark.parametrize("command", [[], ["study"], ["verify"], ["trace"], ["export"], ["evaluate"], ["finetune"]])
+@pytest.mark.parametrize("command", [[], ["study"], ["verify"], ["trace"], ["export"], ["evaluate"], ["finetune"], ["bench"]])
 def test_help_is_complete_and_quick(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([*command, "--help"])
@@ -230,7 +230,7 @@ def test_help_is_complete_and_quick(command, capsys):
                "trace": ["--code", "--call", "--timeout", "--memory", "--events", "--isolation"], "export": ["--format", "messages"],
                "evaluate": ["--benchmark", "--problems", "--generations", "--per-sample", "--per-problem", "--partial", "--limit", "--model", "--base-url",
                             "--backend", "--prompt", "--samples", "--temperature", "--max-tokens", "--rationales", "exit status"],
-               "finetune": ["--dataset", "--model", "--recipe", "--out", "--set", "--dry-run", "--fresh"]}
+               "finetune": ["--dataset", "--model", "--recipe", "--out", "--set", "--dry-run", "--fresh"], "bench": ["--cases", "--fresh", "--sizes"]}
     assert all(option in text for name in command for option in [*options[name], "--json", "--debug"])
     times = []
     for _ in range(3):

@@ -150,7 +150,7 @@ def test_relative_imports_mean_the_same():
 
 
 def test_the_locks_pin_everything_by_hash_and_name_no_host():
-    for name in ("study", "test", "lab"):
+    for name in ("study", "test", "bench", "lab"):
         lines = (ROOT / ".locks" / f"{name}.txt").read_text().splitlines()
         assert not [line for line in lines if "://" in line or "index" in line.split("==")[0].split() or line.startswith("--")]
         pins = [i for i, line in enumerate(lines) if line and not line.startswith((" ", "#"))]
