@@ -396,6 +396,39 @@ def test_a_long_loop_is_summed_up(stories):
         assert tokens(text) <= BUDGET["teacher"] and "900" in text and text.count("\n- ") < 12
 
 
+ALTERNATING = """def f(number):
+    for _ in range(10):
+        number = number - 3 if number % 2 == 0 else 3 * number + 1
+    return number
+"""
+RARE_INSIDE = """def step(x):
+    if x == 5:
+        return 0
+    return x
+
+
+def f(n):
+    total = 0
+    for i in range(n):
+        total += step(i)
+    return total
+"""
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_laps_that_choose_differently_are_not_said_to_go_the_same_way(box, direction):
+    told = trace(ALTERNATING, "f(28)", sandbox=box)
+    for seed in range(6):
+        lines = re.findall(r"^- Iterations .*$", narrate(told, direction, "brief", seed=seed).rationale, re.MULTILINE)
+        assert lines and not any(re.search(r"same (way|course)|repeat what", line) for line in lines), lines
+
+
+def test_a_lap_whose_call_takes_another_branch_is_told(box):
+    told = trace(RARE_INSIDE, "f(12)", sandbox=box)
+    for seed in range(6):
+        assert "- Iteration 6" in narrate(told, "forward", "teacher", seed=seed).rationale
+
+
 def test_grammar_slips_do_not_return(box, stories):
     slips = re.compile(r"\.;|\.\.|;;| ,|, ,|\bis is\b|  |\bthe the\b|so so|, so [^.;]*, so [^.;]*, so |\{[a-z0-9]\}|None as |\( | \)")
     for story in backward_cases(box, stories):
