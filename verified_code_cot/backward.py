@@ -7,16 +7,16 @@ __all__ = ['UNDOING', 'OPERATIONS', 'OF_CONTAINERS', 'FREE', 'AGAIN', 'SURE', 'S
            'undo', 'reached', 'written_out', 'follow', 'kept_in_mind', 'operands', 'undo_display', 'undo_operator',
            'undo_test', 'undo_choice', 'undo_comprehension', 'undo_subscript', 'undo_call', 'undo_arguments',
            'undo_moment', 'undo_raising', 'undo_case', 'where', 'undo_return', 'undo_assign', 'undo_store',
-           'undo_augmented', 'settle_now', 'undo_effect', 'undo_guard', 'in_slice', 'undo_loop', 'undone_turn',
-           'undo_inline', 'undo_in_turn', 'Line', 'undo_inner_loop', 'undone_gap', 'over_what', 'over_nothing',
-           'undo_items', 'undo_calls', 'undo_inside', 'choose_the_rest', 'way_back']
+           'undo_augmented', 'settle_now', 'undo_effect', 'undo_guard', 'in_slice', 'undone_one_by_one', 'undo_loop',
+           'undone_turn', 'undo_inline', 'undo_in_turn', 'Line', 'undo_inner_loop', 'undone_gap', 'over_what',
+           'over_nothing', 'undo_items', 'undo_calls', 'undo_inside', 'choose_the_rest', 'way_back']
 
 # %% ../nbs/03h_backward.ipynb #9d59b05b
 import ast
 
 from .explaining import Explainer, Fact, condition, elements, names_in, seen, truthy
 from .forward import Clause, Detail, base_name, sentence
-from .passages import Page, own_calls, target_names, times
+from .passages import Page, course, own_calls, target_names, times
 from .purpose import is_initial
 from .slicing import Dependence, Slice, origin, slice_from
 from .story import Activation, Loop, Moment, Story, Turn, after, before, each_of, flat, value_of
@@ -805,6 +805,20 @@ def in_slice(reasoner: Reasoner, items: list) -> bool:
     return any(m in reasoner.slice for m in flat(items))
 
 
+def undone_one_by_one(courses: list[tuple], detail: Detail) -> list[int]:
+    "The indices of the turns to undo in full, the last first: the last ones, those whose course is new (up to a limit), the first."
+    count = len(courses)
+    if count <= detail.head + 2:
+        return list(range(count))[::-1]
+    picked = {*range(count - detail.head, count), 0}
+    known = {courses[i] for i in picked if i}
+    for i in reversed(range(count)):
+        if len(picked) <= detail.head + detail.new and courses[i] not in known:
+            known.add(courses[i])
+            picked.add(i)
+    return sorted(picked | {i for i in range(1, count - 1) if {i - 1, i + 1} <= picked}, reverse=True)
+
+
 def undo_loop(page: Page, reasoner: Reasoner, loop: Loop) -> None:
     "The turns of a loop in reverse, then what it went over."
     explain, count = reasoner.explain, len(loop.turns)
@@ -823,11 +837,13 @@ def undo_loop(page: Page, reasoner: Reasoner, loop: Loop) -> None:
     if page.detail.head == 0:
         page.add([Clause(c) for c in [*undo_inner_loop(reasoner, loop, page.detail, "the loop"), *over_what(reasoner, loop)]])
         return
-    shown = list(range(count)) if count <= page.detail.head + 2 else [*range(count - page.detail.head, count), 0]
+    courses = [course(turn) for turn in loop.turns]
+    shown = undone_one_by_one(courses, page.detail)
     lines, previous = [], count
-    for index in sorted(shown, reverse=True):
+    for index in shown:
         if index < previous - 1:
-            lines.append("- " + undone_gap(reasoner, loop, index + 1, previous))
+            told = {courses[i] for i in shown if i >= previous}
+            lines.append("- " + undone_gap(reasoner, loop, index + 1, previous, {*courses[index + 1 : previous]} <= told))
         text = undone_turn(reasoner, loop.turns[index], page.detail)
         lines.append(f"- {sentence(f'Iteration {index + 1}: {text}')}")
         previous = index
@@ -923,16 +939,20 @@ def undo_inner_loop(reasoner: Reasoner, loop: Loop, detail: Detail, called: str 
     return [f"{called} ran {times(count)}" + (f" and took {joined(told)}" if told else "")]
 
 # %% ../nbs/03h_backward.ipynb #134817b0
-def undone_gap(reasoner: Reasoner, loop: Loop, start: int, stop: int) -> str:
-    "The turns from index `start` to `stop` (not included), which are undone in the same way."
+def undone_gap(
+    reasoner: Reasoner,
+    loop: Loop,
+    start: int,
+    stop: int,
+    alike: bool,  # whether they went as turns that were undone in full
+) -> str:
+    "The turns from index `start` to `stop` (not included), which are only summed up."
     explain, turns = reasoner.explain, loop.turns[start:stop]
     names = target_names(loop.node)
     span = f"Iterations {turns[-1].number} down to {turns[0].number}" if len(turns) > 1 else f"Iteration {turns[0].number}"
-    text = (
-        f"{span} {explain.say('are undone in the same way | go the same way')}"
-        if len(turns) > 1
-        else f"{span} {explain.say('is undone in the same way | goes the same way')}"
-    )
+    many = "are undone in the same way | go the same way" if alike else "are only summed up here | are not undone one by one"
+    one = "is undone in the same way | goes the same way" if alike else "is only summed up here"
+    text = f"{span} {explain.say(many if len(turns) > 1 else one)}"
     if len(names) == 1:
         values = [explain.state(t.header, names[0]) for t in reversed(turns)]
         if all(v is not None and len(v) <= 24 for v in values):
