@@ -7,9 +7,10 @@ __all__ = ['UNDOING', 'OPERATIONS', 'OF_CONTAINERS', 'FREE', 'AGAIN', 'SURE', 'S
            'undo', 'reached', 'written_out', 'follow', 'kept_in_mind', 'operands', 'undo_display', 'undo_operator',
            'undo_test', 'undo_choice', 'undo_comprehension', 'undo_subscript', 'undo_call', 'undo_arguments',
            'undo_moment', 'undo_raising', 'undo_case', 'where', 'undo_return', 'undo_assign', 'undo_store',
-           'undo_augmented', 'settle_now', 'undo_effect', 'undo_guard', 'in_slice', 'undone_one_by_one', 'undo_loop',
-           'undone_turn', 'undo_inline', 'undo_in_turn', 'Line', 'undo_inner_loop', 'undone_gap', 'over_what',
-           'over_nothing', 'undo_items', 'undo_calls', 'undo_inside', 'choose_the_rest', 'way_back']
+           'undo_augmented', 'settle_now', 'undo_effect', 'undo_guard', 'in_slice', 'undone_one_by_one',
+           'manner_undone', 'undo_loop', 'undone_turn', 'undo_inline', 'undo_in_turn', 'Line', 'undo_inner_loop',
+           'undone_gap', 'over_what', 'over_nothing', 'undo_items', 'undo_calls', 'undo_inside', 'choose_the_rest',
+           'way_back']
 
 # %% ../nbs/03h_backward.ipynb #9d59b05b
 import ast
@@ -819,6 +820,14 @@ def undone_one_by_one(courses: list[tuple], detail: Detail) -> list[int]:
     return sorted(picked | {i for i in range(1, count - 1) if {i - 1, i + 1} <= picked}, reverse=True)
 
 
+def manner_undone(courses: list[tuple], left_out: range, shown: list[int]) -> str:
+    "How turns that are not undone in full went, compared with the later ones that are: alternatives with `{be}` and `{go}` for their number."
+    ways, told = {courses[i] for i in left_out}, {courses[i] for i in shown if i >= left_out.stop}
+    if not ways <= told:
+        return "{be} only summed up here | {be} not undone one by one"
+    return "{be} undone in the same way | {go} the same way" if len(ways) == 1 else "{be} undone in the ways seen so far | {go} the ways seen so far"
+
+
 def undo_loop(page: Page, reasoner: Reasoner, loop: Loop) -> None:
     "The turns of a loop in reverse, then what it went over."
     explain, count = reasoner.explain, len(loop.turns)
@@ -842,8 +851,7 @@ def undo_loop(page: Page, reasoner: Reasoner, loop: Loop) -> None:
     lines, previous = [], count
     for index in shown:
         if index < previous - 1:
-            told = {courses[i] for i in shown if i >= previous}
-            lines.append("- " + undone_gap(reasoner, loop, index + 1, previous, {*courses[index + 1 : previous]} <= told))
+            lines.append("- " + undone_gap(reasoner, loop, index + 1, previous, manner_undone(courses, range(index + 1, previous), shown)))
         text = undone_turn(reasoner, loop.turns[index], page.detail)
         lines.append(f"- {sentence(f'Iteration {index + 1}: {text}')}")
         previous = index
@@ -944,15 +952,14 @@ def undone_gap(
     loop: Loop,
     start: int,
     stop: int,
-    alike: bool,  # whether they went as turns that were undone in full
+    manner: str,  # how they went
 ) -> str:
     "The turns from index `start` to `stop` (not included), which are only summed up."
     explain, turns = reasoner.explain, loop.turns[start:stop]
     names = target_names(loop.node)
     span = f"Iterations {turns[-1].number} down to {turns[0].number}" if len(turns) > 1 else f"Iteration {turns[0].number}"
-    many = "are undone in the same way | go the same way" if alike else "are only summed up here | are not undone one by one"
-    one = "is undone in the same way | goes the same way" if alike else "is only summed up here"
-    text = f"{span} {explain.say(many if len(turns) > 1 else one)}"
+    verbs = {"be": "are", "go": "go"} if len(turns) > 1 else {"be": "is", "go": "goes"}
+    text = f"{span} {explain.say(manner, **verbs)}"
     if len(names) == 1:
         values = [explain.state(t.header, names[0]) for t in reversed(turns)]
         if all(v is not None and len(v) <= 24 for v in values):
