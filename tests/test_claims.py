@@ -447,3 +447,63 @@ def test_what_a_parameter_holds_depends_on_the_moment():
     assert code_facts("def f(xs, n):\n    ys = xs\n    ys.append(n)\n    return ys").changing == {"xs", "ys"}
     assert code_facts("def g(s):\n    return s\ndef f(s, n):\n    return g(s)").changing == {"s"}  # one name in two functions
     assert code_facts("def f(n):\n    return f(n - 1) if n else 0", "f(2)").changing == {"n"}  # every call has its own
+
+
+LISTED = "def f(xs, total):\n    seen = []\n    for x in xs:\n        if x > 3:\n            seen.append(x)\n    return seen\n"
+
+
+def alarms(text, code=LISTED, call="f([5, 2], 0)", output="[5]", direction="forward"):
+    "The claims of a true sentence that would be judged: what each says."
+    found = extract(text, code, call, output, direction)
+    return [(c.text, r.form, r.subject, r.relation, r.value) for c in found if c.mood == "fact" for r in c.readings]
+
+
+def test_a_noun_phrase_that_is_only_meant_says_nothing_of_its_number():
+    "`one character that is not a digit` does not say that 1 is no digit."
+    told = alarms("The text should contain one character that is not a digit.", "def f(text):\n    return text.isdigit()\n", "f('a')", "False", "backward")
+    assert not [x for x in told if "isinstance" in (x[2] or "") or "1" == x[2]]
+
+
+def test_what_does_not_count_may_be_true_all_the_same():
+    assert not [x for x in alarms("- 5 > 3, doesn't count") if x[4] == "False"]
+    assert [x for x in alarms("- 2 > 3, do not include it") if x[4] == "False"]
+
+
+def test_the_first_of_a_range_is_not_its_value():
+    assert not [x for x in alarms("`range(5)` is 0 to 4.") if x[1] == "closed"]
+    assert [x for x in alarms("`len([4, 4])` is 2.") if x[1] == "closed"]
+
+
+def test_a_part_or_a_quoted_name_is_not_what_is_returned():
+    for text in ("The function returns the `head` part of the tuple.", "The function returns 'seen'."):
+        assert not [x for x in alarms(text + " The answer is [5].") if x[1] == "return" and x[4] != "[5]"], text
+    assert [x for x in alarms("The function returns [5].") if x[1] == "return"]
+
+
+def test_it_returns_after_a_method_is_the_method():
+    code = "def f(text, mark):\n    return text[text.rfind(mark):]\n"
+    told = alarms("text.rfind(mark) searches for 'q' from the right. Since 'q' is not there, it returns -1. The answer is 'c'.", code, "f('abc', 'q')", "'c'")
+    assert ("it returns -1", "produced", None, "==", "-1") in told and not [x for x in told if x[1] == "return" and x[4] == "-1"]
+
+
+def test_what_an_argument_is_called_is_no_variable():
+    code = "def f(text):\n    return text.split(',', maxsplit=2)\n"
+    assert not [x for x in alarms("Here `maxsplit` is set to 2.", code, "f('a,b')", "['a', 'b']") if x[2] == "maxsplit"]
+    assert [x for x in alarms("Here `minsplit` is set to 2.", code, "f('a,b')", "['a', 'b']") if x[2] == "minsplit"]
+
+
+def test_a_bullet_that_ends_in_or_is_one_of_several():
+    assert not [x for x in alarms("- `xs` is empty, or") if x[2] and "len(xs)" in x[2]]
+
+
+def test_nothing_is_proposed_by_what_must_not_be():
+    code = "def f(n):\n    return n % 3\n"
+    for text in ("So `n` should not be 1.", "`n` must not be 3, or it fails."):
+        found = extract(text, code, "f(5)", "2", "backward")
+        assert not [r for c in found for r in c.readings if r.form == "proposal"], text
+    assert [r for c in extract("So `n` should be 5.", code, "f(5)", "2", "backward") for r in c.readings]
+
+
+def test_a_variable_after_in_is_not_what_a_colon_explains():
+    told = alarms("After the loop, `seen` contains the values of each item in `xs`: `[5]`.")
+    assert [x for x in told if x[2] == "seen" and x[4] == "[5]"]

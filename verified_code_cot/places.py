@@ -197,7 +197,7 @@ class Bindings:
         header = j > i and word(t, i) in _IN_BOUND
         if name in self.target_names() and (is_op(t, k, "->") or is_punct(t, k, ",:;") or j == i and t[j].code and not s.pinned):
             header = True
-        if not (header and (name in self.target_names() or is_punct(t, k, ":,") or k >= len(t)) or is_punct(t, k, ":") and self.looped):
+        if not (header and (name in self.target_names() or is_punct(t, k, ":,") or k >= len(t)) or is_punct(t, k, ":") and name in self._steering()):
             return None
         s.pins = [p for p in s.pins if p.kind != "when"]
         bound = [(name, value, t[j].start, t[j + 2].end)]
