@@ -13,8 +13,8 @@ import re
 from dataclasses import replace
 
 from .expressions import words_of, entry_of, is_literal, kind_of, normal, parse
-from .phrases import CARDINALS, ORDINALS, TIMES, Mention, NounPhrases, Verb, is_op, is_punct, verb_at, word
-from .reading import BEING, COUNTING, PLAIN, PLURAL, Reading, bracket, counter, has_literal, is_and, is_operation, shape, simple_name
+from .phrases import CARDINALS, NOUNS, ORDINALS, TIMES, Mention, NounPhrases, Verb, is_op, is_punct, verb_at, word
+from .reading import BEING, COUNTING, KINDS, PLAIN, PLURAL, Reading, bracket, counter, has_literal, is_and, is_operation, shape, simple_name
 
 # %% ../nbs/04f_actions.ipynb #851aa81f
 class Returns:
@@ -44,7 +44,8 @@ class Returns:
             if x is not None and x.closed and self.sources(val):
                 self.note(start, self.t[n].end, "return", self.return_readings(x, False))
             n += 1
-        if val.ref == "nothing" or val.number or val.quantified:
+        part = val.noun in ("part", "portion", "section", "component", "half", "side") and val.code or val.noun == "raw" and word(self.t, n) in NOUNS or val.type == "literal" and self.quoted(val.source) is not None
+        if val.ref == "nothing" or val.number or val.quantified or part:  # "returns the `head` part", "returns 'total'"
             self.last = replace(val, sources=[], ref="part", number=False)
             return n
         if val.sources and val.closed:
@@ -79,6 +80,10 @@ class ReturnValues:
             return v.end
         if m.ref == "it" and self.s.agent == "method" and not v.negated:
             return self.produced(m.start, v.end)
+        if m.ref == "block" and m.noun not in ("", "loop") or m.ref == "noun" and m.noun == "branch":
+            return v.end  # "the first branch cannot return 20"
+        if self.relative_clause and m.ref == "noun" and m.noun in KINDS:
+            return self.produced(m.start, v.end)  # "`max` is called on this list, which returns 9"
         if m.ref == "noun" and m.noun in ("method", "expression", "operation", "comparison", "slice", "call", "comprehension", "generator", "condition"):
             return self.produced(m.start, v.end)
         if m.ref == "it" and self.s.subject is not None and self.s.subject.ref != "function" and is_operation(self.s.subject.source):
@@ -111,7 +116,7 @@ class ReturnValues:
         x, n = self.value(v.end if v is not None else k)
         if x is None:
             return None
-        if x.number:
+        if x.number or x.noun == "cardinal":
             return n
         if not (x.sources and x.closed and (v is None or v.kind in ("be", "equal", "becomes", "stays"))):
             return None
@@ -284,13 +289,19 @@ class Edges:
         if val is None or not val.source or not subjects or m.quantified or val.number or method == "endswith" and re.fullmatch(r"-?\d+", val.source):
             return v.end if val is None else n
         if method == "startswith" and shape(val.source) not in ("str", "name"):
+            if v.modal in ("must", "should") and val.type == "literal":  # "`xs` must start with a 1"
+                tests = [f"{bracket(s)}[0] == {x}" for s in subjects for x in val.sources]
+                self.note(m.start, val.end, "condition", [self.truth(t, "False" if v.negated else "True") for t in tests])
+                return n
             self.equal(m, val, "after", v.negated)
             return n
         readings = []
         for s in subjects:
             at = "0" if method == "startswith" else "-1"
             for x in val.sources:
-                for test in (f"{bracket(s)}.{method}({x})", f"{bracket(s)}[{at}] == {x}"):
+                end = len(ast.literal_eval(x)) if method == "endswith" and x[:1] == "[" and kind_of(x, self.facts) == "literal" else 0
+                tail = (f"{bracket(s)}[-{end}:] == {x}",) if end else ()
+                for test in (*tail, f"{bracket(s)}.{method}({x})", f"{bracket(s)}[{at}] == {x}"):
                     closed = kind_of(test, self.facts) == "closed"
                     if s != "__return__":
                         readings.append(Reading("closed" if closed else "value", test, "==", "False" if v.negated else "True"))
@@ -383,8 +394,8 @@ class There:
         while word(self.t, k) in _IN_THERE and word(self.t, k) not in CARDINALS:
             k += 1
         m, n = self.np.at(k)
-        if m is None:
-            return k
+        if m is None or word(self.t, n) == "or":  # "there are 3 or fewer"
+            return k if m is None else n
         if word(self.t, n) in ("character", "characters", "element", "elements"):
             n += 1
         where = None
@@ -951,6 +962,8 @@ class Proposing:
             return self.consequence(i, v)
         if w == "return" and i and self.t[i - 1].kind == "word" and word(self.t, i - 1) not in _IN_SUBJECTLESS:
             return v.end
+        if w in ("returning", "returns", "return") and i and (self.t[i - 1].kind == "expr" or word(self.t, i - 1) in ("for", "of", "instead", "about")):
+            return v.end  # "a function where `g(3)` returns 1", "the condition for returning 1"
         if w in ("returning", "returns", "return") and self.s.agent == "method" and (self.subject is None or self.subject.ref != "function"):
             return self.produced(self.t[i].start, v.end)
         if w in ("returning", "returns", "return"):
@@ -1030,6 +1043,8 @@ class Looping:
         if x.number and x.noun in ("times", "time", "iterations", "iteration"):
             self.note(start, x.end, "iteration", [Reading("count", self.loop_name(m), "!=" if v and v.negated else "==", x.source)])
             return n
+        if x.type == "literal" and not x.items and self.quoted(x.source) is not None:
+            return n
         bound = m.source if m is not None and m.type == "open" and v is not None and "through" in v.words else None
         if bound and (x.items and x.closed or x.type == "literal"):  # "in order, `c` ran through 1, 2": what a name was bound to
             self.note(start, x.end, "iteration", [Reading("visits", bound, "includes", f"[{', '.join(i.source for i in x.items or [x])}]")])
@@ -1074,7 +1089,7 @@ class Branching:
     "What is entered, skipped, ended."
 
     def _entered(self, m, v):
-        if m.ref != "function" and (
+        if m.ref != "function" and not m.quantified and not m.closed and m.ref != "element" and (
             word(self.t, v.end) in TIMES or word(self.t, v.end + 1) == "times" and word(self.t, v.end) not in ("more", "several", "many")
         ):
             return self.loop_facts(m, v.end, v)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Sentence', 'table_cells', 'column', 'Answer', 'assertions', 'replace_literal', 'final_answer', 'Trials', 'Proposals',
            'Tables', 'Closing', 'docstrings', 'quotation', 'Headings', 'Rechecks', 'printed', 'returned_literals',
-           'never_returned', 'Sentences', 'Placed', 'Reader', 'extract', 'concrete_segments']
+           'never_returned', 'Sentences', 'Placed', 'keywords', 'Reader', 'extract', 'concrete_segments']
 
 # %% ../nbs/05_claims.ipynb #b625e816
 import ast
@@ -58,6 +58,9 @@ class Sentence(Clauses, Actions):
         self.never = "point" in words and "no" in words or "nowhere" in words or "neither" in words
         if words & REJECTING and not words & {"not", "no"}:
             self.mood = "rejected"
+        ends = [t for t in tokens if t.kind != "punct"][-1:]
+        if self.mood == "fact" and ends and ends[0].kind == "word" and ends[0].text == "or":
+            self.mood = "general"  # "- `xs` is empty, or": one of several
         self.defines = bool(words & {"takes", "take", "taking", "parameters", "parameter", "expects", "accepts", "defined"}) and not words & {
             "called",
             "call",
@@ -629,7 +632,7 @@ class Sentences:
     def held_to_code(self, c: Claim) -> Claim:
         "A general claim that a literal is returned becomes one about the code, where no `return` gives it; any other claim stays as it is."
         if c.mood in ("general", "vague", "plan") and c.kind in ("return", "expression") and re.search(r"\breturns?\b", c.text):
-            against = never_returned(c.readings[0].value, self.code) if c.readings and c.readings[0].form in ("return", "produced") else None
+            against = never_returned(c.readings[0].value, self.code) if c.readings and c.readings[0].form == "return" else None
             if against is not None:
                 return Claim(c.start, c.end, c.text, "semantics", [against], segment=c.segment, paragraph=c.paragraph)
         return c
@@ -700,6 +703,12 @@ class Placed(Sentences):
         return sorted(out, key=lambda c: (c.start, c.end))
 
 # %% ../nbs/05_claims.ipynb #91cca675
+def keywords(code: str) -> frozenset[str]:
+    "The names of arguments that a program passes by name (`maxsplit=2`); none for code that does not parse."
+    tree = parse(code, "exec")
+    return frozenset(n.arg for n in ast.walk(tree) if isinstance(n, ast.keyword) and n.arg) if tree is not None else frozenset()
+
+# %% ../nbs/05_claims.ipynb #42a04114
 class Reader(Trials, Proposals, Closing, Tables, Headings, Placed):
     "Reads a whole rationale."
 
@@ -729,6 +738,7 @@ class Reader(Trials, Proposals, Closing, Tables, Headings, Placed):
             for n in ast.walk(tree)
             if isinstance(n, ast.Constant) and isinstance(n.value, str)
         )
+        self.keywords = keywords(code)
         self.assumed = -1
         last = final_answer(text, direction, self.facts.entry or None) if direction == "backward" else None
         self.final = last.literal if last is not None and last.literal and entry_of(last.literal) == self.facts.entry else None

@@ -285,6 +285,8 @@ class Resolving:
             return ["__output__"]
         if m.ref == "result":
             own = [n for n in (m.noun, "result", "output", "answer") if n in self.facts.variables]
+            if set(m.adjectives) & (DERIVED - {"final", "returned", "resulting"}):
+                return own[:1]  # "the split result": of a step
             return ["__return__", *own[:1]] if not own else [*own[:1], "__return__"]
         if m.ref == "noun":
             if self.compound(m):
@@ -320,7 +322,9 @@ class Remembering:
     def owner(self, m: Mention, val: Mention) -> Mention:
         "One literal is never another: where `it` would be one, and is said to be V, it is the variable last spoken of."
         it, named = self.s.subject, self.s.named
-        literal = m.ref == "it" and val.type == "literal" and it is not None and it.type == "literal" and not self.stale()
+        same = it is not None and normal(it.source or "") == normal(val.source or "")
+        told = same or self.reader.text[m.start : m.end].lower() in ("this", "that")
+        literal = not told and m.ref == "it" and val.type == "literal" and it is not None and it.type == "literal" and not self.stale()
         return replace(named, start=m.start, end=m.end) if literal and named is not None and named.start > it.start - 400 else m
 
     def remember(self, m: Mention) -> None:
@@ -584,6 +588,8 @@ class Spotting:
             name.isidentifier()
             and name not in self.facts.methods | set(self.facts.functions) | set(self.facts.attributes)
             and name not in self.reader.told
+            and name not in self.reader.keywords
+            and not (len(name) == 1 and any(name in text for text in self.reader.told))  # a character of the data
             and not is_builtin(name)
         )
 
@@ -796,6 +802,7 @@ class Joining:
                 x is None
                 or x.ref
                 or not x.sources
+                or x.noun in ("function", "method")
                 or (m.type != x.type and not (m.closed and x.closed))
                 or is_op(self.t, n2)
                 or verb_at(self.t, n2) is not None
@@ -837,7 +844,8 @@ class Beside:
         if m.told is not None:
             self.tell(m)
         if m.noun in ("input", "inputs", "argument", "arguments") and m.closed:
-            if self.reader.direction == "forward" and verb_at(self.t, k) is None and not self.defines and word(self.t, k) not in ("for", "as"):
+            restated = not self.defines and word(self.t, k) not in ("for", "as") and self.s.agent != "method"  # a method has arguments of its own
+            if self.reader.direction == "forward" and verb_at(self.t, k) is None and restated:
                 self.note(m.start, m.end, "input", self.argument_readings(m))
             elif self.reader.direction == "backward" and not self.goal and m.noun in ("input", "inputs"):
                 self.propose(m)
@@ -856,7 +864,12 @@ class Beside:
         at = next((k for k in range(len(self.t) - 1, -1, -1) if self.t[k].end <= m.start), None)
         if at is None or self.t[at].kind != "word" or m.ref == "function":
             return False
-        if self.t[at].text in PREPOSITIONS:
+        at -= self.t[at].text in ("length", "size") and at > 0  # "texts of length 2 are returned"
+        if self.t[at].kind != "word":
+            return False
+        associated = self.t[at].text == "with" and word(self.t, at - 1) in ("associated", "belonging", "together")
+        doing = self.t[at].text.endswith("ing") and word(self.t, at - 1) in ("after", "before", "by")  # "`xs` after processing all numbers is"
+        if self.t[at].text in PREPOSITIONS or associated or doing:
             return True
         owner = word(self.t, at - 1) if at else ""
         return self.t[at].text in INNER_PREPOSITIONS and (owner in NOUNS or owner in ELEMENTS or at > 0 and self.t[at - 1].kind == "expr")
@@ -874,6 +887,12 @@ class Beside:
         return n
 
 # %% ../nbs/04e_clauses.ipynb #ea4a814a
+def _is_method(source: str | None) -> bool:
+    "Is this a call of a method?"
+    tree = parse(source) if source else None
+    return tree is not None and isinstance(tree.body, ast.Call) and isinstance(tree.body.func, ast.Attribute)
+
+
 class Attaching:
     "What follows a noun phrase: parentheses, operators, a relative clause, a verb."
 
@@ -882,6 +901,8 @@ class Attaching:
         self.last = m
         if m.noun == "method" or m.noun == "raw" and m.code and (m.source or "")[1:-1] in self.facts.methods:
             self.s.agent = "method"
+        if m.type == "open" and not self.found and self.subject is None and _is_method(m.source):
+            self.s.agent = "method"  # "text.rfind(x) searches for 'i'. …, it returns -1": the method does
         k = self.beside(m, k)
         k += word(self.t, k) == "here" and verb_at(self.t, k + 1) is not None
         if self.reader.direction == "backward" and word(self.t, k) in _IN_AFTER and (n := self.offered(m, k)) is not None:
@@ -890,7 +911,8 @@ class Attaching:
             return self.chain(m, k)
         which = k + 1 if is_punct(self.t, k, ",") and word(self.t, k + 1) == "which" else k
         if word(self.t, which) in ("which", "that") and (v := verb_at(self.t, which + 1)):
-            if word(self.t, which) == "that" and m.ref in ("element", "part", "noun", "block") and m.noun not in OFFERS:
+            meant = m.ref in ("element", "part", "noun", "block") or m.number or m.noun in ("number", "count", "length")
+            if word(self.t, which) == "that" and meant and m.noun not in OFFERS:
                 return v.end  # "the first character that is not a digit": what is meant, not what is so
             self.remember(m)
             return self.say(m, v, relative=True)
@@ -904,7 +926,7 @@ class Attaching:
         if v is not None:
             acts = m.ref in ("function", "it", "test") or m.sources and m.type == "open"
             return k if v.kind in ("append", "remove", "set", "increment", "enter", "exit") and not acts else self.say(m, v)
-        label = is_punct(self.t, k, ":") and m.type == "open" and simple_name(m.source)
+        label = is_punct(self.t, k, ":") and m.type == "open" and simple_name(m.source) and not self.belongs(m)
         if label and (m.code or not any(t.kind == "word" for t in self.t[:k])):
             x, n = self.value(k + 1)
             if x is not None and x.closed and not is_op(self.t, n):
@@ -938,7 +960,7 @@ class Offers:
 
     def offered(self, m: Mention, k: int) -> int | None:
         "`a possible input that satisfies this is V`: V is proposed as the input; None when the words say something else."
-        if not (m.ref == "noun" and m.noun in OFFERS | set(KINDS) or m.source in self.facts.parameters):
+        if not (m.ref == "noun" and m.noun in OFFERS | set(KINDS) or m.source in self.facts.parameters) or self.belongs(m):
             return None
         if (
             m.quantified
@@ -951,6 +973,9 @@ class Offers:
             if word(self.t, j) in ("such", "where") or is_punct(self.t, j, ";"):
                 return None
             v = verb_at(self.t, j)
+            wanted = is_punct(self.t, j, ":") and {"output", "outputs", "result"} & {word(self.t, y) for y in range(k, j)}
+            if v is not None and v.negated or wanted:
+                return None
             if is_punct(self.t, j, ":") or v is not None and v.kind == "be" and not v.negated:
                 x, n = self.value(j + 1 if v is None else v.end)
                 if x is not None and word(self.t, n - 1) in ("true", "false") or word(self.t, k) in ("that", "which") and m.source in self.facts.parameters:
@@ -1015,6 +1040,9 @@ class Meta:
         )
         if not about and not (b and m.ref == "function" and v.kind == "returns"):
             return False
+        nearby = {word(self.t, k) for k in range(v.end, min(len(self.t), v.end + 8))}
+        if v.negated and {"condition", "conditions"} & nearby and not {"output", "result"} & nearby:
+            return False  # "it must not meet any of the conditions": those of the program
         after = [word(self.t, k) for k in range(v.end, min(len(self.t), v.end + 8))]
         w = v.words[0]
         passes = (
@@ -1103,6 +1131,11 @@ class Copulas:
 class Copula:
     "The one verb that says what something is."
 
+    def spans(self, val: Mention, n: int) -> bool:
+        "`range(4) is 0 to 3`: from one number to another, so the first alone is not the value."
+        whole = re.fullmatch(r"-?\d+", val.source or "") is not None
+        return whole and word(self.t, n) in ("to", "through") and n + 1 < len(self.t) and self.t[n + 1].type == "literal"
+
     def copula(self, m: Mention, v: Verb, relative: bool = False) -> int:
         "X is / becomes / remains VALUE, PREDICATE, in Y, greater than Y."
         k = v.end
@@ -1121,7 +1154,7 @@ class Copula:
         if v.words[0] == "selects" and (m.ref == "test" or not m.sources or not is_operation(m.source) or self.is_test(m)):
             return self._chooses(m, v)
         val, n = self.value(k)
-        if val is not None and word(self.t, n) in ("without", "minus"):
+        if val is not None and (word(self.t, n) in ("without", "minus") or self.spans(val, n)):
             self.last = val
             return n
         if v.words[:2] == ("is", "replaced") and m.source and isinstance(getattr(parse(m.source), "body", None), ast.Subscript) and ":" in m.source:
@@ -1181,6 +1214,8 @@ class Describing:
     def described(self, m: Mention, v: Verb, k: int) -> int | None:
         "Not a value: a comparison, an adjective, an ellipsis, right or wrong."
         rel, n = comparison_at(self.t, k)
+        if rel is not None and word(self.t, k) in ("after", "before") and m.type == "literal":
+            return n  # "the last 'h' is after the last 'i'": of places
         if rel is not None:
             return self.compare(m, rel, n, v.negated)
         if is_op(self.t, k, "<", ">", "<=", ">=", "!=", "==") and v.kind in ("be", "stays", "becomes"):
@@ -1285,6 +1320,11 @@ _IN_ALONE = words_of("so that and hence therefore thus since because as but wher
 
 class Literals:
     "Equalities whose left side is written as a text."
+
+    def quoted(self, source: str | None) -> str | None:
+        "The variable whose name stands in quotes, unless such a text is among the data; None otherwise."
+        name = source[1:-1] if source and re.fullmatch(r"(['\"])[A-Za-z_]\w*\1", source) else ""
+        return name if name in self.facts.variables and name not in self.reader.told else None
 
     def quoted_name(self, m: Mention, val: Mention) -> str | None:
         "`'a'` becomes [1, 2]: no text becomes a list, so the quotes hold the name of a variable."
@@ -1585,7 +1625,8 @@ class Outcomes:
         elif m.ref == "test":
             subjects = self.s.test[:2]
         elif m.ref == "it":
-            if self.s.subject is not None and self.s.subject.start > self.s.test_at and self.s.test_at >= 0 and self.s.subject.type == "literal":
+            here = self.s.subject is not None and self.t[0].start <= self.s.subject.start < m.start
+            if self.s.subject is not None and self.s.subject.start > self.s.test_at and (here or self.s.test_at >= 0) and self.s.subject.type == "literal":
                 return None
             subjects = self.s.test or (self.s.subject.sources if self.s.subject else [])
         else:
@@ -1677,6 +1718,8 @@ class Predicates:
                 self.predicate(x, templates, negated, end)
             return
         subjects = self.sources(m)
+        if "isinstance" in templates[0] and m.type == "literal" and (name := self.quoted(m.source)) is not None:
+            subjects = [name]  # "'b' is a list": the quotes hold the name of a variable
         named = [x for x in subjects if x != "__return__"]  # ("the result" alone may be that of a step)
         whole = named or m.noun in ("output", "answer") or {"final", "returned"} & set(m.adjectives)
         if m.ref == "result" and whole and not m.code and self.reader.direction == "forward" and not self.pinned:
@@ -1787,7 +1830,11 @@ class Tests:
             self.note(test.start, test.end, "goal", [Reading("value", test.source, "==", "True")])
         elif test.closed or self.since:
             rest = [t.text for t in self.t[k : k + 14] if t.kind == "word"]
-            denied = not self.since and bool({"not", "false"} & set(rest[:6]))
+            at = next((n for n, w in enumerate(rest[:6]) if w in ("not", "false")), None) if not self.since else None
+            denied = at is not None
+            known = {"true", "satisfied", "met", "hold", "fulfilled", "the", "so"}
+            if denied and rest[at] == "not" and rest[at - 1 : at] != ["do"] and not known & set(rest[at + 1 : at + 2]):
+                return k  # "`5 > 3`, does not count": what follows from it, not that it is false ("do not include it" is a branch not taken)
             if not self.since and {"skip", "skipped", "exclude", "excluded", "ignore", "ignored"} & set(rest[:6]):
                 return k
             self.outcome(test, "False" if denied else "True", test.end)
@@ -2128,6 +2175,8 @@ class Colons:
         base = self.last if self.last is not None else self.subject
         if base is not None and (base.number or base.ref == "part"):
             return i + 1
+        if i > 1 and self.t[i - 1].kind == "expr" and self.t[i - 1].type == "literal" and is_punct(self.t, i - 2, ":"):
+            return i + 1  # "…: 'a': 1", an entry of a dictionary
         if not any(t.kind == "word" for t in self.t[:i]) or base is None and not self.found and i < 2:
             return i + 1
         label = 0
@@ -2151,7 +2200,8 @@ class Colons:
             list(dict.fromkeys([*self.sources(self.subject), *reversed(names)]))[:4] if self.subject is not None else list(dict.fromkeys(reversed(names)))[:4]
         )
         vals = [f"[{', '.join(x.source for x in m.items)}]"] if m.items else m.sources
-        readings = [self.reading(x, "==", v, "after" if simple_name(x) else "any") for x in subjects for v in vals if x != "__return__"]
+        kept = {"unchanged", "remains", "stays", "still", "initial", "original"} & {t.text for t in self.t[:i] if t.kind == "word"}
+        readings = [self.reading(x, "==", v, "after" if simple_name(x) and not kept else "any") for x in subjects for v in vals if x != "__return__"]
         if self.reader.direction == "backward" and not subjects:
             return n
         readings += [Reading("produced", None, "==", v) for v in vals]

@@ -219,6 +219,10 @@ def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
             or nxt.kind == "group"
             or (nxt.kind == "word" and (nxt.text in _VERBISH or nxt.text in ("and", "or", "to", "in", "now")))
         )
+    if prev is not None and prev.kind == "word" and prev.text in ("a", "an") and t.text in NOUNS:
+        return True  # "an array" is no certain one
+    if t.text in ("half", "double", "twice") and nxt is not None and nxt.kind == "word" and nxt.text in ("the", "of", "its"):
+        return True
     if prev is not None and prev.kind == "word" and t.text in ADJECTIVES | set(ORDINALS) and prev.text in DETERMINERS:
         return True
     if prev is not None and prev.kind == "word" and prev.text in ORDINALS and t.text in _PIECES:
@@ -493,6 +497,8 @@ class Nouns:
             if self.t[k].kind == "raw":
                 return raw_mention(self.t[k]), k + 1
             m, k2 = self._expr(k, depth)
+            if m.type == "literal" and (m.source or "")[:1] in {"tuple": "[{", "string": "[{(", "list": "{("}.get(w, ()):
+                return Mention(start, t.end, ref="noun", noun=w, ordinal=ordinal), j + 1  # "the tuple [0]" is no tuple
             m.noun = m.noun or w
             return m, k2
         if (
@@ -669,10 +675,12 @@ class Parts:
                 return Mention(t.start, of.end, ref="part", noun=w), k2
             if of is not None and of.source and not of.quantified:
                 at = ordinal - 1 if ordinal > 0 else ordinal
+                cut = {"line": ".splitlines()", "word": ".split()"}.get(w)
                 return Mention(
                     t.start,
                     of.end,
-                    [f"{_wrap(s)}[{at}]" for s in of.sources] + [f"list({s})[{at}]" for s in of.sources],
+                    ([f"{_wrap(s)}{cut}[{at}]" for s in of.sources] if cut else [])
+                    + [f"{_wrap(s)}[{at}]" for s in of.sources] + [f"list({s})[{at}]" for s in of.sources],
                     "closed" if of.closed else "open",
                     noun=w,
                     ordinal=ordinal,
@@ -737,6 +745,8 @@ class NounPhrases(Heads, Expressions, Numbers, Nouns, Worded, Results, Positions
         if m is None and j > i and word(self.t, j - 1) in PRONOUNS and (j - i == 1 or word(self.t, j - 1) not in ("this", "that")):
             t = self.t[j - 1]
             return Mention(t.start, t.end, ref="it", noun=""), j
+        if m is not None and ordinal is not None and (m.source or "").isidentifier() and m.noun in ("elements", "characters", "items", "letters", "entries", "numbers"):
+            m = Mention(m.start, m.end, ref="part", noun=m.noun)  # "the first n elements"
         if m is not None and m.number and ordinal is not None:
             m = Mention(m.start, m.end, ref="part", noun=m.noun)
         if m is not None and m.sources and not m.code and m.source in RESULTS and j > i and m.type == "open":
@@ -854,9 +864,10 @@ def _number_of(np: NounPhrases, j: int, depth: int, w: str):
     if unit in ("occurrences", "times", "instances"):
         return _binary("{y}.count({x})")(np, k - 1, depth, w)
     of, k2 = np.at(k + 1, depth + 1)
+    how = {"lines": "len({x}.splitlines())", "words": "len({x}.split())", "spaces": "{x}.count(' ')"}.get(unit, "len({x})")
     if of is None or not of.source:
         return None, j
-    s = [f"len({x})" for x in of.sources]
+    s = [how.format(x=_wrap(x) if how[0] == "{" or ")." in how or "{x}." in how else x) for x in of.sources]
     return Mention(np.t[j].start, of.end, s, _type(s, np.facts), noun="length"), k2
 
 # %% ../nbs/04c_phrases.ipynb #1bdf7e54
