@@ -147,11 +147,16 @@ def fresh_interpreters(cases: list[tuple[str, str]]) -> float:
 
 
 def sandboxed(cases: list[tuple[str, str]]) -> float:
-    "Traces a second through one sandbox, one case to a program."
-    with Sandbox() as box:
-        list(traces([(cases[0][0], [cases[0][1]])], box))  # the helper is up
-        seconds, found = timed(lambda: list(traces([(code, [call]) for code, call in cases], box)))
-    if not all(one.ran and one.events for (one,) in found):
+    "Traces a second through two sandboxes side by side, one case to a program."
+    def through(box: Sandbox, part: list[tuple[str, str]]) -> bool:
+        found = [one for (one,) in traces([(code, [call]) for code, call in part], box)]
+        return len(found) == len(part) and all(one.ran and one.events for one in found)
+
+    with Sandbox() as left, Sandbox() as right, ThreadPoolExecutor(2) as pool:
+        for box in (left, right):
+            through(box, cases[:1])  # the helper is up
+        seconds, fine = timed(lambda: list(pool.map(through, (left, right), (cases[::2], cases[1::2]))))
+    if not all(fine):
         raise RuntimeError("a case of the bench could not be traced")
     return len(cases) / seconds
 
@@ -197,7 +202,7 @@ def growth(
 def bench(
     cases: int = 300,  # cases of the curriculum for tracing; those at equal information take part
     fresh: int = 60,  # of them, for fresh interpreters
-    sizes: tuple[int, ...] = (100, 300, 1000),  # rationales, for the growth
+    sizes: tuple[int, ...] = (50, 150, 450),  # rationales, for the growth
     seed: int = 0,
 ) -> dict[str, dict[str, Any]]:  # {key: {"value": number, "sizes": …}}
     "Measure everything; raises `InputError` where PySnooper is missing or there is too little to measure."

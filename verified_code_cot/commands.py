@@ -509,7 +509,7 @@ def add_bench(commands: Any) -> None:
                             "and how the time of verified rationales grows; each as a ratio of this run. Needs the extra [bench].")
     p.add_argument("--cases", type=positive_whole, default=300, metavar="N", help="cases of the curriculum for tracing (default: 300)")
     p.add_argument("--fresh", type=positive_whole, default=60, metavar="N", help="of them, for fresh interpreters (default: 60)")
-    p.add_argument("--sizes", type=positive_whole, nargs="+", default=[100, 300, 1000], metavar="N", help="rationales, for the growth (default: 100 300 1000)")
+    p.add_argument("--sizes", type=positive_whole, nargs="+", default=[50, 150, 450], metavar="N", help="rationales, for the growth (default: 50 150 450)")
     p.add_argument("--seed", type=not_negative, default=0, metavar="N", help="seed of the curriculum (default: 0)")
     add_common(p)
     p.set_defaults(command=bench_command)
