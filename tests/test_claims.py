@@ -507,3 +507,22 @@ def test_nothing_is_proposed_by_what_must_not_be():
 def test_a_variable_after_in_is_not_what_a_colon_explains():
     told = alarms("After the loop, `seen` contains the values of each item in `xs`: `[5]`.")
     assert [x for x in told if x[2] == "seen" and x[4] == "[5]"]
+
+
+TURNED = "def f(text, n):\n    xs = []\n    text = text.removeprefix('ab')\n    n = n + 1\n    return text"
+
+
+@pytest.mark.parametrize(
+    "sentence, form, subject, value",
+    [
+        ("`text.removeprefix('ab')` takes `'ab'` off the front of `text`, if it is there, so `f` returns `'c'`.", "return", None, "'c'"),
+        ("`text[:2]` takes the characters of `text` before index `2`, so `f` returns `'c'`.", "return", None, "'c'"),
+        ("`text.replace('1', 'i')` puts `'i'` in place of every `'1'` in `text`, and `text` is now `'c'`.", "value", "text", "'c'"),
+        ("`n` becomes `0 + 2`, that is `3`.", "value", "n", "3"),
+        ("`f` returns `xs`, which is `'c'`.", "return", None, "xs"),
+    ],
+)
+def test_what_is_told_after_an_aside_is_a_fact(sentence, form, subject, value):
+    "An if-clause, a place, a rule or a second name beside what is told does not take it back."
+    told = [(r.form, r.subject, r.value) for c in extract(sentence, TURNED, "f('abc', 1)") if c.mood == "fact" for r in c.readings]
+    assert (form, subject, value) in told

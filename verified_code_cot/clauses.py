@@ -449,6 +449,8 @@ class Framing:
             return i + 1
         if w == "before" and (n := self.formerly(i)) is not None:
             return n
+        if w == "before" and word(self.t, i + 1) in ("index", "position"):
+            return i + 2  # "the characters before index 3": where, not when
         if w == "before" and i + 1 < len(self.t) and not (self.t[i + 1].kind == "expr" and verb_at(self.t, i + 2) is None):
             self.condition = True
             return i + 1
@@ -532,11 +534,11 @@ class Circumstances:
             return k
         if t.text in ",;:":
             self.since = self.indirect = False
-            if self.quantifying and (t.text == ";" or word(self.t, i + 1) in ("so", "which", "therefore", "hence", "thus")):
+            if self.quantifying and (t.text == ";" or word(self.t, i + 1) in ("so", "which", "therefore", "hence", "thus") or self.now_follows(i + 1)):
                 self.mood, self.quantifying = "fact", False  # "… every 'a' in it, so `s` becomes …": the rule is over
             if self.condition and t.text in ",:":
                 self.condition = self.hinging = False
-                if self.mood == "fact":
+                if self.mood == "fact" and not (word(self.t, i + 1) in ("so", "hence", "thus", "therefore") and self.told_before()):
                     self.mood = "hypothetical" if self.local_given and self.reader.direction == "backward" else "general"
             if t.text == ";" and (self.mood in ("general", "hypothetical") or self.mood == "proposal" and self.told_as == "fact"):
                 self.mood = "fact"
@@ -544,6 +546,16 @@ class Circumstances:
                 self.entering = False
                 self.condition, self.goal = self.condition and self.hinging, self.seeking(t.end)
         return self.colon(i) if t.text == ":" else i + 1
+
+    def now_follows(self, k: int) -> bool:
+        "`…, and `xs` is now V`: a clause of its own, about what has become of a variable."
+        m, n = self.np.at(k + 1) if word(self.t, k) == "and" else (None, k)
+        return m is not None and (simple_name(m.source) or m.noun == "raw") and word(self.t, n) in ("is", "are") and word(self.t, n + 1) == "now"
+
+    def told_before(self) -> bool:
+        "Forward: does the sentence tell something before its if-clause? \"It takes 'a' off, if it is there, so `s` becomes 'b'\": that it becomes so is a fact."
+        opens = word(self.t, 0) in ("if", "when", "while", "unless", "until", "before", "suppose", "assuming", "whenever", "as", "given")
+        return not opens and self.told_as == "fact" and self.reader.direction == "forward"
 
     def with_values(self, i: int) -> int | None:
         "`… is true with `i` as `0` and `xs` as `[]``: values of names, which hold for what was said right before; None when it is something else."
@@ -1252,6 +1264,10 @@ class Asserting:
 
     def assert_value(self, m, val, n, moment, negated, v=None):
         "m == val, with what follows: a chain, a parenthesis, a relative clause."
+        if val.ref == "empty" and is_punct(self.t, n, ",") and word(self.t, n + 1) == "as":
+            x, k = self.value(n + 2)
+            if x is not None and x.type == "literal" and not x.items and not is_op(self.t, k):
+                return self.assert_value(m, x, k, moment, negated, v)  # "`xs` starts out empty, as []"
         if val.ref == "empty":
             self.predicate(m, ("len({x}) == 0",), negated, val.end)
             self.last = m
@@ -1287,6 +1303,11 @@ class Asserting:
             else:
                 break
         self.last = chain[-1]
+        if is_punct(self.t, n, ",") and word(self.t, n + 1) == "that" and word(self.t, n + 2) == "is":
+            x, k = self.value(n + 3)
+            if x is not None and x.type == "literal" and not x.items and not x.number and not is_op(self.t, k) and not negated:
+                self.equal(m, x, moment, negated)  # "`t` becomes `0 + 2`, that is 2"
+                return k
         if is_punct(self.t, n, ",") and (of := self.of_this(n + 1)) is not None and val.closed:
             self.equal(of[0], val, "any", negated)
             return of[1]
