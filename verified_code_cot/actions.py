@@ -59,8 +59,10 @@ class Returns:
         k2 += word(self.t, k2) in ("which", "i.e", "that", "namely")
         kept = len(self.found)
         if k2 > n and (done := self.return_later(start, k2, negated)) is not None:
-            if len(named) == 1 and simple_name(named[0]) and named[0] in self.facts.variables and len(self.found) > kept and not negated and self.mood == "fact":
-                self.note(val.start, val.end, "return", self.return_readings(val, False))  # "`f` returns `xs`, which is V": of xs, too
+            # "`f` returns `xs`, which is V" is said of `xs`, too
+            plain = len(named) == 1 and named[0] in self.facts.variables and not negated and self.mood == "fact"
+            if plain and len(self.found) > kept:
+                self.note(val.start, val.end, "return", self.return_readings(val, False))
             return done
         self.last = replace(val, sources=["__return__"], type="open") if named else val
         if self.s.agent == "function":
