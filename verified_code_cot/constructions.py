@@ -592,28 +592,33 @@ SUPPOSED = re.compile(
     r"\b(?:if|unless|whenever|suppose|assume|would|could|might|may|imagine|whether|checks?|until|while|when(?! returned| called| the loop| all))\b"
 )
 FROM_TO = [re.compile(pattern) for pattern in (
-    r"«(?P<n>\d+)» (?:became|becomes|is now|turned into) «(?P<w>\d+)» (?:through|by|with|after|in) [^;]*?; "
+    r"«(?P<n>\d+)» (?:became|becomes|is now|turned into) «(?P<w>\d+)» (?:through|by|with|after|in) (?:«(?P<e>\d+)» )?[^;]*?; "
     r"before (?:that |this )?(?:it was|that it was) «(?P<o>\d+)» ",
-    r"«\d+» (?:left|leaves|made|makes|turned|turns) «(?P<n>\d+)» (?:as|into) «(?P<w>\d+)» ; "
+    r"«(?P<e>\d+)» (?:left|leaves|made|makes|turned|turns) «(?P<n>\d+)» (?:as|into) «(?P<w>\d+)» ; "
     r"(?:without it|before that|before) (?:«(?P=n)»|«(?P<n2>\d+)»|it) was «(?P<o>\d+)» ",
-    r"before «\d+» , «(?P<n>\d+)» was «(?P<o>\d+)» ,? ?and after (?:it|that) (?:it was )?«(?P<w>\d+)» ",
+    r"before «(?P<e>\d+)» , «(?P<n>\d+)» was «(?P<o>\d+)» ,? ?and after (?:it|that) (?:it was )?«(?P<w>\d+)» ",
     r"without «\d+» , which was added to it , «(?P<n>\d+)» was «(?P<o>\d+)» instead of «(?P<w>\d+)» ",
     r"«(?P<n>\d+)» (?:is|was) «(?P<w>\d+)» after «\d+» was (?:added|taken away|removed) , so it was «(?P<o>\d+)» before ",
     r"before this (?:step|line|statement) «(?P<n>\d+)» was «(?P<o>\d+)» ; with «\d+» it (?:became|becomes) «(?P<w>\d+)» ",
+    r"«(?P<n>\d+)» (?:became|becomes) «(?P<w>\d+)» through «(?P<e>\d+)» (?![^;]*; before )",
+    r"«(?P<e>\d+)» made «(?P<n>\d+)» into «(?P<w>\d+)» (?!; )",
 )]
 
 
 def from_to(s, line: Sketch) -> None:
     "Before `xs.append(1)`, `xs` was `[]`, and after it `[1]`: one change of `xs`, from the one value to the other."
     for m in (found for pattern in FROM_TO for found in pattern.finditer(line.text)):
-        name, old, new = (line.tokens[int(m[key])] for key in ("n", "o", "w"))
-        again = line.tokens[int(m["n2"])] if m.groupdict().get("n2") else name
+        told = {key: line.tokens[int(number)] for key, number in m.groupdict().items() if number is not None}
+        name, new, old = told["n"], told["w"], told.get("o")
+        values = [t for t in (old, new) if t is not None]
         clause = line.text[max(line.text.rfind(mark, 0, m.start()) for mark in (" ; ", " . ", " : ")) + 1 : m.end()]
-        if SUPPOSED.search(clause) or again.source != name.source or not (name.source or "").isidentifier() or old.source == new.source:
+        through = told["e"].source if "e" in told and normal(told["e"].source or "") in s.facts.expressions else None
+        if SUPPOSED.search(clause) or told.get("n2", name).source != name.source or not (name.source or "").isidentifier():
             continue
-        if all(t.kind == "expr" and t.type in ("literal", "closed") for t in (old, new)):
-            start, end = min(name.start, old.start, new.start), max(old.end, new.end)
-            s.note(start, end, "effect", [Reading("effect", name.source, "shifted", new.source, "after", old.source)])
+        if through is None and (old is None or old.source == new.source) or any(t.kind != "expr" or t.type not in ("literal", "closed") for t in values):
+            continue
+        reading = Reading("effect", name.source, "shifted", new.source, "after", old.source if old is not None else None, through)
+        s.note(min(t.start for t in (name, *values)), max(t.end for t in values), "effect", [reading])
 
 # %% ../nbs/04h_constructions.ipynb #849d1a56
 FACTUAL = (final_is, quantified, nothing_such, each_appears, followed, occurrences, as_element, this_returned, applied, which_gives, taken_as, apposed, nth,

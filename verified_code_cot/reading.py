@@ -40,6 +40,7 @@ class Reading:
     value: str | None = None
     moment: str = "any"
     previous: str | None = None
+    through: str | None = None  # the expression of the program that brought a change about
 
 # %% ../nbs/04d_reading.ipynb #2f994078
 @dataclass(slots=True)
