@@ -49,6 +49,7 @@ class Sentence(Clauses, Actions):
         self.yields = False  # the verb says what comes out ("results in"), not what a thing is
         self.taken: Mention | None = None  # what has just been taken away: "removes 2 and appends it"
         self.indirect = False  # inside "how many …", "would mean …": told of nothing in particular
+        self.passing: list = []  # pins that hold up to the end of the sentence
         self.hinging = False  # the condition is one of `if`, which a semicolon does not end
         self.entering = False  # what is said was so as a lap began
         self.past = False  # the verb is in the past: what is said was so before
@@ -689,7 +690,7 @@ class Placed(Sentences):
             s.note(*again, "iteration", [Reading("exists", None)], mood="fact")
         found = self.alone(seg, n, toks) or s.read()
         constructions(s)
-        self.line_pins[seg.line] = tuple(p for p in s.pins if p not in s.inner)
+        self.line_pins[seg.line] = tuple(p for p in s.pins if p not in (*s.inner, *s.passing))
         found += s.instances()
         if not any(c.mood in ("fact", "necessity", "proposal", "hypothetical") for c in found):
             found += s.mentions()
