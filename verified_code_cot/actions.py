@@ -956,10 +956,8 @@ class Proposing:
         if v.kind in ("append", "remove", "set", "increment", "decrement"):
             if word(self.t, i - 1) == "to" and i > 1 and word(self.t, i - 2) in _IN_SUBJECTLESS_3:
                 return v.end
-            if True:
-                nxt = word(self.t, v.end)
-                if nxt in ("by", "as") and self.t[v.end].kind != "expr":
-                    return None
+            if word(self.t, v.end) in ("by", "as") and self.t[v.end].kind != "expr":
+                return None
             return getattr(self, "_" + v.kind)(
                 self.subject if v.kind in ("append", "remove") and self.subject is not None and self.subject.sources else None, v
             )

@@ -827,7 +827,7 @@ def manner_undone(courses: list[tuple], left_out: range, shown: list[int]) -> st
         return "{be} only summed up here | {be} not undone one by one"
     return "{be} undone in the same way | {go} the same way" if len(ways) == 1 else "{be} undone in the ways seen so far | {go} the ways seen so far"
 
-
+# %% ../nbs/03h_backward.ipynb #edbd28b3
 def undo_loop(page: Page, reasoner: Reasoner, loop: Loop) -> None:
     "The turns of a loop in reverse, then what it went over."
     explain, count = reasoner.explain, len(loop.turns)

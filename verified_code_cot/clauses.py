@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['JOINING_WORDS', 'Moods', 'necessary', 'Notes', 'Forms', 'Values', 'Doubts', 'Resolving', 'Remembering', 'Walking',
-           'Nouns', 'Loosely', 'Framing', 'Formerly', 'Circumstances', 'Spotting', 'Offering', 'Seeking', 'Deciding',
-           'Listing', 'Joining', 'Beside', 'Attaching', 'PassedOver', 'Offers', 'Meta', 'Speaking', 'Copulas', 'Copula',
-           'Describing', 'Asserting', 'Becoming', 'Literals', 'Equalities', 'Arguments', 'Special', 'Restated', 'Plain',
-           'Alternatives', 'Outcomes', 'Tallied', 'Predicates', 'Comparing', 'Tests', 'Chains', 'Links', 'Checks',
-           'Tails', 'Asides', 'Statements', 'Colons', 'Leftovers', 'Clauses']
+           'Nouns', 'Loosely', 'Framing', 'Formerly', 'Circumstances', 'WithValues', 'Spotting', 'Offering', 'Seeking',
+           'Deciding', 'Listing', 'Joining', 'Beside', 'Attaching', 'PassedOver', 'Offers', 'Meta', 'Speaking',
+           'Copulas', 'Copula', 'Describing', 'Asserting', 'Becoming', 'Literals', 'Equalities', 'Arguments', 'Special',
+           'Restated', 'Plain', 'Alternatives', 'Outcomes', 'Tallied', 'Predicates', 'Comparing', 'Tests', 'Chains',
+           'Links', 'Checks', 'Tails', 'Asides', 'Statements', 'Colons', 'Leftovers', 'Clauses']
 
 # %% ../nbs/04e_clauses.ipynb #998796b2
 import ast
@@ -506,7 +506,7 @@ class Formerly:
         if several:
             pin = Pin("iteration", None, None, min(laps[:2]), self.t[i].start)
             self.pins.append(pin)
-            self.inner.append(pin)
+            self.passing.append(pin)
         self.entering = several or word(self.t, i + 1) == "them"
 
 # %% ../nbs/04e_clauses.ipynb #893031a6
@@ -556,6 +556,10 @@ class Circumstances:
         "Forward: does the sentence tell something before its if-clause? \"It takes 'a' off, if it is there, so `s` becomes 'b'\": that it becomes so is a fact."
         opens = word(self.t, 0) in ("if", "when", "while", "unless", "until", "before", "suppose", "assuming", "whenever", "as", "given")
         return not opens and self.told_as == "fact" and self.reader.direction == "forward"
+
+# %% ../nbs/04e_clauses.ipynb #4d7df5ff
+class WithValues:
+    "Values of names, told beside what they hold for."
 
     def with_values(self, i: int) -> int | None:
         "`… is true with `i` as `0` and `xs` as `[]``: values of names, which hold for what was said right before; None when it is something else."
@@ -2294,7 +2298,7 @@ class Clauses(
     Walking, Nouns,
     Loosely,
     Framing, Formerly,
-    Circumstances,
+    Circumstances, WithValues,
     Spotting,
     Offering,
     Seeking, Deciding,

@@ -920,6 +920,7 @@ def ground_effect(asked: Asked) -> Grounding:
         return support_only(Grounding(told, tuple(f for _, f in facts), subject="the effect", moment="at"))
     return Grounding(told, tuple(f for _, f in facts), absent=f"{reading.subject} was not changed", subject=reading.subject, moment="at")
 
+# %% ../nbs/06a_forms.ipynb #a8cb1893
 def ground_step(asked: Asked) -> Grounding:
     "What a variable was before and after the statement in which a certain expression stands: both values of one step."
     reading, execution = asked.reading, asked.execution
@@ -939,6 +940,7 @@ def ground_step(asked: Asked) -> Grounding:
         return unsayable(reading.value, "the statement that it speaks of was not executed")
     return Grounding(f"{reading.subject}: {old or '…'} → {new}", tuple(found), subject=reading.subject, moment="at")
 
+# %% ../nbs/06a_forms.ipynb #6389be5a
 def support_only(grounding: Grounding) -> Grounding:
     "A grounding that may support its claim but not contradict it, as the text does not say what it speaks of."
     held = tuple(f for f in grounding.facts if f.holds)

@@ -280,7 +280,7 @@ def manner(explain: Explainer, left_out: range, courses: list[tuple], picked: li
         return explain.say("bring nothing new | go on in this manner | follow the patterns seen so far")
     return explain.say("are only summed up here | are not told one by one")
 
-
+# %% ../nbs/03g_passages.ipynb #4fe2b4ae
 def tested(item: Moment | Loop) -> list[tuple[ast.AST, bool]]:
     "The `if` and the conditional expressions of an item of a turn, with their outcomes."
     if isinstance(item, Loop):
