@@ -526,3 +526,19 @@ def test_what_is_told_after_an_aside_is_a_fact(sentence, form, subject, value):
     "An if-clause, a place, a rule or a second name beside what is told does not take it back."
     told = [(r.form, r.subject, r.value) for c in extract(sentence, TURNED, "f('abc', 1)") if c.mood == "fact" for r in c.readings]
     assert (form, subject, value) in told
+
+
+@pytest.mark.parametrize("piece", [" ", "\t", "\n", "`", "(", "[", "{", ")", ",", "and ", "1", "'", '"', "a, ", "`x` ", "**", "|", ".", "?!", "<answer>", "[ANSWER]", "not ", "\\"])
+def test_long_runs_are_read_in_time(piece):
+    "No pattern goes over a long run again and again."
+    run, began = (piece * 20_000)[:20_000], time.perf_counter()
+    for text in (f"The loop runs twice{run}and `seen` becomes `[5]` after it.", f"In iteration 1, x = {run}3, so `seen` is {run} [3].\n\n<answer>[3]</answer>"):
+        extract(text, LISTED, "f([5, 2], 0)", "[5]")
+        concrete_segments(text, LISTED)
+        final_answer(text, "forward", "f")
+    assert time.perf_counter() - began < 12
+
+
+def test_the_last_answer_that_is_opened_counts():
+    text = "I put it between <answer> tags. <answer>[5]</answer>"
+    assert final_answer(text, "forward", "f").literal == "[5]"

@@ -137,7 +137,7 @@ class Segment:
     first: bool  # first segment of its line
 
 # %% ../nbs/04a_segments.ipynb #7966c284
-_STOP = re.compile(r"[.!?]+[)\]\"'*_`]*(?=\s|$)|(?<=[.!?:]\*\*)(?=\s)")
+_STOP = re.compile(r"(?<![.!?])[.!?]+[)\]\"'*_`]*(?=\s|$)|(?<=[.!?:]\*\*)(?=\s)")
 _ABBREVIATION = re.compile(r"(?:\b(?:i\.e|e\.g|etc|vs|cf|resp|approx|no|fig|eq)|\b[a-z]|^\s*\d{1,3})\.$", re.I)
 _PROTECTED = re.compile(r"`[^`\n]*`|(?<![\w'\"])[bru]?(?:'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")(?!\w)")
 
