@@ -186,7 +186,10 @@ def _answer(text: str, start: int, end: int, direction: str, entry: str | None) 
     return Answer(start, start + len(raw.strip()), body, source)
 
 # %% ../nbs/05_claims.ipynb #1755a865
-_TAG = re.compile(r"<(answer|output|result|final_answer)>(.*?)</\1>|\[(ANSWER|OUTPUT)\](.*?)\[/\3\]|\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}", re.S | re.I)
+_TAG = re.compile(  # a tag that is opened again begins anew, so that a thousand of them are read once
+    r"<(answer|output|result|final_answer)>((?:(?!<\1>).)*?)</\1>|\[(ANSWER|OUTPUT)\]((?:(?!\[\3\]).)*?)\[/\3\]|\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}",
+    re.S | re.I,
+)
 _SAID = re.compile(
     r"(?:(?:\bfinal\s+)?\banswer(?:\s+is)?"
     r"|\b(?:final |expected |correct |resulting )?(?:output|result|return(?:ed)? value|value returned|input|call|assertion)\b[^.\n:`]{0,80}?"
@@ -252,7 +255,7 @@ def _said(text, direction, entry):
     "The last `Answer: …`, `the output is …`, `returns …` that is followed by an expression."
     base = max(0, len(text) - 20_000)
     facts = CodeFacts(names={entry} if entry else set(), functions={entry: []} if entry else {})
-    for m in reversed(list(_SAID.finditer(text, base))):
+    for m in reversed(list(_SAID.finditer(text, base))[-40:]):  # a text that says it more often is not read to its beginning
         stop = text.find("\n", m.end())
         stop = len(text) if stop < 0 else stop
         rest = text[m.end() : stop].strip()
