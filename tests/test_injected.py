@@ -1,6 +1,6 @@
 """The whole chain on embedded narrations: how many are verified, and how many of each kind of injected error are caught.
 
-The bounded form always runs. The full one takes the 800 programs of CRUXEval and 200 injections of each kind, about half an hour on two cores:
+The bounded form always runs. The full one takes the 800 programs of CRUXEval and 200 injections of each kind, several minutes on two cores:
 
     VCC_SOAK=1 python -m pytest tests/test_injected.py -s
 or  python tests/measure_challenge.py ../shared/data/cruxeval.jsonl --kinds crude --per-kind 200 --out injected.json
@@ -19,8 +19,8 @@ from verified_code_cot.records import Program, read_programs
 CRUXEVAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "cruxeval.jsonl"
 SOAK = bool(os.environ.get("VCC_SOAK"))
 REQUIRED = 0.97  # of each kind, with every narration verified: what the full measurement demands
-# What the bounded form holds today, a little under what was measured on 2026-11-23 (every 16th program of CRUXEval, 40 of each kind):
-# 298 of 300 narrations verified, 270 of 280 falsehoods caught. Raise these as the verifier improves; they are the floor, not the aim.
+# What the bounded form holds today, a little under what was measured on 2026-11-23 (all of CRUXEval; 200 of each kind from every fifth narration):
+# 4,796 of 4,800 narrations verified, 1,383 of 1,400 falsehoods caught. Raise these as the verifier improves; they are the floor, not the aim.
 VERIFIED_TODAY = 0.95
 CAUGHT_TODAY = 0.90
 CAUGHT_TODAY_OWN = 0.75  # on the curriculum, whose programs are longer: 46 of 55
@@ -63,6 +63,6 @@ def test_a_few_programs_of_cruxeval():
     check(cruxeval(8, every=97), per_kind=8, workers=0)
 
 
-@pytest.mark.skipif(not SOAK, reason="the full measurement takes half an hour: VCC_SOAK=1")
+@pytest.mark.skipif(not SOAK, reason="the full measurement takes several minutes: VCC_SOAK=1")
 def test_all_of_cruxeval():
     check(cruxeval(800), per_kind=200, workers=2, verified=1.0, caught=REQUIRED)

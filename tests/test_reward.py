@@ -3,17 +3,10 @@ import time
 
 import pytest
 
+from test_verification import DIGITS as CODE
 from verified_code_cot.sandbox import Limits, Sandbox
 from verified_code_cot.verification import reward, verify_record
 
-CODE = """
-def f(text):
-    count = 0
-    for c in text:
-        if c.isdigit():
-            count += 1
-    return count
-"""
 CALL, ANSWER = "f('7a')", "<answer>1</answer>"
 HONEST = ("`count` is initialized to 0.\n- For `c = '7'`: it is a digit, so `count` becomes 1.\n- For `c = 'a'`: it is not a digit, so `count` remains 1.\n"
           f"The function returns 1.\n{ANSWER}")
