@@ -12,7 +12,8 @@ from statistics import median
 import pytest
 
 from verified_code_cot import curriculum, families
-from verified_code_cot.families import Bug, check_family, draft, draw_spec, fill, normal_form, play, strip_annotations, tidy, write_program
+from verified_code_cot.families import Bug, check_family, draft, draw_spec, fill, play, strip_annotations, tidy, write_program
+from verified_code_cot.fingerprints import normal_form
 from verified_code_cot.records import InputError, Program, read_jsonl
 from verified_code_cot.sandbox import Sandbox
 from verified_code_cot.tracing import job_of

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .engine import map_partitions, stage
-from .families import normal_form
+from .fingerprints import normal_form
 from .records import Case, Id, InputError, Program, Record, Trace, load, write_jsonl
 from .sandbox import Limits, Sandbox
 from .synthesis import Candidate, Instruction

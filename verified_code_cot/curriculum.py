@@ -13,7 +13,7 @@ from itertools import count as counting
 from pathlib import Path
 
 from .engine import stage
-from .families import DIFFICULTIES, Draft, Family, Played, draft, normal_form, play
+from .families import DIFFICULTIES, Draft, Family, Played, draft, play
 from .families_algorithms import ALGORITHMS
 from .families_mappings import MAPPINGS
 from .families_objects import OBJECTS
@@ -21,6 +21,7 @@ from .families_processes import PROCESSES
 from .families_sequences import SEQUENCES
 from .families_steps import STEPS
 from .families_structures import STRUCTURES
+from .fingerprints import normal_form
 from .records import Case, InputError, Program, write_jsonl
 from .rendering import render
 from .sandbox import Sandbox

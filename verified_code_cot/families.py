@@ -8,8 +8,8 @@ __all__ = ['SLOT', 'DIFFICULTIES', 'Spec', 'Piece', 'NUMBER_TESTS', 'NUMBER_CHAN
            'choices', 'together', 'both', 'draw_constants', 'draw_names', 'draw_spec', 'Setting', 'draw_setting',
            'setting_of', 'strip_annotations', 'add_docstring', 'tidy', 'entry_point_of', 'patched', 'summary_of',
            'write_program', 'write_oracle', 'number', 'numbers', 'text', 'word', 'words', 'sentence', 'listing',
-           'write_calls', 'Played', 'play', 'choose_calls', 'Draft', 'draft', 'normal_form', 'outcome', 'shows',
-           'check_family', 'show']
+           'write_calls', 'Played', 'play', 'choose_calls', 'Draft', 'draft', 'outcome', 'shows', 'check_family',
+           'show']
 
 # %% ../nbs/09a_families.ipynb #902eda15
 import ast
@@ -1093,62 +1093,6 @@ def draft(family: Family, difficulty: str, number: int, seed: int = 0, bug: Bug 
         None if bug is None else bug.what,
         choose_calls(code, calls, fewest=rng.choice((3, 4, 5))),
     )
-
-# %% ../nbs/09a_families.ipynb #a5d74d16
-class _Normal(ast.NodeTransformer):
-    def __init__(self, own: set[str]):
-        self.own, self.new = own, {}
-
-    def _name(self, name: str) -> str:
-        return self.new.setdefault(name, f"v{len(self.new)}") if name in self.own else name
-
-    def visit_Name(self, node):
-        node.id = self._name(node.id)
-        return node
-
-    def visit_arg(self, node):
-        node.arg, node.annotation = self._name(node.arg), None
-        return node
-
-    def visit_Attribute(self, node):
-        node.attr = self._name(node.attr)
-        return self.generic_visit(node)
-
-    def visit_keyword(self, node):
-        node.arg = None if node.arg is None else self._name(node.arg)
-        return self.generic_visit(node)
-
-    def visit_Constant(self, node):
-        node.value = type(node.value).__name__
-        return node
-
-    def _definition(self, node):
-        node.name, node.returns = self._name(node.name), None
-        if ast.get_docstring(node) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-        return self.generic_visit(node)
-
-    visit_FunctionDef = visit_ClassDef = _definition
-
-    def visit_ExceptHandler(self, node):
-        node.name = None if node.name is None else self._name(node.name)
-        return self.generic_visit(node)
-
-# %% ../nbs/09a_families.ipynb #939dd4cd
-def normal_form(code: str) -> str:
-    """`code` without what names, constants, annotations and docstrings tell; equal for merely renamed programs."""
-    tree = ast.parse(code)
-    own = set()
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            own.add(node.name)
-        elif isinstance(node, ast.arg):
-            own.add(node.arg)
-        elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Store):
-            own.add(node.id if isinstance(node, ast.Name) else node.attr)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            own.add(node.name)
-    return ast.dump(_Normal(own).visit(tree))
 
 # %% ../nbs/09a_families.ipynb #5da13341
 def outcome(played: Played) -> tuple:
