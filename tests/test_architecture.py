@@ -11,10 +11,10 @@ import pytest
 
 from verified_code_cot.guard import cells_of_notebook, exported_code
 from verified_code_cot.sandbox import guest_modules
-from verified_code_cot.study import FROM_SEEDS, PROFILES, SET_BY_STUDY
+from verified_code_cot.study import FROM_SEEDS, PROFILES, SET_BY_STUDY, told_by_a_model
 from verified_code_cot.study import STAGES as FROM_CURRICULUM
 
-STAGES = {**FROM_CURRICULUM, **FROM_SEEDS}
+STAGES = {**FROM_CURRICULUM, **told_by_a_model(FROM_SEEDS), **FROM_SEEDS}
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "verified_code_cot"
 NOTEBOOKS = sorted((ROOT / "nbs").glob("*.ipynb"))

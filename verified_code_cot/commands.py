@@ -268,66 +268,80 @@ def trace_lines(trace: Any) -> Iterator[str]:
     yield f"{trace.call} → {trace.output if trace.status == 'ok' else trace.exception or trace.status}"
 
 # %% ../nbs/17a_commands.ipynb #9f30e273
-def plan_of(args: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
-    "Which stages a study has, and what they are told of seed documents and the teacher; raises `InputError` for what does not go together."
+def plan_of(args: argparse.Namespace) -> tuple[Any, dict[str, Any], str | None]:
+    "The stages of a study, what they are told of seeds, teacher and narrator, and the file of programs; raises `InputError` for what does not go together."
     from verified_code_cot.records import InputError
-    from verified_code_cot.study import FROM_SEEDS, Plan
+    from verified_code_cot.study import FROM_SEEDS, STAGES, Plan, told_by_a_model
     from verified_code_cot.teachers import check_settings, stage_settings
+    from verified_code_cot.writing import is_ready
 
     asked = {
         "model": args.model, "base_urls": ",".join(args.base_url) or None, "in_flight": args.in_flight, "budget": args.budget,
         **{name: os.path.abspath(value) if value else None for name, value in (("cache", args.cache), ("recorded", args.recorded))},
     }
     seeds = ",".join(os.path.abspath(path) for path in args.seeds) or None
+    narrator = args.narrator or args.teacher or "embedded"
+    models = {args.teacher, narrator} & {"openai", "recorded"}
     given = {name: value for name, value in {"seeds": seeds, "teacher": args.teacher, **asked}.items() if value is not None}
-    if not given and args.estimate is None:
-        return Plan(), {}
-    if args.programs:
-        raise InputError("--programs and seed documents or a teacher do not go together: a study begins with one or the other")
-    if args.teacher in (None, "embedded") and given.keys() & asked.keys():
-        raise InputError(f"--{sorted(given.keys() & asked.keys())[0].replace('_', '-').replace('urls', 'url')} is for --teacher openai or recorded")
-    if args.teacher in ("openai", "recorded"):
-        check_settings(stage_settings(".", args.teacher, **asked))
-    return Plan(stages=FROM_SEEDS), given
+    if narrator == "recorded" and not seeds and not args.programs and args.recorded and is_ready(args.recorded):
+        return Plan(stages=told_by_a_model(STAGES)), {"narrator": narrator, "recorded": asked["recorded"]}, args.recorded
+    if args.programs and (seeds or args.teacher or args.estimate is not None):
+        raise InputError("--programs and seed documents or a teacher do not go together (a model that only tells of your programs is a --narrator)")
+    if not models and given.keys() & asked.keys():
+        name = sorted(given.keys() & asked.keys())[0].replace("_", "-").replace("urls", "url")
+        raise InputError(f"--{name} is for --teacher or --narrator openai or recorded")
+    for kind in sorted(models):
+        check_settings(stage_settings(".", kind, **asked))
+    kept = args.cache or Path(args.out or f"outputs/{args.profile}") / ".answers.sqlite"
+    if "recorded" in models and not args.recorded and not Path(kept).exists():
+        raise InputError(f"there are no recorded answers: neither a file named with --recorded, nor those of an earlier run in {kept}")
+    stages = FROM_SEEDS if seeds or args.teacher or args.estimate is not None else STAGES
+    if narrator == "embedded":
+        return Plan(stages=stages), given, args.programs
+    return Plan(stages=told_by_a_model(stages)), {**given, "narrator": narrator}, args.programs
 
 # %% ../nbs/17a_commands.ipynb #eb7ebae4
-def estimate(args: argparse.Namespace, given: dict[str, Any]) -> int:
-    "Run the stages up to programs for a few instructions, and say what the whole study will probably take."
+def estimate(args: argparse.Namespace, whole: Any, given: dict[str, Any]) -> int:
+    "Run the stages up to programs (or to rationales, where a model writes them) for a few instructions, and say what the whole study will probably take."
     import time
 
-    from verified_code_cot.study import FROM_SEEDS, Plan, run_study
+    from verified_code_cot.study import Plan, run_study
     from verified_code_cot.teachers import forecast
 
     out = Path(args.out or f"outputs/{args.profile}")
-    cache = {} if given.get("teacher", "embedded") == "embedded" else {"cache": given.get("cache", os.path.abspath(out / ".answers.sqlite"))}
-    plan = Plan(stages={stage: FROM_SEEDS[stage] for stage in ("concepts", "synthesis", "agreement")})
+    asks, writes = given.get("teacher", "embedded") != "embedded" or "narrator" in given, "writing" in whole.stages
+    cache = {"cache": given.get("cache", os.path.abspath(out / ".answers.sqlite"))} if asks else {}
+    last = ("tracing", "writing", "verification") if writes else ()
+    plan = Plan(stages={stage: whole.stages[stage] for stage in ("concepts", "synthesis", "agreement", *last)})
     start = time.monotonic()
     done = run_study(
         str(out) + ".pilot", profile=args.profile, seed=args.seed, settings=[*args.set, f"synthesis.count={args.estimate}"], workers=args.workers,
         scheduler=args.scheduler, fresh=True, given={**given, **cache}, plan=plan, tell=say,
     )["manifest"]
     counts, total = done["counts"], args.total or 3 * done["counts"]["concepts"]["concepts"]
-    found = forecast(done["teacher"].get("stages", {}), time.monotonic() - start, args.estimate, counts["agreement"]["programs"], total)
-    told = f"{total} instructions will probably give " + ", ".join(f"{n:,} {name}" for name, n in found.items())
+    kept = counts.get("verification", {}).get("verified", 0) if writes else counts["agreement"]["programs"]
+    found = forecast(done["teacher"].get("stages", {}), time.monotonic() - start, args.estimate, kept, total)
+    names = {"records": "verified rationales" if writes else "programs"}
+    told = f"{total} instructions will probably give " + ", ".join(f"{n:,} {names.get(name, name).replace('_', ' ')}" for name, n in found.items())
     print(json.dumps({"instructions": total, **found}) if args.json else told)
     return 0
 
 # %% ../nbs/17a_commands.ipynb #28923038
 def study_command(args: argparse.Namespace) -> int:
     "`verified-code-cot study`: all stages into one run folder."
-    from verified_code_cot.study import FROM_SEEDS, STAGES, Plan, knobs, run_study
+    from verified_code_cot.study import FROM_SEEDS, STAGES, Plan, knobs, run_study, told_by_a_model
 
     if args.parameters:
-        plan = Plan(stages={**FROM_SEEDS, **STAGES})
+        plan = Plan(stages={**FROM_SEEDS, **STAGES, **told_by_a_model(STAGES)})
         for stage in plan.stages:
             for knob in knobs(plan, stage).values():
                 print(f"{stage}.{knob.name} = {knob.default!r}" + (f"  # {knob.help}" if knob.help else ""))
         return 0
-    plan, given = plan_of(args)
+    plan, given, programs = plan_of(args)
     if args.estimate is not None:
-        return estimate(args, given)
+        return estimate(args, plan, given)
     done = run_study(
-        args.out or f"outputs/{args.profile}", profile=args.profile, programs=args.programs, seed=args.seed, settings=args.set,
+        args.out or f"outputs/{args.profile}", profile=args.profile, programs=programs, seed=args.seed, settings=args.set,
         workers=args.workers, scheduler=args.scheduler, fresh=args.fresh, given=given, plan=plan, tell=say,
     )
     print(json.dumps(done) if args.json else f"The report is {done['report']}" if done["report"] else "There is no report: no program came of it")
@@ -414,9 +428,13 @@ STUDY_MORE = """examples:
   verified-code-cot study --out outputs/short --set narration.budget=300
   verified-code-cot study --seeds notes/ --out outputs/notes
   verified-code-cot study --teacher openai --model NAME --base-url http://localhost:8000/v1 --out outputs/name
+  verified-code-cot study --programs mine.jsonl --narrator openai --model NAME --out outputs/mine
+  verified-code-cot study --teacher recorded --recorded rationales.jsonl --out outputs/judged
 
 FILE has one JSON object on each line: {"id", "code", "call", "output"?}, or CRUXEval's {"id", "code", "input", "output"},
-or whole programs {"id", "code", "entry_point", "cases": [{"call", "output"}]}."""
+or whole programs {"id", "code", "entry_point", "cases": [{"call", "output"}]}. A model that writes rationales is shown the
+code and its trace; what comes back is verified, and sent back with its mistakes up to writing.rounds times. Ready rationales
+{"id", "code", "call", "output"?, "direction", "rationale"} are traced, verified and exported as they are."""
 
 VERIFY_HELP = """Judge rationales: read a text, hold every claim that it makes against the execution of the code, and write one
 verdict for each line, in order. Nothing else decides: no language model is asked, and no two texts are compared."""
@@ -519,10 +537,11 @@ def add_teacher(p: argparse.ArgumentParser) -> None:
     "The options that say where programs come from."
     p.add_argument("--seeds", action="append", default=[], metavar="PATH", help="begin at seed documents: a file or folder; may be given several times")
     p.add_argument("--teacher", choices=("embedded", "openai", "recorded"), help="who writes concepts, tasks, programs and tests (default: embedded)")
+    p.add_argument("--narrator", choices=("embedded", "openai", "recorded"), help="who writes the rationales (default: the teacher)")
     p.add_argument("--model", metavar="NAME", help="the server's name for the model")
     p.add_argument("--base-url", action="append", default=[], metavar="URL", help="a server; may be given several times (default: OPENAI_BASE_URL)")
     p.add_argument("--cache", metavar="FILE", help="where a model's answers are kept (default: in the run folder)")
-    p.add_argument("--recorded", metavar="FILE", help="recorded answers, as JSON lines, for --teacher recorded")
+    p.add_argument("--recorded", metavar="FILE", help="recorded answers or ready rationales, as JSON lines, for --teacher or --narrator recorded")
     p.add_argument("--in-flight", type=positive_whole, metavar="N", help="questions under way at the same time (default: 512)")
     p.add_argument("--budget", type=not_negative, metavar="TOKENS", help="stop asking when so many tokens are spent")
     p.add_argument("--estimate", type=positive_whole, metavar="N", help="try N instructions, say what the whole study will take, and stop")

@@ -71,9 +71,10 @@ def traces_of(folder: Path, model: Any = Trace) -> Iterable[Trace]:
 
 
 def read_run(folder: Path) -> Run:
-    "Everything that the page needs of a run, except the traces themselves; `InputError` when it has no rationales or no verdicts."
+    "Everything that the page needs of a run, except the traces themselves; `InputError` when it has no rationales or no verdicts, unless there was no program."
+    nothing = read_manifest(folder).get("counts", {}).get("agreement", {}).get("programs") == 0
     for name in ("rationales", "verdicts"):
-        if not (folder / "data" / f"{name}.jsonl").exists():
+        if not nothing and not (folder / "data" / f"{name}.jsonl").exists():
             raise InputError(f"{folder / 'data' / name}.jsonl is not there: a report needs a run that was narrated and verified")
     rows = {split: plain_lines(folder / "dataset" / f"{split}.jsonl") for split in ("train", "validation")}
     return Run(folder, records_of(folder, "programs", Program), records_of(folder, "rationales", Rationale), records_of(folder, "verdicts", Verdict),
@@ -107,16 +108,18 @@ def before_programs(counts: dict[str, Any]) -> list[Step]:
 def funnel(run: Run) -> list[Step]:
     "The steps from programs to dataset, each counted from the run's files."
     cases = sum(len(p.cases) for p in run.programs)
-    untold = Counter(run.manifest.get("counts", {}).get("narration", {}).get("rejected", {}))
+    counts = run.manifest.get("counts", {})
+    untold = Counter(counts.get("writing", counts.get("narration", {})).get("rejected", {}))
     verified = sum(v.verdict == "verified" for v in run.verdicts)
     refused = Counter(v.reason_code for v in run.verdicts if v.verdict != "verified")
     steps = [Step("programs", "programs", len(run.programs)), Step("cases", "calls on them", cases),
              Step("traced", "executions", run.statuses.total(), run.untraced),
-             Step("narrated", "rationales", len(run.rationales), untold), Step("verified", "rationales", verified, refused)]
+             Step("written" if "writing" in counts else "narrated", "rationales", len(run.rationales), untold),
+             Step("verified", "rationales", verified, refused)]
     if any(run.rows.values()):
         kept = sum(len(rows) for rows in run.rows.values())
         steps.append(Step("dataset", "rows", kept, Counter({"duplicate": verified - kept}) if verified > kept else Counter()))
-    return [s for s in [*before_programs(run.manifest.get("counts", {})), *steps] if s.count or s.lost]
+    return [s for s in [*before_programs(counts), *steps] if s.count or s.lost]
 
 # %% ../nbs/16_report.ipynb #a12ed4ab
 def counted(n: int, unit: str) -> str:
@@ -153,7 +156,7 @@ def funnel_figure(steps: list[Step]) -> Any:
     made, axes = bare_axes(6, 0.6 + 0.42 * len(steps))
     bars = axes.barh([s.name for s in steps], [s.count for s in steps], color="#0b5c8a", height=0.62)
     axes.bar_label(bars, [counted(s.count, s.unit) for s in steps], padding=5)
-    axes.set(xlim=(0, 1.32 * max(s.count for s in steps)), ylim=(len(steps) - 0.45, -0.55), xticks=[], xlabel="how many, each in its own unit")
+    axes.set(xlim=(0, 1.32 * max([1, *(s.count for s in steps)])), ylim=(len(steps) - 0.45, -0.55), xticks=[], xlabel="how many, each in its own unit")
     axes.spines["bottom"].set_visible(False)
     return made
 
@@ -459,6 +462,14 @@ terms is supported by the execution.</caption>
 <tbody>{% for row in told %}<tr{% if row.total %} class="total"{% endif %}><td>{{ row.direction }}</td><td>{{ row.style }}</td>
 <td class="n">{{ "{:,}".format(row.told) }}</td>
 <td class="n">{{ "{:.1%}".format(row.verified) }}</td><td class="n">{{ "{:.1%}".format(row.supported) }}</td></tr>{% endfor %}</tbody></table></div>
+{% if rounds %}<h3>Written by a model, and repaired</h3>
+<div class="scroll"><table class="numbers"><caption>A rationale that failed went back to its writer with its false statements and their true values, and was
+verified afresh.</caption>
+<thead><tr><th scope="col">round</th><th scope="col" class="n">asked</th><th scope="col" class="n">came</th><th scope="col" class="n">verified</th>
+<th scope="col" class="n">verified by then</th></tr></thead>
+<tbody>{% for row in rounds %}<tr><td>{{ "first draft" if row.round == 0 else "repair " ~ row.round }}</td>
+<td class="n">{{ "{:,}".format(row.asked) }}</td><td class="n">{{ "{:,}".format(row.answered) }}</td><td class="n">{{ "{:,}".format(row.verified) }}</td>
+<td class="n">{{ "{:.1%}".format(row.verified_by_then / rounds[0].asked) }}</td></tr>{% endfor %}</tbody></table></div>{% endif %}
 </div>
 <div>
 {% for name in ("claims",) if pictures[name] %}<figure><img src="{{ pictures[name].source }}" alt="{{ pictures[name].alt }}">
@@ -521,6 +532,7 @@ program stands on both sides.</p>
 # %% ../nbs/16_report.ipynb #89a2a77d
 EXAMPLES = """<section aria-labelledby="examples">
 <h2 id="examples">Examples</h2>
+{% if not examples %}<p>There are none: no rationale came of this run.</p>{% endif %}
 <p>Point at a marked statement, or move to it with the Tab key, to see the step of the trace and the line of code that decide it; point at a step to
 see who speaks of it.</p>
 <ul class="key"><li><span class="supported">solid line</span> ✓ supported</li><li><span class="contradicted">double line</span> ✗ contradicted</li>
@@ -605,7 +617,7 @@ def page(run: Run, entries: list[Example]) -> str:
     return environment.from_string(HEAD + NUMBERS + TRUST + EXAMPLES).render(
         name=run.folder.resolve().name, style=PAGE_STYLE + EXAMPLES_STYLE, script=PAGE_SCRIPT, assets=view_assets(),
         summary=summary(run), provenance=provenance(run),
-        steps=funnel(run), lost=lost_table(run), told=told_table(run),
+        steps=funnel(run), lost=lost_table(run), told=told_table(run), rounds=run.manifest.get("counts", {}).get("writing", {}).get("rounds", []),
         pictures={name: drawn.get(name) for name in ("funnel", "claims", "challenge")}, dataset=dataset_table(run),
         kills=challenge.kills(run.challenge), methods=challenge.comparison(run.challenge), names=list(run.challenge[0]["said"]) if run.challenge else [],
         falsified=sum(row["kind"] is not None for row in run.challenge), filters=[f for f in filters if len(f[1]) > 1], examples=entries, signs=SIGNS,
