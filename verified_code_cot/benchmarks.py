@@ -4,16 +4,15 @@
 
 # %% auto #0
 __all__ = ['NAMES', 'MODULES', 'BENCHMARKS', 'Problem', 'cruxeval_output', 'cruxeval_input', 'usual_imports', 'LcbRow',
-           'lcb_execution', 'HumanevalRow', 'humaneval', 'rows_of_file', 'compressed_lines', 'rows_of_hub',
-           'read_problems']
+           'lcb_execution', 'HumanevalRow', 'humaneval', 'read_problems']
 
 # %% ../nbs/14a_benchmarks.ipynb #5da765a1
-import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .records import CruxevalLine, Id, InputError, Record, RecordError, parse_json_object, parse_value, read_lines, read_parquet
+from .decontamination import rows_of_file, rows_of_hub
+from .records import CruxevalLine, Id, InputError, Record, RecordError, parse_value
 
 # %% ../nbs/14a_benchmarks.ipynb #44ac4eaa
 class Problem(Record):
@@ -96,44 +95,6 @@ BENCHMARKS: dict[str, tuple[type[Record], Callable[[Any], Problem], str, str]] =
     "lcb-exec": (LcbRow, lcb_execution, "livecodebench/execution-v2", "test"),
     "humaneval": (HumanevalRow, humaneval, "openai/openai_humaneval", "test"),
 }
-
-
-def rows_of_file(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    "The rows of a file with their numbers from 1: JSON lines (.gz as well) or Parquet; raises `InputError` when it cannot be read."
-    if path.endswith(".parquet"):
-        yield from enumerate(read_parquet(path), 1)
-        return
-    for number, line in compressed_lines(path) if path.endswith(".gz") else read_lines(path):
-        try:
-            yield number, parse_json_object(line)
-        except ValueError as error:
-            raise InputError(f"{path}:{number}: {error}") from error
-
-
-def compressed_lines(path: str) -> Iterator[tuple[int, bytes]]:
-    "The lines of a gzip file with their numbers from 1; raises `InputError` when it cannot be read."
-    try:
-        with gzip.open(path, "rb") as file:
-            yield from enumerate(file, 1)
-    except (OSError, EOFError) as error:
-        raise InputError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-
-# %% ../nbs/14a_benchmarks.ipynb #0e9ab2ea
-def rows_of_hub(
-    name: str,  # such as openai/openai_humaneval
-    split: str,
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    "The rows of a dataset of the Hugging Face hub; raises `InputError` when it cannot be had."
-    try:
-        import datasets
-    except ImportError as error:
-        raise InputError(f"{name}: reading by name needs the package datasets (pip install datasets); or give a file with --problems") from error
-    try:
-        table = datasets.load_dataset(name, split=split)
-    except Exception as error:  # noqa: BLE001 - whatever the library raises (many kinds), the dataset cannot be had, and why is told
-        first = (str(error).strip().splitlines() or [""])[0]
-        raise InputError(f"{name}: cannot be loaded from the hub ({type(error).__name__}: {first[:200]}); or give a file with --problems") from error
-    yield from enumerate(table, 1)
 
 # %% ../nbs/14a_benchmarks.ipynb #5aadeba7
 def read_problems(
