@@ -12,14 +12,14 @@ __all__ = ['BUILTINS', 'BELONGING', 'OPENERS', 'OPPOSITES', 'GROUNDERS', 'Ground
            'ground_closed', 'augmented', 'ground_operands', 'opposed', 'ground_instance', 'truths', 'ground_outcome',
            'ground_next_test', 'is_for', 'branches_of', 'lines_meant', 'header_named', 'ground_branch',
            'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end', 'runs_meant', 'ground_count',
-           'ground_comprehension_count', 'visited', 'ground_visits', 'in_comprehensions', 'ground_over', 'visits_hold',
-           'in_order', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect',
-           'ground_step', 'support_only', 'effects', 'insertions', 'item_of', 'element_at', 'ground_unchanged',
-           'ground_return', 'speaks_of_result', 'ground_produced', 'returns_of', 'of_one_kind', 'is_meant',
-           'ground_mention', 'mistold', 'never_held', 'is_mistold', 'ground_maps', 'entries', 'transitions',
-           'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal',
-           'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity', 'predicate_of',
-           'ground_law', 'ground_exists', 'ground_tally', 'ground']
+           'ground_comprehension_count', 'visited', 'ground_visits', 'comprehended', 'spot_of', 'bound_to',
+           'in_comprehensions', 'ground_over', 'visits_hold', 'in_order', 'changes_of', 'occurrences', 'grew_at_end',
+           'number', 'effect_holds', 'ground_effect', 'ground_step', 'support_only', 'effects', 'insertions', 'item_of',
+           'element_at', 'ground_unchanged', 'ground_return', 'speaks_of_result', 'ground_produced', 'returns_of',
+           'of_one_kind', 'is_meant', 'ground_mention', 'mistold', 'never_held', 'is_mistold', 'ground_maps', 'entries',
+           'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer',
+           'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity',
+           'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -173,7 +173,7 @@ def evaluations_of(execution: Execution, source: str) -> list[Fact]:
     spelling = normal(source)
     if spelling in execution.evaluated:
         return execution.evaluated[spelling]
-    sites = [p.site for p in execution.places.values() if p.source == spelling and p.kind != "target"]
+    sites = [p.site for p in execution.places.values() if p.source == spelling]
     facts = [fact for site in sites for fact in execution.evaluations.get(site, [])]
     found = sorted(facts, key=lambda fact: fact.order or 0) if sites else instances_of(execution, source)
     execution.evaluated[spelling] = found
@@ -185,7 +185,7 @@ def instances_of(execution: Execution, source: str) -> list[Fact]:
     if tree is None or isinstance(tree, (ast.Name, ast.Constant)):
         return []
     for place in execution.places.values():
-        pairs = operands(place.node, tree) if isinstance(place.node, ast.expr) and place.kind != "target" else None
+        pairs = operands(place.node, tree) if isinstance(place.node, ast.expr) else None
         wanted = [canonical(ast.unparse(closed)) for _, closed in pairs or []]
         if not pairs or None in wanted:
             continue
@@ -429,9 +429,9 @@ def operand_at(
     "The value that an operand had in one evaluation."
     if (text := canonical(ast.unparse(node))) is not None:
         return text
-    spot = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
+    spot = spot_of(node)
     for place in execution.places.values():
-        if place.node is not None and (place.node.lineno, place.node.col_offset, place.node.end_lineno, place.node.end_col_offset) == spot:
+        if place.node is not None and spot_of(place.node) == spot:
             before = [f for f in execution.evaluations.get(place.site, []) if f.order < whole.order and f.frame == whole.frame]
             if before:
                 return before[-1].value
@@ -449,7 +449,7 @@ def filled_in(
     "Where the program evaluated this very expression, with its operands, and what the operands were where it did not."
     tree, found = parsed(closed), []
     for place in asked.execution.places.values() if places is None else places:
-        pairs = operands(place.node, tree) if isinstance(place.node, ast.expr) and place.kind != "target" else None
+        pairs = operands(place.node, tree) if isinstance(place.node, ast.expr) else None
         if not pairs:
             continue
         claimed = together(*[lambda c=c: asked.inquiry.value(ast.unparse(c)) for _, c in pairs])
@@ -713,10 +713,9 @@ def ground_count(asked: Asked) -> Grounding:
 def ground_comprehension_count(asked: Asked, claimed: str) -> Grounding:
     "The number of rounds of a comprehension: how often its target was bound in one statement."
     steps: dict[tuple[int, int], list[Fact]] = defaultdict(list)
-    for place in asked.execution.places.values():
-        if place.kind == "target":
-            for fact in asked.execution.evaluations.get(place.site, []):
-                steps[place.site, fact.first].append(fact)
+    for site, _target in comprehended(asked.execution):
+        for fact in asked.execution.evaluations.get(site, []):
+            steps[site, fact.first].append(fact)
     facts = [some[0]._replace(value=str(len(some))) for some in steps.values()]
     if not facts:
         return unsayable(claimed, "the program has no loop that was reached")
@@ -744,16 +743,34 @@ def ground_visits(asked: Asked) -> Grounding:
         if isinstance(literal(text), list) and literal(text) and wanted and all(of_other_type(repr(seen), repr(said)) for seen in literal(text) for said in list(wanted)[:1]):
             continue  # "goes over 'abc'" of a loop over its indices
         facts.append(Fact(run.first, asked.execution.end, text, run.frame, run.line, visits_hold(asked.reading.relation, literal(text), list(wanted))))
-    facts = facts or in_comprehensions(asked, list(wanted))
+    facts += in_comprehensions(asked, list(wanted))  # a comprehension may bind the name of a loop
     if not facts:
         return unsayable(claimed, "no loop binds a variable to such elements")
     return Grounding(claimed, tuple(facts), subject="the list of visited elements", moment="any")
 
+def comprehended(execution: Execution) -> list[tuple[int, ast.expr]]:
+    "The comprehensions of a program: the site that sees the elements, and the target that they are bound to."
+    targets = {spot_of(node.iter): node.target for node in ast.walk(ast.parse(execution.trace.code)) if isinstance(node, ast.comprehension)}
+    return [(p.site, targets[spot_of(p.over)]) for p in execution.places.values() if p.over is not None and spot_of(p.over) in targets]
+
+def spot_of(node: ast.expr) -> tuple[int, ...]:
+    "Where an expression stands."
+    return node.lineno, node.col_offset, node.end_lineno, node.end_col_offset
+
+def bound_to(target: ast.expr, name: str, element: str) -> str | None:
+    "What a name gets when an element is bound to a target; None when the target does not have the name, or the element cannot be read."
+    if isinstance(target, ast.Name):
+        return element if target.id == name else None
+    value = literal(element)
+    if not isinstance(target, (ast.Tuple, ast.List)) or not isinstance(value, (tuple, list, str)):
+        return None
+    return next((text for part, one in zip(target.elts, value, strict=False) if (text := bound_to(part, name, repr(one))) is not None), None)
+
 def in_comprehensions(asked: Asked, wanted: list[Any]) -> list[Fact]:
     "What the comprehensions with this target bound it to, all of them in a row, and whether the wanted elements are among it in order."
     name, execution = normal(asked.reading.subject), asked.execution
-    bound = sorted((f for p in execution.places.values() if p.kind == "target" and p.source == name for f in execution.evaluations.get(p.site, [])),
-                   key=lambda f: f.order or 0)
+    bound = [fact._replace(value=text) for site, target in comprehended(execution) for fact in execution.evaluations.get(site, [])
+             if (text := bound_to(target, name, fact.value)) is not None]
     if not bound or any(of_other_type(f.value, repr(one)) for f in bound[:1] for one in wanted[:1]):
         return []
     text = f"[{', '.join(f.value for f in bound)}]"
@@ -1087,7 +1104,7 @@ def of_one_kind(facts: list[Fact], claimed: str) -> list[Fact]:
 def is_meant(place: Place, hint: str | None) -> bool:
     "Whether an expression of the program is one that a hint points to."
     node = place.node
-    if place.kind == "target" or node is None or isinstance(node, (ast.Name, ast.Constant)):
+    if node is None or isinstance(node, (ast.Name, ast.Constant)):
         return False
     if hint is None:
         return True
@@ -1153,7 +1170,7 @@ def ground_maps(asked: Asked) -> Grounding:
         return unsayable(value, "the values cannot be evaluated")
     facts = []
     for place in asked.execution.places.values():
-        if isinstance(place.node, (ast.Name, ast.Constant, ast.Attribute)) or not isinstance(place.node, ast.expr) or place.kind == "target":
+        if isinstance(place.node, (ast.Name, ast.Constant, ast.Attribute)) or not isinstance(place.node, ast.expr):
             continue
         call = isinstance(place.node, ast.Call)
         inputs = [node for node in ast.iter_child_nodes(place.node) if isinstance(node, ast.expr)]

@@ -267,10 +267,11 @@ class Place:
     "An expression of the program: where it stands, its tree, its normal spelling, and the names of the function around it."
 
     site: int
-    kind: str  # expr | test | call | target | iter | element
+    kind: str  # expr | test | call | iter (the elements of what is iterated over)
     line: int
-    node: ast.AST | None
+    node: ast.AST | None  # None of the elements: they are not the value of an expression
     source: str | None  # normal spelling
+    over: ast.expr | None = None  # the iterable whose elements are seen here
 
 @lru_cache(maxsize=64)
 def spots_of(code: str) -> dict[tuple[int, int, int, int], tuple[ast.expr, str]]:
@@ -289,7 +290,8 @@ def places_of(
     spots, found = spots_of(code), {}
     for site in sites:
         node, source = spots.get((site.line, site.col, site.end_line, site.end_col), (None, None))
-        found[site.id] = Place(site.id, site.kind, site.line, node, source)
+        each = site.kind == "iter"
+        found[site.id] = Place(site.id, site.kind, site.line, None if each else node, None if each else source, node if each else None)
     return found
 
 # %% ../nbs/06_grounding.ipynb #4dbde7cb
