@@ -496,7 +496,7 @@ def undo_arguments(reasoner: Reasoner, moment: Moment, node: ast.Call) -> list[s
         explain.value(moment, argument)
         told.append(f"{explain.source(argument)} is {explain.show(text)}")
         clauses += undo(reasoner, moment, argument, 1)
-    return ([f"in the call, {joined(told)}"] if told else []) + clauses
+    return ([f"at that moment {joined(told)}"] if told else []) + clauses
 
 # %% ../nbs/03h_backward.ipynb #0af2f7bb
 def undo_moment(reasoner: Reasoner, moment: Moment) -> list[str]:

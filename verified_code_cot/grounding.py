@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['NOTHING', 'WRAPPERS', 'ORDER', 'FALSY', 'LONGEST', 'DELETED', 'MOST', 'MISSING', 'literal', 'plain', 'equal_in_prose',
            'agrees', 'truth', 'parsed', 'normal', 'bound_inside', 'names_in', 'Fact', 'Lap', 'frame_ends', 'Loop',
-           'loops_of', 'laps_of', 'timelines_of', 'Place', 'spots_of', 'places_of', 'value_at', 'targets_of',
-           'is_rendering', 'NotYet', 'laps_by_key', 'reports_of', 'execution_of', 'Execution', 'watch', 'Inquiry',
-           'together', 'settle_execution', 'facts_of', 'settle', 'answer_all']
+           'loops_of', 'writes_of', 'laps_of', 'timelines_of', 'Place', 'spots_of', 'places_of', 'value_at',
+           'targets_of', 'is_rendering', 'NotYet', 'laps_by_key', 'reports_of', 'execution_of', 'Execution', 'watch',
+           'Inquiry', 'together', 'settle_execution', 'facts_of', 'settle', 'answer_all']
 
 # %% ../nbs/06_grounding.ipynb #5638b123
 import ast
@@ -208,6 +208,14 @@ def loops_of(code: str) -> dict[int, Loop]:
     return found
 
 # %% ../nbs/06_grounding.ipynb #51758b8c
+def writes_of(code: str) -> dict[int, tuple[str, ...]]:
+    "The names that a line writes as a whole: loop targets, and `x = …` (not `x.append(…)`, nor `x += …`)."
+    found: dict[int, tuple[str, ...]] = defaultdict(tuple)
+    for node in ast.walk(ast.parse(code)):
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, (ast.For, ast.AsyncFor)) else []:
+            found[node.lineno] += tuple(n.id for n in ast.walk(target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+    return dict(found)
+
 def laps_of(
     events: list[Event],
     loops: dict[int, "Loop"],  # the program's loops by the line of their header
@@ -240,8 +248,8 @@ def laps_of(
 # %% ../nbs/06_grounding.ipynb #1f1a977c
 DELETED = "<deleted>"
 
-def timelines_of(events: list[Event], loops: dict[int, Loop] | None = None) -> dict[str, list[Fact]]:
-    "For each variable, the stretches over which it had one value, in order of time; with `loops`, a header writes its targets even where they stay equal."
+def timelines_of(events: list[Event], writes: dict[int, tuple[str, ...]] | None = None) -> dict[str, list[Fact]]:
+    "For each variable, the stretches over which it had one value, in order of time; `writes`: the names that a line writes even where they stay equal."
     last_of_frame = {event.frame: event.step for event in events}
     open_now: dict[tuple[str, int], tuple[int, str, int]] = {}
     found: dict[str, list[Fact]] = defaultdict(list)
@@ -251,7 +259,7 @@ def timelines_of(events: list[Event], loops: dict[int, Loop] | None = None) -> d
         if value != DELETED:
             found[name].append(Fact(first, until, value, frame, line))
     for event in events:
-        bound = loops[event.line].targets if loops and event.line in loops and event.outcome else ()
+        bound = (writes or {}).get(event.line, ()) if event.outcome is not False and event.kind == "line" else ()
         again = {name: open_now[name, event.frame][1] for name in bound if (name, event.frame) in open_now}
         for name, value in {**again, **event.changed}.items():
             if (name, event.frame) in open_now:
@@ -366,7 +374,7 @@ class Execution:
 
     @cached_property
     def timelines(self) -> dict[str, list[Fact]]:
-        return timelines_of(self.events, self.loops)
+        return timelines_of(self.events, writes_of(self.trace.code))
 
     def values_of(self, name: str) -> frozenset[str]:
         "The texts of all values that a variable ever had."
