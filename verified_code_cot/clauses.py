@@ -387,12 +387,17 @@ class Walking:
 class Nouns:
     "A noun phrase at the beginning of what is read."
 
+    def past_object(self, i: int) -> int:
+        "\"A call that gives this result is …\": behind the object of a relative clause, of which the main verb says nothing; else `i` itself."
+        m, k = self.np.at(i)
+        return k if m is not None and (v := verb_at(self.t, k)) is not None and v.kind == "be" else i
+
     def noun_first(self, i: int) -> int:
         "A noun phrase, and what is said of it."
         if word(self.t, i) == "that" and i and word(self.t, i + 1) == "is":
             return i + 2
         if word(self.t, i) == "that" and i and (v := verb_at(self.t, i + 1)) is not None and (self.t[i - 1].kind == "expr" or word(self.t, i - 1) in NOUNS):
-            return v.end  # "no names that are in `winners`": it says which names are meant, and of nothing that it is so
+            return self.past_object(v.end)  # "no names that are in `winners`": it says which names are meant, and of nothing that it is so
         m, k = self.np.at(i)
         if m is None:
             return i + 1
@@ -929,7 +934,7 @@ class Attaching:
         if word(self.t, which) in ("which", "that") and (v := verb_at(self.t, which + 1)):
             meant = m.ref in ("element", "part", "noun", "block") or m.number or m.noun in ("number", "count", "length")
             if word(self.t, which) == "that" and meant and m.noun not in OFFERS:
-                return v.end  # "the first character that is not a digit": what is meant, not what is so
+                return self.past_object(v.end)  # "the first character that is not a digit": what is meant, not what is so
             self.remember(m)
             return self.say(m, v, relative=True)
         if word(self.t, k) == "being" and m.sources and simple_name(m.source):
