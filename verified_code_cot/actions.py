@@ -415,6 +415,10 @@ class There:
         )
         if m.quantified or not places or where is not None and where.quantified:
             return n
+        if m.ref == "nothing" and where is not None and where.sources:
+            self.predicate(where, ("len({x}) == 0",), none, where.end)
+            self.last = where  # "there is nothing in `xs` (`[]`)"
+            return n
         self.last = m
         if is_op(self.t, n):
             return self.chain(m, n)

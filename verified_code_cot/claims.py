@@ -618,7 +618,7 @@ def never_returned(value: str, code: str) -> Reading | None:
     tree, given = parse(value), returned_literals(code)
     if tree is None or given is None or not is_literal(tree) or "None" in (value, *given) or ast.unparse(tree.body) in given:
         return None
-    return Reading("closed", repr(ast.unparse(tree.body)), "in", repr(given))
+    return Reading("written", None, "==", value, previous=repr(given))
 
 # %% ../nbs/05_claims.ipynb #cb74a446
 class Sentences:

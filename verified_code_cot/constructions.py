@@ -6,12 +6,13 @@
 __all__ = ['TYPED', 'SIZED', 'UNIT', 'WHOSE', 'QUANTIFIED', 'STRICT', 'THERE_NO', 'PLACES', 'CLASSES', 'UNITS', 'REPEATED',
            'EACH_ONCE', 'WANTED', 'SOUGHT', 'CASELESS', 'AMOUNTS', 'AMOUNT', 'COUNTED', 'SIZED_NOUN', 'NEEDED_LENGTH',
            'FOR_IT', 'THE_PARAMETER', 'IN_NOUN', 'PASSED', 'FOLLOWED', 'OF_INPUT', 'OF_OUTPUT', 'OCCURRENCES',
-           'AS_ELEMENT', 'LAW', 'NOT_SUCH', 'WHOLE', 'PLURALS', 'THIS_RETURNED', 'LATEST', 'FINAL_IS', 'APPLIED',
-           'TURNING', 'WHICH_GIVES', 'TAKEN_AS', 'APPOSED', 'NTH', 'FROM_END', 'COPY', 'RANGE', 'TURNED', 'SUPPOSED',
-           'FROM_TO', 'FACTUAL', 'GENERAL', 'Sketch', 'sketch', 'parameter_named', 'number_of', 'conditions_at',
-           'quantified', 'asserted', 'nothing_such', 'each_appears', 'needed_length', 'what_it_must_be', 'necessity_of',
-           'followed', 'occurrences', 'as_element', 'calls_of', 'law', 'this_returned', 'final_is', 'applied',
-           'which_gives', 'taken_as', 'apposed', 'nth', 'from_end', 'copied', 'ranging', 'turned', 'from_to',
+           'AS_ELEMENT', 'LAW', 'NOT_SUCH', 'WHOLE', 'PLURALS', 'THIS_RETURNED', 'LATEST', 'RETURNED', 'FINAL_IS',
+           'APPLIED', 'TURNING', 'WHICH_GIVES', 'TAKEN_AS', 'APPOSED', 'NTH', 'FROM_END', 'COPY', 'RANGE', 'TURNED',
+           'SUPPOSED', 'FROM_TO', 'RETURNS_WHERE', 'FACTUAL', 'GENERAL', 'Sketch', 'sketch', 'parameter_named',
+           'number_of', 'conditions_at', 'quantified', 'asserted', 'nothing_such', 'each_appears', 'needed_length',
+           'what_it_must_be', 'necessity_of', 'followed', 'occurrences', 'as_element', 'calls_of', 'law',
+           'this_returned', 'returned_so', 'final_is', 'applied', 'which_gives', 'taken_as', 'apposed', 'nth',
+           'from_end', 'copied', 'ranging', 'turned', 'from_to', 'Given', 'given_by', 'branches', 'returned_where',
            'constructions']
 
 # %% ../nbs/04h_constructions.ipynb #4747d95a
@@ -411,6 +412,26 @@ def this_returned(s, line: Sketch) -> None:
             return
 
 
+RETURNED = [re.compile(pattern) for pattern in (
+    r"«(?P<x>\d+)» (?:is|gets) (?:then |finally |what is )?returned , (?:that is|which is|namely) «(?P<v>\d+)» ",
+    r"what «(?P<f>\d+)» returns (?:is|will be) «(?P<v>\d+)» ",
+)]
+
+
+def returned_so(s, line: Sketch) -> None:
+    "`x` is returned, that is V; what `f` returns is V: the value that the function returns, and where it stands in a name, that name's."
+    for m in (found for pattern in RETURNED for found in pattern.finditer(line.text)):
+        told = {key: line.tokens[int(number)] for key, number in m.groupdict().items()}
+        value, name, function = told["v"], told.get("x"), told.get("f")
+        if value.kind != "expr" or value.type not in ("literal", "closed") or function is not None and function.source.partition("(")[0] != s.facts.entry:
+            continue
+        start = line.tokens[line.at(m.start())].start
+        if name is not None and name.kind == "expr":
+            said = line.tokens[line.at(line.text.index(" , ", m.start()))]
+            s.note(start, said.end, "return", [Reading("return", None, "==", name.source, "end")])
+        s.note(start, value.end, "return", [Reading("return", None, "==", value.source, "end")])
+
+
 FINAL_IS = re.compile(
     r"\bfinal (?:returned |return |combined |resulting )?"
     r"(?P<noun>result|output|value|string|list|state|answer|array|dictionary|tuple|number|count)"
@@ -620,10 +641,59 @@ def from_to(s, line: Sketch) -> None:
         reading = Reading("effect", name.source, "shifted", new.source, "after", old.source if old is not None else None, through)
         s.note(min(t.start for t in (name, *values)), max(t.end for t in values), "effect", [reading])
 
+# %% ../nbs/04h_constructions.ipynb #a40c695b
+@dataclass(frozen=True)
+class Given:
+    "A `return` of the program: what it gives, and the test of the innermost `if` in whose first branch it stands ('' when it stands in none, or in an `else`)."
+
+    value: ast.expr
+    guard: str
+
+
+def given_by(code: str) -> list[Given]:
+    "Every `return` of a program that gives something."
+    def inside(node: ast.AST, guard: str):
+        if isinstance(node, ast.Return) and node.value is not None:
+            yield from branches(node.value, guard)
+        for name, part in ast.iter_fields(node):
+            for one in part if isinstance(part, list) else [part]:
+                if isinstance(one, ast.AST):
+                    inner = ast.unparse(node.test) if isinstance(node, ast.If) and name == "body" else "" if isinstance(node, ast.If) else guard
+                    yield from inside(one, inner)
+    tree = parse(code, "exec")
+    return list(inside(tree, "")) if tree is not None else []
+
+
+def branches(value: ast.expr, guard: str):
+    "`return A if C else B` gives A where C holds."
+    if isinstance(value, ast.IfExp):
+        yield from branches(value.body, ast.unparse(value.test))
+        yield from branches(value.orelse, "")
+    else:
+        yield Given(value, guard)
+
+# %% ../nbs/04h_constructions.ipynb #4315719f
+RETURNS_WHERE = re.compile(
+    r"\breturns? «(?P<v>\d+)» (?:(?:only )?(?:if|when|whenever|in case|as soon as)(?: instead)? (?:«\d+» and )*«(?P<c>\d+)»"
+    r"|(?P<last>otherwise|if it has not returned before|in all other cases|in any other case))"
+)
+
+
+def returned_where(s, line: Sketch) -> None:
+    "It returns V if C, or otherwise: V is what the program's `return` of that place gives, where it gives a literal."
+    for m in RETURNS_WHERE.finditer(line.text):
+        value, test = line.tokens[int(m["v"])], line.tokens[int(m["c"])] if m["c"] else None
+        guard = normal(test.source) if test is not None and test.kind == "expr" else None if m["c"] else ""
+        given = [one.value for one in given_by(s.reader.code) if one.guard == guard]
+        if value.kind != "expr" or value.type != "literal" or not given or not all(kind_of(ast.unparse(one), s.facts) == "literal" for one in given):
+            continue
+        sources = sorted({ast.unparse(one) for one in given})
+        s.note(line.tokens[line.at(m.start())].start, (test or value).end, "semantics", [Reading("written", None, "==", value.source, previous=repr(sources))], mood="fact")
+
 # %% ../nbs/04h_constructions.ipynb #849d1a56
-FACTUAL = (final_is, quantified, nothing_such, each_appears, followed, occurrences, as_element, this_returned, applied, which_gives, taken_as, apposed, nth,
+FACTUAL = (final_is, quantified, nothing_such, each_appears, followed, occurrences, as_element, this_returned, returned_so, applied, which_gives, taken_as, apposed, nth,
            from_end, copied, ranging)
-GENERAL = (needed_length, what_it_must_be, law, turned, from_to)  # told of every input, or of one that is only tried; or looked at clause by clause
+GENERAL = (needed_length, what_it_must_be, law, turned, from_to, returned_where)  # told of every input, or of one that is only tried; or looked at clause by clause
 
 
 def constructions(s) -> None:

@@ -19,7 +19,7 @@ __all__ = ['BUILTINS', 'BELONGING', 'OPENERS', 'OPPOSITES', 'GROUNDERS', 'Ground
            'of_one_kind', 'is_meant', 'ground_mention', 'mistold', 'never_held', 'is_mistold', 'ground_maps', 'entries',
            'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer',
            'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity',
-           'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'ground']
+           'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'ground_written', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -1400,12 +1400,23 @@ def ground_tally(asked: Asked) -> Grounding:
     return Grounding(claimed, (odd._replace(value=observed, holds=held is not None),), subject=subject, moment="any", timeless=True)
 
 # %% ../nbs/06a_forms.ipynb #b5092fb3
+def ground_written(asked: Asked) -> Grounding:
+    "A literal that a `return` of the program is said to give, held against the literals that stand there (no run of it decides this)."
+    there = [canonical(source) for source in literal(asked.reading.previous or "[]")]
+    claimed = canonical(asked.reading.value or "")
+    if claimed is None or not there or None in there:
+        return unsayable(asked.reading.value, "the `return` computes what it gives")
+    verdicts = [same_text(claimed, one) for one in there]
+    holds = True if True in verdicts else None if None in verdicts else False
+    return once(claimed, " or ".join(there), holds, subject="what the `return` of that place gives")
+
+# %% ../nbs/06a_forms.ipynb #5ed067b7
 GROUNDERS: dict[str, Callable[[Asked], Grounding]] = {
     "value": ground_value, "closed": ground_value, "operands": ground_operands, "outcome": ground_outcome, "tally": ground_tally,
     "branch": ground_branch, "count": ground_count, "visits": ground_visits, "exists": ground_exists, "effect": ground_effect,
     "arguments": ground_arguments, "return": ground_return, "produced": ground_produced, "maps": ground_maps, "mention": ground_mention,
     "raises": ground_raises, "answer": ground_answer, "meta": ground_meta, "input": ground_input, "proposal": ground_proposal,
-    "necessity": ground_necessity, "law": ground_law, "instance": ground_instance,
+    "necessity": ground_necessity, "law": ground_law, "instance": ground_instance, "written": ground_written,
 }
 
 def ground(asked: Asked) -> Grounding:

@@ -950,7 +950,7 @@ _verbs(
     "starts",
     "is initialized to;is initialized as;is initialized with;is initialized at;is initialised to;is initialised as;"
     "is initialised with;is initialized to be;initialized to;initialized as;initialized with;are initialized to;"
-    "are initialized as;starts as;starts at;starts with the value;starts out as;starts off as;begins as;begins at;"
+    "are initialized as;starts out;starts off;starts as;starts at;starts with the value;starts out as;starts off as;begins as;begins at;"
     "start at;start as;is initially;are initially;is initially set to;was initially;is defined as;is created as;"
     "is created with;initially;starts from;is originally;is first set to;is declared as;is originally set to;"
     "initially is;begins with the value;is instantiated as;is set up as;is initially assigned",
