@@ -439,10 +439,21 @@ def test_a_literal_that_no_return_gives_is_a_claim_against_the_code():
     code = "def seen(x, xs):\n    for y in xs:\n        if x == y:\n            return 'yes'\n    return 'no'"
     computed = code.replace("'no'", "str(xs)")
     told = "`seen` goes over `xs`, returns `'yes'` if `x == y`; after that it returns `'NO'`."
-    against = [c for c in extract(told, code, "seen(1, [2])", "'no'") if c.kind == "semantics"]
-    assert [c.text for c in against] == ["it returns `'NO'`"] and against[0].readings[0].relation == "in"
-    assert not [c for c in extract(told, computed, "seen(1, [2])", "'[2]'") if c.kind == "semantics"]
-    assert not [c for c in extract(told.replace("NO", "no"), code, "seen(1, [2])", "'no'") if c.kind == "semantics"]
+    where, against = (c for c in extract(told, code, "seen(1, [2])", "'no'") if c.kind == "semantics")
+    assert (where.text, where.readings[0].value, where.readings[0].previous) == ("returns `'yes'` if `x == y`", "'yes'", repr(["'yes'"]))
+    assert against.text == "it returns `'NO'`" and against.readings[0].form == "written"
+    assert len([c for c in extract(told, computed, "seen(1, [2])", "'[2]'") if c.kind == "semantics"]) == 1
+    assert len([c for c in extract(told.replace("NO", "no"), code, "seen(1, [2])", "'no'") if c.kind == "semantics"]) == 1
+
+
+def test_what_is_returned_under_a_condition_is_what_the_return_there_gives():
+    code = "def odd(n):\n    if n > 3:\n        return 'no'\n    return 'odd' if n % 2 else 'even'"
+    told = "`odd` returns `'yes'` if `n > 3` and returns `'odd'` otherwise; it returns `n` if `n == 2`."
+    claims = [c for c in extract(told, code, "odd(2)", "'even'") if c.kind == "semantics" and " if " in c.text]
+    assert [(c.readings[0].value, c.readings[0].previous) for c in claims] == [("'yes'", repr(["'no'"]))]
+    last = next(c for c in extract(told, code, "odd(2)", "'even'") if c.kind == "semantics" and c.text == "returns `'odd'`" and c.readings[0].previous)
+    assert last.readings[0].previous == repr(["'even'"])
+
 def test_what_a_parameter_holds_depends_on_the_moment():
     assert code_facts("def f(xs, n):\n    ys = xs\n    ys.append(n)\n    return ys").changing == {"xs", "ys"}
     assert code_facts("def g(s):\n    return s\ndef f(s, n):\n    return g(s)").changing == {"s"}  # one name in two functions

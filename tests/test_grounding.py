@@ -114,6 +114,9 @@ FORMS = [
     (NESTED, "f(3)", Reading("raises", None, "raises", "IndexError"), "✓IndexError: list index out of range"),
     (NESTED, "f(3)", Reading("produced", "join", "==", "'-**'"), "✓'-**'"),
     (NESTED, "f(3)", Reading("value", "rows[1]", "==", "[0, 1, 2]"), None),
+    (SUMS, "f([3, 5])", Reading("written", None, "==", "'no'", previous="[\"'yes'\", \"'no'\"]"), "✓'yes' or 'no'"),
+    (SUMS, "f([3, 5])", Reading("written", None, "==", "'on'", previous="[\"'yes'\", \"'no'\"]"), "✗'yes' or 'no'"),
+    (SUMS, "f([3, 5])", Reading("written", None, "==", "'on'", previous="['n']"), "?"),
     # what cannot be asked, and what never was
     (SUMS, "f([3, 5])", Reading("value", "len(words)", "==", "2"), "?"),
     (SUMS, "f([3, 5])", Reading("value", "counter", "==", "2"), "there is no variable counter"),
@@ -272,3 +275,23 @@ def test_an_object_of_which_only_the_type_shows(box):
     for name, holds in (("list_reverseiterator", True), ("reverseiterator", True), ("list_iterator", False)):
         found = asked(box, "def f(xs):\n    ys = reversed(xs)\n    return list(ys)", "f([1])", Reading("value", "ys", "==", repr(name)))
         assert any(f.holds for f in found.facts) is holds
+
+
+def test_the_elements_of_an_iterable_are_no_value_of_it(box):
+    code = "def f(xs):\n    total = 0\n    for x in sorted(xs):\n        total += x\n    return [x * i for i in xs[1:]]\n"
+    call = "f([3, 1, 2])"
+    assert told(asked(box, code, call, Reading("value", "sorted(xs)", "==", "[1, 2, 3]"))) == "✓[1, 2, 3]"
+    for iterable in ("sorted(xs)", "xs[1:]"):
+        assert not any(fact.holds for fact in asked(box, code, call, Reading("value", iterable, "==", "2")).facts)
+
+
+def test_a_comprehension_is_visited_also_where_a_loop_has_its_name(box):
+    code = "def f(n):\n    for i in [i % 2 for i in range(n)]:\n        n += i\n    return [a + b for a, b in enumerate('xyz'[:0])], n\n"
+    for visits, holds in (("[0, 1, 2, 3]", True), ("[0, 1, 0, 1]", True), ("[0, 2, 1]", False), ("[4]", False)):
+        assert any(fact.holds for fact in asked(box, code, "f(4)", Reading("visits", "i", "includes", visits)).facts) is holds, visits
+
+
+def test_an_assignment_writes_its_name_also_where_the_value_stays(box):
+    code = "def f(xs):\n    for x in xs:\n        n = 0\n        n += x\n    return n\n"
+    facts = asked(box, code, "f([0, 0, 2])", Reading("value", "n", "==", "0", "after")).facts
+    assert [fact.first for fact in facts if fact.holds and fact.written and fact.line == 3] == [2, 5, 8]

@@ -11,7 +11,7 @@ __all__ = ['Sentence', 'table_cells', 'column', 'Answer', 'assertions', 'replace
 import ast
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .expressions import CodeFacts, Token, words_of, code_facts, entry_of, is_literal, kind_of, normal, parse, tokens as lex
 from .phrases import Mention, NounPhrases, settle
@@ -62,12 +62,16 @@ class Sentence(Clauses, Actions):
         ends = [t for t in tokens if t.kind != "punct"][-1:]
         if self.mood == "fact" and ends and ends[0].kind == "word" and ends[0].text == "or":
             self.mood = "general"  # "- `xs` is empty, or": one of several
-        self.defines = bool(words & {"takes", "take", "taking", "parameters", "parameter", "expects", "accepts", "defined"}) and not words & {
-            "called",
-            "call",
-            "calling",
-            "value",
-        }
+        self.defines = self.defining(words)
+
+    def defining(self, words: set[str]) -> bool:
+        "Whether the sentence says what a function takes, and not what a slice takes, nor what a call was given."
+        takes = any(t.text in ("takes", "take", "taking") and t.kind == "word" and (k == 0 or self.takes(self.t[k - 1])) for k, t in enumerate(self.t))
+        return (takes or bool(words & {"parameters", "parameter", "expects", "accepts", "defined"})) and not words & {"called", "call", "calling", "value"}
+
+    def takes(self, before: Token) -> bool:
+        "Whether what stands before `takes` may be something that is called."
+        return before.kind != "expr" or before.type != "open" or before.source in self.facts.functions or before.source.isidentifier()
 
 # %% ../nbs/05_claims.ipynb #64fe4615
 def table_cells(text: str, start: int, end: int) -> list[tuple[int, int]]:
@@ -674,7 +678,9 @@ class Placed(Sentences):
         quoted = quotation(self.text, seg.start, seg.end, self.code)
         if quoted is not None:
             start, end, reading = quoted
-            return [Claim(start, end, self.text[start:end], "semantics", [reading], segment=n, paragraph=seg.paragraph)]
+            rest = replace(seg, start=end + len(re.match(r"\W*?(?=\w|`|$)", self.text[end : seg.end]).group()))
+            told = Claim(start, end, self.text[start:end], "semantics", [reading], segment=n, paragraph=seg.paragraph)
+            return [told, *(self.segment(rest, n) if rest.start < rest.end else [])]
         toks = settle(lex(self.text[seg.start : seg.end], self.facts, seg.start), self.facts)
         start = [t.text for t in toks[:6] if t.kind == "word"][:3]
         if (

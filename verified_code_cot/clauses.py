@@ -82,7 +82,7 @@ class Moods:
                 and not self.reader.answered
                 and kind not in ("goal", "answer", "proposal", "input")
             )
-            and any(r.form not in ("closed", "maps", "mention", "law") for r in readings)
+            and any(r.form not in ("closed", "maps", "mention", "law", "written") for r in readings)
             and not self.local_given
         ):
             return "vague"
