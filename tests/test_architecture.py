@@ -20,7 +20,7 @@ PACKAGE = ROOT / "verified_code_cot"
 NOTEBOOKS = sorted((ROOT / "nbs").glob("*.ipynb"))
 MODULE_OF = {path: cells_of_notebook(path)[0] for path in NOTEBOOKS}
 ROOMS = [module for module in MODULE_OF.values() if module and module != "__init__"]
-IN_THE_CHILD = sorted({"helper", *guest_modules("recorder"), *guest_modules("checking")})  # run in the bare interpreter
+IN_THE_CHILD = sorted({*guest_modules("helper"), *guest_modules("recorder"), *guest_modules("checking")})  # run in the bare interpreter
 VERIFIER = {"claims", "grounding", "verification"}
 
 

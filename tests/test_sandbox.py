@@ -20,8 +20,9 @@ from pathlib import Path
 
 import pytest
 
-from verified_code_cot import helper
-from verified_code_cot.sandbox import LEVELS, STATUSES, Limits, Sandbox, SandboxError, bwrap_command, interpreter, parse
+from hostile import BATTERY, WRITE
+from verified_code_cot import helper, platforms
+from verified_code_cot.sandbox import LEVELS, STATUSES, Canary, Limits, Sandbox, SandboxError, bwrap_command, interpreter, parse
 
 LINUX = sys.platform == "linux"
 GUEST = '''
@@ -54,7 +55,7 @@ QUICK = Limits(wall_s=1, cpu_s=2, memory_mb=256)     # for what is expected to t
 
 
 def make(**options) -> Sandbox:
-    return Sandbox(guest={"tiny": GUEST}, entry="tiny", **{"limits": USUAL, **options})
+    return Sandbox(guest={"tiny": GUEST}, entry="tiny", **{"limits": USUAL, "min_isolation": "none", **options})
 
 
 def job(code: str, *calls: str, name: str = "job") -> dict:
@@ -135,67 +136,87 @@ def eventually(condition, seconds: float = 8.0) -> bool:
 
 # ---------------------------------------------------------------- the list of the issue, at every level
 
-#: what the program does → (body of f, what may be reported)
-HOSTILE = {
-    "infinite loop": ("while True: pass", {"timeout"}),
-    "deep recursion": ("return f()", {"exception"}),
-    "deeper recursion": ("import sys\n sys.setrecursionlimit(10**9)\n return f()", {"exception", "memory", "killed", "timeout"}),
-    "memory bomb": ("x = []\n while True: x.append(bytearray(10**7))", {"memory"}),
-    "one huge object": ("return len(bytearray(10**12))", {"memory"}),
-    "fork bomb": ("import os\n while True: os.fork()", {"denied"}),
-    "os._exit": ("import os\n os._exit(0)", {"killed"}),
-    "settrace": ("import sys\n sys.settrace(None)", {"denied"}),
-    "setprofile": ("import sys\n sys.setprofile(print)", {"denied"}),
-    "another audit hook": ("import sys\n sys.addaudithook(print)", {"denied"}),
-    "swallow everything": ("while True:\n  try: 1 / 0\n  except BaseException: pass", {"timeout"}),
-    "swallow the denial": ("while True:\n  try: open('/etc/passwd')\n  except BaseException: pass", {"denied"}),
-    "100 MB of print": ("for i in range(10**6): print('x' * 100)", {"output"}),
-    "one print of 100 MB": ("print('x' * 10**8)", {"output"}),
-    "100 MB to stderr": ("import sys\n for i in range(10**6): sys.stderr.write('x' * 100)", {"output"}),
-    "read a file": ("return open('/etc/passwd').read()", {"denied"}),
-    "read through pathlib": ("import pathlib\n return pathlib.Path('/etc/passwd').read_text()", {"denied"}),
-    "write a file": ("open('canary', 'w')", {"denied"}),
-    "list a directory": ("import os\n return os.listdir('/')", {"denied"}),
-    "remove a file": ("import os\n os.remove(os.__file__)", {"denied"}),
-    "open a socket": ("import socket\n return socket.create_connection(('127.0.0.1', 80))", {"denied"}),
-    "run a command": ("import subprocess\n return subprocess.run(['true'])", {"denied"}),
-    "os.system": ("import os\n return os.system('true')", {"denied"}),
-    "kill the parent": ("import os\n os.kill(os.getppid(), 9)", {"denied"}),
-    "kill everything": ("import os\n os.kill(-1, 9)", {"denied"}),
-    "ctypes": ("import ctypes\n return ctypes.CDLL(None)", {"denied"}),
-    "raise the limits": ("import resource\n resource.setrlimit(resource.RLIMIT_AS, (-1, -1))", {"denied"}),
-    "fault in C": ("import faulthandler\n faulthandler._sigsegv()", {"killed"}),
-    "abort": ("import os\n os.abort()", {"killed"}),
-    "regular expression": ("import re\n return re.match('(a+)+$', 'a' * 60 + 'b')", {"timeout"}),
-    "huge number": ("return len(str(9 ** 9 ** 9))", {"timeout", "memory"}),
-    "sleep": ("import time\n time.sleep(99)", {"timeout"}),
-    "exit": ("import sys\n sys.exit(3)", {"exception"}),
-    "missing module": ("import numpy", {"import"}),
-    "close every descriptor": ("import os\n os.closerange(0, 99)\n while True: pass", {"killed"}),
-    "many threads": ("import _thread, time\n for i in range(10**5): _thread.start_new_thread(time.sleep, (9,))",
-                     {"exception", "memory", "timeout", "killed"}),
-    "alarm": ("import signal\n signal.setitimer(signal.ITIMER_REAL, 0.01)\n while True: pass", {"timeout"}),
-}
+HOSTILE = {name: about for programs in BATTERY.values() for name, about in programs.items()}
+ALL = {f"{kind}: {name}": about for kind, programs in BATTERY.items() for name, about in programs.items()}
+
+
+class Watched:
+    "The outside world, which a program must not touch: a canary file, ports, another process, an environment; and whether it was touched."
+
+    def __init__(self, folder: Path):
+        self.folder, self.canary, self.stack = folder, folder / "canary", contextlib.ExitStack()
+        self.canary.write_text("canary: a secret")
+        folder.chmod(0o777)
+        self.canary.chmod(0o666)
+        self.tcp = self.stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        self.udp = self.stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self.udp.bind(("127.0.0.1", 0))
+        self.victim = self.stack.enter_context(subprocess.Popen(["sleep", "600"]))
+        self.stack.callback(self.victim.kill)
+        os.environ["CANARY_SECRET"] = "secret"
+        self.stack.callback(os.environ.pop, "CANARY_SECRET")
+        self.before = self.look()
+
+    def look(self):
+        about = self.canary.stat()
+        return (sorted(path.name for path in self.folder.iterdir()), self.canary.read_text(), about.st_mode, about.st_mtime_ns)
+
+    def named(self, body: str) -> str:
+        "A program's body with the names of this world in it."
+        for word, value in (("CANARY_SECRET", "\0"), ("CANARY", self.canary), ("\0", "CANARY_SECRET"), ("FOLDER", self.folder), ("TCP", self.tcp.getsockname()[1]),
+                            ("UDP", self.udp.getsockname()[1]), ("VICTIM", self.victim.pid), ("HOST", os.getpid())):
+            body = body.replace(word, str(value))
+        return body
+
+    def untouched(self):
+        assert self.look() == self.before, "the canary was touched"
+        assert select.select([self.tcp, self.udp], [], [], 0)[0] == [], "something arrived"
+        assert self.victim.poll() is None and alive(self.victim.pid), "another process was signalled"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    watched = Watched(tmp_path_factory.mktemp("world"))
+    yield watched
+    watched.stack.close()
+
+
+def test_the_battery_is_large_enough_and_its_observer_sees(world, tmp_path):
+    assert len(ALL) >= 60 and all(len(programs) >= 15 for programs in BATTERY.values())
+    with pytest.raises(AssertionError, match="canary"):
+        world.canary.write_text("touched")
+        world.untouched()
+    world.canary.write_text("canary: a secret")
+    world.before = world.look()
+    socket.create_connection(world.tcp.getsockname()).close()
+    with pytest.raises(AssertionError, match="arrived"):
+        world.untouched()
+    world.tcp.accept()[0].close()
+    world.untouched()
 
 
 @each_level
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_case_fails_alone(boxes, level, name):
-    body, expected = HOSTILE[name]
+@pytest.mark.parametrize("name", ALL)
+def test_a_hostile_case_fails_alone(boxes, world, level, name):
+    body, expected = ALL[name]
+    body, head = world.named(body), WRITE if name.startswith("forgery") else ""
     box = boxes(level, limits=QUICK if "timeout" in expected else USUAL)
     helper_process, restarts = box.process.pid, box.restarts
-    jobs = [job(f"def f():\n {body}\ndef g(): return 'well'", "g()", "f()", "g()", name=name), job("def f(): return 1", name="next")]
+    jobs = [job(f"{head}\ndef f():\n {body}\ndef g(): return 'well'", "g()", "f()", "g()", name=name), job("def f(): return 1", name="next")]
     hostile, following = list(box.run(jobs))
     assert [hostile["id"], following["id"]] == [name, "next"]
     before, case, after = hostile["cases"]
-    assert before["output"] == after["output"] == "'well'"
+    assert before["output"] == "'well'"
+    assert after.get("output") == "'well'" or name.startswith("forgery"), "a program may lie about its own cases, and about nobody else's"
     assert case["status"] in expected, case
     assert case["status"] in ("exception", "ok") or case["reason"]
+    assert "a secret" not in json.dumps(hostile)
     assert following["cases"][0]["output"] == "1"
     assert (box.process.pid, box.restarts) == (helper_process, restarts), "the helper did not survive this program"
     if LINUX:
         at_rest = 1 if level == "bwrap" else 0          # under bwrap, the helper is a child of what we started
         assert eventually(lambda: len(descendants(helper_process)) <= at_rest), "a process outlived its program"
+    world.untouched()
 
 
 def test_reasons_name_the_action(boxes):
@@ -293,19 +314,6 @@ def test_the_environment_tells_nothing(boxes, level):
 
 
 # ---------------------------------------------------------------- forged reports
-
-WRITE = """
-import os, struct
-def send(body, last=0):
-    for fd in range(3, 32):
-        try: os.write(fd, struct.pack('>BI', last, len(body)) + body)
-        except OSError: pass
-def raw(data):
-    for fd in range(3, 32):
-        try: os.write(fd, data)
-        except OSError: pass
-"""
-
 
 @each_level
 @pytest.mark.parametrize("attack", [
@@ -423,7 +431,7 @@ def test_other_interpreters(level, version):
     found = sorted(Path("~/.pyenv/versions").expanduser().glob(f"{version}.*/bin/python"))
     if not found:
         pytest.skip(f"no Python {version} here")
-    names = ["memory bomb", "fork bomb", "read a file", "open a socket", "100 MB of print", "fault in C", "ctypes", "deep recursion",
+    names = ["memory, bit by bit", "processes", "read a file", "a pair of sockets", "output", "fault in C", "ctypes", "recursion",
              "os._exit", "settrace", "close every descriptor"]
     with make(isolation=level, python=str(found[-1])) as box:
         assert one(box, "import sys\ndef f(): return '%d.%d' % sys.version_info[:2]")[0]["output"] == repr(version)
@@ -437,8 +445,9 @@ def test_other_interpreters(level, version):
 
 TRACED = {
     **{name: HOSTILE[name] for name in (
-        "deep recursion", "memory bomb", "fork bomb", "os._exit", "settrace", "swallow the denial", "100 MB of print", "read a file",
-        "open a socket", "kill the parent", "fault in C", "missing module", "sleep")},
+        "recursion", "memory, bit by bit", "processes", "os._exit", "settrace", "swallow the denial", "output", "read a file",
+        "a pair of sockets", "kill the helper", "fault in C", "clock")},
+    "missing module": ("import numpy", {"import"}),
     "infinite loop": ("while True: pass", {"events"}),
     "swallow everything": ("while True:\n  try: 1 / 0\n  except BaseException: pass", {"events"}),
     "loop in C": ("return sum(iter(int, 1))", {"timeout"}),
@@ -653,17 +662,17 @@ PLATFORMS = {
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_what_platforms_have(platform):
-    features = helper.platform_features(*platform)
+    features = platforms.platform_features(*platform)
     assert {name: features[name] for name in PLATFORMS[platform]} == PLATFORMS[platform]
 
 
 @pytest.mark.skipif(not LINUX, reason="plays another system on Linux")
 @pytest.mark.parametrize("system, machine", [("Darwin", "arm64"), ("Linux", "riscv64")])
 def test_a_poorer_platform_still_contains(system, machine):
-    features = {**helper.platform_features(system, machine, 1000), "system": "Linux"}       # memory is read the Linux way
+    features = {**platforms.platform_features(system, machine, 1000), "system": "Linux"}       # memory is read the Linux way
     with make(isolation="limits", features=features) as box:
         assert box.layers["seccomp"] is False and box.layers["address limit"] is features["address_limit"]
-        for name in ("memory bomb", "fork bomb", "read a file", "open a socket", "kill the parent", "100 MB of print",
+        for name in ("memory, bit by bit", "processes", "read a file", "a pair of sockets", "kill the helper", "output",
                      "os._exit", "swallow the denial", "fault in C"):
             body, expected = HOSTILE[name]
             first, case, second = one(box, f"def f():\n {body}\ndef g(): return 1", "g()", "f()", "g()")
@@ -673,9 +682,98 @@ def test_a_poorer_platform_still_contains(system, machine):
             make(isolation="landlock", features=features)
 
 
+# ---------------------------------------------------------------- what has to be proven
+
+def faked(system: str, machine: str = "x86_64", uid: int = 1000, **more) -> dict:
+    "Another platform's features, for a helper on this one."
+    return {**platforms.platform_features(system, machine, uid), "system": "Linux", **more}
+
+
+@each_level
+def test_a_level_that_keeps_both_promises_is_proven_to(level):
+    with make(isolation=level) as box:
+        if level != "limits" or box.layers["own root"]:
+            assert box.layers["no network"] and box.layers["no foreign files"]
+        before = box.process.pid
+        box.close()
+        assert one(box, "def f(): return 1")[0]["output"] == "1" and box.process.pid != before and box.layers["no network"] is not None
+
+
+@pytest.mark.skipif(not LINUX, reason="plays another system on Linux")
+@pytest.mark.parametrize("features, open_ways", [
+    (faked("Darwin", "arm64", 501), ("no network", "no foreign files")),            # no filter, no Landlock, no namespace
+    (faked("Linux", landlock=False), ("no foreign files",)),                        # an old kernel: a filter and no more
+    (faked("Linux", "riscv64", landlock=False), ("no network", "no foreign files")),
+    (faked("Linux", seccomp=None, landlock=False, chroot=True, own_uid=True), ("no network",)),
+])
+def test_a_weaker_place_is_found_out_and_refused(features, open_ways):
+    if features["own_uid"] and os.geteuid() != 0:
+        pytest.skip("only root can give a program another user")
+    with make(isolation="limits", features=features) as box:
+        assert [promise for promise in ("no network", "no foreign files") if not box.layers[promise]] == list(open_ways)
+    for asked, promises in platforms.BARS.items():
+        if set(promises) & set(open_ways):
+            with pytest.raises(SandboxError) as refused:
+                make(isolation="limits", features=features, min_isolation=asked)
+            said = str(refused.value)
+            assert "\n" not in said and all(promise in said for promise in promises) and "a program could" in said
+            assert "bubblewrap" in said or not features["namespaces"]
+            assert "--min-isolation" in said
+        else:
+            make(isolation="limits", features=features, min_isolation=asked).close()
+
+
+@pytest.mark.skipif(not LINUX, reason="plays another system on Linux")
+def test_the_bar_is_full_unless_something_else_is_said(monkeypatch):
+    weak = {"isolation": "limits", "features": faked("Darwin", "arm64", 501), "min_isolation": None}
+    monkeypatch.delenv("VERIFIED_CODE_COT_MIN_ISOLATION", raising=False)
+    with pytest.raises(SandboxError, match="no network and no foreign files"):
+        make(**weak)
+    monkeypatch.setenv("VERIFIED_CODE_COT_MIN_ISOLATION", "none")
+    make(**weak).close()
+    monkeypatch.setenv("VERIFIED_CODE_COT_MIN_ISOLATION", "some")
+    with pytest.raises(SandboxError, match="--min-isolation 'some' is none of full, no-network, no-files, none"):
+        make(**weak)
+
+
+@pytest.mark.skipif(not LINUX, reason="plays another system on Linux")
+def test_auto_passes_over_levels_that_prove_too_little(monkeypatch):
+    weak = faked("Linux", landlock=False, seccomp=None)
+    monkeypatch.setattr("verified_code_cot.sandbox.shutil.which", lambda name: None if name == "bwrap" else name)
+    with pytest.raises(SandboxError, match="bwrap: bwrap is not installed.*; landlock: .*; limits: a program could connect"):
+        make(features=weak, min_isolation="full")
+    with make(features=weak) as box:
+        assert box.isolation == "limits" and list(box.refused) == ["bwrap", "landlock"]
+
+
+def test_the_host_believes_its_own_eyes():
+    nothing = {"no network": [], "no foreign files": []}
+    with Canary() as canary:
+        assert canary.broken(dict(nothing)) == nothing
+        assert all(canary.broken(None).values()), "a child that says nothing proves nothing"
+        Path(canary.file).write_text("touched")
+        assert canary.broken(dict(nothing)) == {**nothing, "no foreign files": ["write to a file of yours"]}
+    with Canary() as canary:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"x", ("127.0.0.1", canary.place["udp"]))
+        assert canary.broken(dict(nothing)) == {**nothing, "no network": ["be heard by another process"]}
+    assert not Path(canary.file).exists()
+
+
+def test_the_level_stands_in_every_partition(tmp_path):
+    from verified_code_cot.engine import map_partitions
+    from verified_code_cot.tracing import trace_partition
+
+    programs = [{"id": str(n), "code": f"def f(x):\n    return x + {n}", "entry_point": "f", "cases": [{"call": "f(1)"}]} for n in range(4)]
+    limits = {"wall_s": 5, "cpu_s": 5, "events": 100, "memory_mb": 256}
+    assert len(list(map_partitions(trace_partition, programs, run_dir=tmp_path, name="t", size=2, workers=0, arguments={"limits": limits}))) == 4
+    seals = [json.loads(path.read_text().splitlines()[-1]) for path in (tmp_path / ".parts" / "t").iterdir()]
+    assert [seal["isolation"] for seal in seals] == [[AVAILABLE[0]]] * 2
+
+
 @pytest.mark.skipif(not LINUX, reason="plays another system on Linux")
 def test_processes_started_without_a_filter_die_with_their_program():
-    features = {**helper.platform_features("Darwin", "arm64", 1000), "system": "Linux"}
+    features = faked("Darwin", "arm64")
     with make(isolation="limits", features=features, audit=False) as box:
         one(box, "import os, time\ndef f():\n if os.fork() == 0: time.sleep(60)\n return 1")
         assert eventually(lambda: not descendants(box.process.pid))
@@ -685,7 +783,7 @@ def test_processes_started_without_a_filter_die_with_their_program():
 
 def ask(code: bytes, machine: str, number: int, *arguments: int) -> str:
     "What a filter answers, by an interpreter of the five instructions that it uses."
-    data = struct.pack("=IIQ6Q", number, helper.AUDIT_ARCH[machine], 0, *arguments, *[0] * (6 - len(arguments)))
+    data = struct.pack("=IIQ6Q", number, platforms.AUDIT_ARCH[machine], 0, *arguments, *[0] * (6 - len(arguments)))
     at = word = 0
     while True:
         operation, yes, no, k = struct.unpack_from("=HBBI", code, 8 * at)
@@ -698,7 +796,7 @@ def ask(code: bytes, machine: str, number: int, *arguments: int) -> str:
             at += 1 + (yes if holds else no)
 
 
-@pytest.mark.parametrize("machine", helper.AUDIT_ARCH)
+@pytest.mark.parametrize("machine", platforms.AUDIT_ARCH)
 def test_the_filter_answers_each_call_as_the_table_says(machine):
     ours, (childs, holes) = helper.helper_filter(machine), helper.child_filter(machine)
     for name, numbers in helper.SYSCALLS.items():
@@ -718,7 +816,7 @@ def test_the_filter_answers_each_call_as_the_table_says(machine):
         struct.pack_into("=I", filled, 8 * hole + 4, 4242)
     assert ask(bytes(filled), machine, number["kill"], 4242) == "allow" and ask(bytes(filled), machine, number["kill"], 4241) == "kill"
     assert ask(bytes(filled), machine, number["tgkill"], 1) == ask(bytes(filled), machine, number["tkill"], 1) == "kill"
-    other = next(name for name in helper.AUDIT_ARCH if name != machine)
+    other = next(name for name in platforms.AUDIT_ARCH if name != machine)
     assert ask(ours, other, 0) == "kill", "another architecture's calling convention"
 
 
