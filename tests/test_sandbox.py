@@ -723,6 +723,21 @@ def test_a_weaker_place_is_found_out_and_refused(features, open_ways):
             make(isolation="limits", features=features, min_isolation=asked).close()
 
 
+@pytest.mark.skipif(not LINUX, reason="plays poorer systems on Linux")
+@pytest.mark.parametrize("level, without, keeps", [
+    ("bwrap", {"seccomp": None, "landlock": False}, {"no network", "no foreign files"}),    # namespaces alone
+    ("landlock", {"seccomp": None}, {"no foreign files"}),                                   # lets datagrams out
+    ("limits", {"landlock": False}, {"no network"}),                                         # seccomp alone
+    ("limits", {"landlock": False, "seccomp": None}, set()),
+])
+def test_what_each_layer_stops_by_itself(level, without, keeps):
+    if REFUSED[level]:
+        pytest.skip(REFUSED[level])
+    features = {**platforms.platform_features(), "chroot": False, "own_uid": False, **without}
+    with make(isolation=level, features=features) as box:
+        assert {promise for promise in ("no network", "no foreign files") if box.layers[promise]} == keeps
+
+
 @pytest.mark.skipif(not LINUX, reason="plays another system on Linux")
 def test_the_bar_is_full_unless_something_else_is_said(monkeypatch):
     weak = {"isolation": "limits", "features": faked("Darwin", "arm64", 501), "min_isolation": None}

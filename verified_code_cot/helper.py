@@ -9,7 +9,7 @@ __all__ = ['JOB', 'REPLY', 'MESSAGE', 'HELLO', 'GUEST', 'FAILURE', 'SYSCALLS', '
            'read_exactly', 'write_all', 'instruction', 'prologue', 'on_call', 'helper_filter', 'child_filter',
            'FilterProgram', 'Kernel', 'landlock', 'stdlib_directories', 'library_directories', 'change_root',
            'Bindings', 'Confinement', 'forbidden', 'forbidden_path', 'Capped', 'interpreter_settings', 'World',
-           'identical', 'Reporting', 'Guarding', 'Child', 'describe_end', 'Listening', 'Ending', 'Helper',
+           'identical', 'Reporting', 'Guarding', 'Child', 'describe_end', 'Listening', 'Ending', 'Proving', 'Helper',
            'kill_quietly', 'install', 'rehearse', 'serve']
 
 # %% ../nbs/00b_helper.ipynb #bc2f1576
@@ -653,7 +653,28 @@ class Ending:
         return status
 
 # %% ../nbs/00b_helper.ipynb #14fd3f00
-class Helper(Listening, Ending):
+class Proving:
+    "How the helper finds out, before the first job, what a program could reach."
+
+    def prove(self, canary: dict) -> None:
+        "Have a child, confined as every child is but with no audit hook, try what no program may do; `layers` takes what it reached."
+        receive, result = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(receive)
+                self.confinement.child()
+                write_all(result, json.dumps(reached(canary)).encode())
+            finally:
+                os._exit(0)
+        os.close(result)
+        said = b"".join(iter(lambda: os.read(receive, 1 << 16), b""))
+        os.close(receive)
+        os.waitpid(pid, 0)
+        self.confinement.layers["reached"] = json.loads(said) if said else None     # None: it ended before it could say
+
+# %% ../nbs/00b_helper.ipynb #85bc83a7
+class Helper(Listening, Ending, Proving):
     "Reads jobs, forks a child for each, forwards what the children say under the job's own number."
 
     def __init__(self, confinement: Confinement, guest, limits: dict, audit: bool):
@@ -687,23 +708,6 @@ class Helper(Listening, Ending):
             self.reply(job, case, FAILURE, json.dumps(failure or describe_end(status)).encode())
             case += 1
         return case
-
-    def prove(self, canary: dict) -> None:
-        "Have a child, confined as every child is but with no audit hook, try what no program may do; `layers` takes what it reached."
-        receive, result = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            try:
-                os.close(receive)
-                self.confinement.child()
-                write_all(result, json.dumps(reached(canary)).encode())
-            finally:
-                os._exit(0)
-        os.close(result)
-        said = b"".join(iter(lambda: os.read(receive, 1 << 16), b""))
-        os.close(receive)
-        os.waitpid(pid, 0)
-        self.confinement.layers["reached"] = json.loads(said) if said else None     # None: it ended before it could say
 
     def become_child(self, receive: int, result: int, spec: dict, first: int) -> None:
         "Never returns: the forked process confines itself, runs its cases and ends."

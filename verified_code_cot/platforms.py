@@ -94,21 +94,21 @@ def append_a_byte(path: str) -> None:
 
 # %% ../nbs/00aa_platforms.ipynb #dc8b7002
 def reached(
-    canary: dict,  # file, home: paths; local: path of a Unix socket; tcp, udp: ports of this host (None where there is none)
+    canary: dict,  # file: path; local: path of a Unix socket; tcp, udp: ports of this host (None where there is none)
 ) -> dict[str, list[str]]:  # for each promise, the attempts that broke it
     "Try what no program may do, from inside; an empty list each where the promises hold."
     here, inet, stream, datagram = "127.0.0.1", _socket.AF_INET, _socket.SOCK_STREAM, _socket.SOCK_DGRAM
     network = {
         "connect to a port of this machine": lambda: dial(inet, stream, (here, canary["tcp"] or 9)),
-        "send a datagram to this machine": lambda: dial(inet, datagram, (here, canary["udp"] or 9), b"canary"),
         "find a way to another machine": lambda: dial(inet, datagram, ("192.0.2.1", 9)),      # no packet: it only asks for a route
         "connect to a socket in the file system": lambda: dial(_socket.AF_UNIX, stream, canary["local"]),
     }
     files = {
         "read a file of yours": lambda: read_a_byte(canary["file"]),
         "write to a file of yours": lambda: append_a_byte(canary["file"]),
-        "list your home": lambda: os.listdir(canary["home"]),
+        "list a folder of yours": lambda: os.listdir(os.path.dirname(canary["file"])),
     }
+    reaches(lambda: dial(inet, datagram, (here, canary["udp"] or 9), b"canary"))     # only who listens can say whether it arrived
     return {promise: [name for name, attempt in attempts.items() if reaches(attempt)]
             for promise, attempts in ((NO_NETWORK, network), (NO_FILES, files))}
 
@@ -118,4 +118,4 @@ def advice(features: dict) -> str:
     lower = "or lower the bar with --min-isolation (none, no-network or no-files) for programs that you trust"
     if features["namespaces"]:
         return f"install bubblewrap (Debian, Ubuntu: apt install bubblewrap; Fedora: dnf install bubblewrap), {lower}"
-    return f"{features['system']} has nothing to install for it: use a Linux container or virtual machine, {lower}"
+    return f"{'macOS' if features['system'] == 'Darwin' else features['system']} has nothing to install for it: use a Linux container or virtual machine, {lower}"

@@ -182,7 +182,7 @@ class Canary:
     def __enter__(self):
         self.stack = contextlib.ExitStack()
         folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="canary-"))
-        self.file, home = os.path.join(folder, "canary"), os.path.expanduser("~")
+        self.file = os.path.join(folder, "canary")
         os.chmod(folder, 0o755)
         with open(self.file, "w") as file:
             file.write("canary")
@@ -191,7 +191,7 @@ class Canary:
             "tcp": (socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0)), "udp": (socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0)),
             "local": (socket.AF_UNIX, socket.SOCK_STREAM, os.path.join(folder, "s"))}.items()}
         ports = {name: self.ears[name].getsockname()[1] if self.ears[name] else None for name in ("tcp", "udp")}
-        self.place = {"file": self.file, "home": home, "local": os.path.join(folder, "s"), **ports}
+        self.place = {"file": self.file, "local": os.path.join(folder, "s"), **ports}
         return self
 
     def listen(self, family: int, kind: int, address) -> socket.socket | None:
