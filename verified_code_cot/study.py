@@ -6,8 +6,8 @@
 __all__ = ['STAGES', 'FROM_SEEDS', 'PROFILES', 'SET_BY_STUDY', 'MADE', 'told_by_a_model', 'notebooks_folder', 'Plan', 'Knob',
            'literal', 'knobs', 'fits', 'read_settings', 'parameters_of', 'notebook_sources', 'next_key', 'snapshot',
            'bytes_digest', 'Memory', 'locked', 'open_run', 'start_over', 'cleaned', 'StageFailed', 'failure', 'execute',
-           'Bars', 'take_programs', 'check_in_step', 'environment', 'say', 'summary', 'run_study', 'files_of', 'begin',
-           'shared_cluster', 'run_stages', 'nothing_for', 'forget_counts']
+           'Bars', 'take_programs', 'check_in_step', 'environment', 'say', 'summary', 'run_study', 'bar', 'files_of',
+           'begin', 'shared_cluster', 'run_stages', 'nothing_for', 'forget_counts']
 
 # %% ../nbs/17_study.ipynb #31b9b8b6
 import ast
@@ -30,6 +30,7 @@ from verified_code_cot.engine import (
 )
 from .guard import file_mismatch
 from .records import InputError, Program, RecordError, atomic, canonical_json, read_programs, write_jsonl
+from .sandbox import MIN_ISOLATION
 from .seeds import seed_files
 from .writing import is_ready, programs_told
 
@@ -443,13 +444,19 @@ def run_study(
         raise InputError(f"{programs}: there is no such file")
     check_in_step(plan)
     run = open_run(out)
-    with locked(run), contextlib.ExitStack() as stack:
+    with locked(run), environment(**bar(plan, programs)), contextlib.ExitStack() as stack:
         start = begin(run, profile, [*([programs] if programs else []), *files_of(given or {})], fresh)
         rejected = take_programs(run, programs, tell)["rejected"] if programs is not None else 0
         cluster = shared_cluster(stack, workers, scheduler)
         run_stages(plan, run, parameters, start, workers, cluster, tell)
         report = str(Path(out) / "report.html") if (run / "report.html").exists() else None
         return {"report": report, "rejected": rejected, "manifest": read_manifest(run)}
+
+# %% ../nbs/17_study.ipynb #eb12b5cf
+def bar(plan: Plan, programs: str | Path | None) -> dict[str, str]:
+    "The environment variable that says what a sandbox has to prove: nothing for our own curriculum, unless it is set already."
+    ours = programs is None and next(iter(plan.stages)) == "curriculum"
+    return {MIN_ISOLATION: os.environ.get(MIN_ISOLATION) or ("none" if ours else "full")}
 
 # %% ../nbs/17_study.ipynb #c995e829
 def files_of(given: dict[str, Any]) -> list[str | Path]:
