@@ -10,8 +10,8 @@ __all__ = ['SOME_WERE_ERRORS', 'CONTRACT', 'STUDY_HELP', 'STUDY_MORE', 'VERIFY_H
            'read_text', 'trace_lines', 'plan_of', 'estimate', 'study_command', 'export_command', 'evaluate_command',
            'ask_model', 'finetune_command', 'add_finetune', 'bench_command', 'add_bench', 'add_teacher', 'add_study',
            'add_verify', 'add_trace', 'add_export', 'add_evaluate', 'add_model', 'add_common', 'add_isolation',
-           'add_workers', 'not_negative', 'positive_whole', 'from_zero', 'positive', 'make_parser', 'interrupted',
-           'main', 'one_line']
+           'add_min_isolation', 'add_workers', 'not_negative', 'positive_whole', 'from_zero', 'positive', 'make_parser',
+           'interrupted', 'main', 'one_line']
 
 # %% ../nbs/17a_commands.ipynb #40cc2101
 import argparse
@@ -559,6 +559,7 @@ def add_study(commands: Any) -> None:
     p.add_argument("--set", action="append", default=[], metavar="STAGE.PARAMETER=VALUE", help="set one parameter; may be given several times")
     p.add_argument("--parameters", action="store_true", help="list every stage's parameters with their defaults, and stop")
     p.add_argument("--fresh", action="store_true", help="begin again, whatever is done already")
+    add_min_isolation(p)
     add_workers(p)
     p.set_defaults(command=study_command)
 
@@ -644,6 +645,15 @@ def add_isolation(p: argparse.ArgumentParser) -> None:
     "How strongly programs are shut in."
     levels = ("auto", "bwrap", "landlock", "limits")
     p.add_argument("--isolation", default="auto", choices=levels, help="how programs are shut in (default: auto, the strongest that works here)")
+    add_min_isolation(p)
+
+def add_min_isolation(p: argparse.ArgumentParser) -> None:
+    "What must be proven of the place before a program runs in it."
+    p.add_argument(
+        "--min-isolation", choices=("full", "no-network", "no-files", "none"),
+        help="what each worker has to prove before it runs programs: full (no network, no foreign files; the default, except for programs of our own "
+             "curriculum), no-network, no-files (no foreign files), none",
+    )
 
 def add_workers(p: argparse.ArgumentParser) -> None:
     "Where the work is done; and what every command has."
@@ -708,6 +718,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGINT, interrupted)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")  # JSON is UTF-8, whatever the locale says
+    if getattr(args, "min_isolation", None):
+        os.environ["VERIFIED_CODE_COT_MIN_ISOLATION"] = args.min_isolation  # for worker processes and notebooks as well, which inherit it
     try:
         status = args.command(args)
         sys.stdout.flush()
