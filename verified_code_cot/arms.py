@@ -6,7 +6,7 @@
 __all__ = ['DIGITS', 'CONSTANTS', 'NAMES', 'TRAINED', 'HELD_OUT', 'Spoilt', 'KINDS', 'BOTH', 'CURRICULUM', 'FILTERS', 'forth',
            'back', 'Statement', 'Straight', 'named', 'draw', 'longest', 'chain', 'Move', 'Told', 'moves', 'tell',
            'words', 'question', 'Task', 'carried', 'local', 'other', 'slip', 'misread', 'coincidence', 'wrong_result',
-           'moved', 'wrong_operator', 'wrong_constant', 'stale', 'skipped', 'spoil', 'needed', 'Stage', 'pose',
+           'moved', 'wrong_operator', 'wrong_constant', 'stale', 'skipped', 'spoil', 'needed', 'Stage', 'pose', 'drawn',
            'example', 'record_of', 'claims_verdicts', 'judge_partition', 'kept']
 
 # %% ../nbs/15a_arms.ipynb #54fc783a
@@ -314,13 +314,19 @@ def pose(rng: random.Random, program: Straight, direction: str, start: int) -> t
                   "question": question(program.code, direction, call, output)}
 
 
-def example(seed: int, stage: Stage, number: int, dose: float, directions: tuple[str, ...], held: frozenset[str], local_share: float = 0.5) -> dict[str, Any]:
-    "One example of a stage's stream. Keys: those of a rationale's record, and `reach` and `kind`, None where it is true."
+def drawn(seed: int, stage: Stage, number: int, held: frozenset[str]) -> tuple[Straight, random.Random]:
+    "The program of one place in a stage's stream, and the generator for what else is drawn there."
     for attempt in counting():
         rng = random.Random(f"{seed}/{stage.name}/{number}/{attempt}")
         program = draw(rng, rng.choice(TRAINED), rng.choice(stage.sizes))
         if program.code not in held:
-            break
+            return program, rng
+    raise AssertionError("unreachable: counting() does not end")
+
+
+def example(seed: int, stage: Stage, number: int, dose: float, directions: tuple[str, ...], held: frozenset[str], local_share: float = 0.5) -> dict[str, Any]:
+    "One example of a stage's stream. Keys: those of a rationale's record, and `reach` and `kind`, None where it is true."
+    program, rng = drawn(seed, stage, number, held)
     task, record = pose(rng, program, rng.choice(directions), rng.randrange(DIGITS))
     told, reach, kind = task.true(), None, None
     answer = told[task.last].result
@@ -330,7 +336,7 @@ def example(seed: int, stage: Stage, number: int, dose: float, directions: tuple
     return {"id": f"{stage.name}-{number}", **record, "rationale": words(told, task.direction, target, answer), "reach": reach, "kind": kind}
 
 # %% ../nbs/15a_arms.ipynb #822d0d6d
-FILTERS = {"claims": None, "sliding-window": sliding_window, "output-only": output_only}
+FILTERS = {"claims": None, "sliding-window": sliding_window, "output-only": output_only}  # None: the room's own way to ask the verifier
 
 
 def record_of(row: dict[str, Any]) -> dict[str, Any]:
@@ -340,10 +346,14 @@ def record_of(row: dict[str, Any]) -> dict[str, Any]:
 
 def claims_verdicts(rows: list[dict[str, Any]], box: Sandbox) -> Iterator[str]:
     "Our verifier's verdicts; the traces are made in one go."
-    for row, (made,) in zip(rows, traces([(row["code"], [row["call"]]) for row in rows], box), strict=True):
+    executed = list(traces([(row["code"], [row["call"]]) for row in rows], box))
+    for row, (made,) in zip(rows, executed, strict=True):
         if made.output != row["output"]:
             raise InputError(f"{row['id']}: {row['call']} gives {made.output}, and {row['output']} is recorded")
-        yield verify(row["rationale"], made, row["direction"], sandbox=box).verdict
+        found = verify(row["rationale"], made, row["direction"], sandbox=box)
+        if found.reason_code == "internal":
+            raise RuntimeError(f"{row['id']}: {found.reason}")
+        yield found.verdict
 
 
 def judge_partition(rows: list[dict[str, Any]], method: str) -> list[dict[str, Any]]:
@@ -356,7 +366,7 @@ def judge_partition(rows: list[dict[str, Any]], method: str) -> list[dict[str, A
 def kept(
     stream: Iterable[dict[str, Any]],  # examples, as many as it takes
     wanted: int,
-    method: str,  # of FILTERS
+    method: str | None,  # of FILTERS; None keeps everything
     run_dir: str | Path,  # partitions are kept there, so that work can be taken up again
     workers: int = 0,
 ) -> tuple[list[dict[str, Any]], dict[str, dict[str, int]]]:
@@ -367,7 +377,8 @@ def kept(
     for block in counting():
         rows = list(islice(stream, 1024))
         name = f"filter-{method}-{wanted}-{block}"
-        judged = map_partitions(judge_partition, rows, run_dir=run_dir, name=name, size=64, arguments={"method": method}, workers=workers, label=name)
+        judged = ({"verdict": "verified"} for _ in rows) if method is None else map_partitions(
+            judge_partition, rows, run_dir=run_dir, name=name, size=64, arguments={"method": method}, workers=workers, label=name)
         for row, verdict in zip(rows, judged, strict=False):
             kind = row["kind"] or "true"
             seen[kind] += 1

@@ -19,7 +19,7 @@ from typing import Any
 from .records import InputError
 
 # %% ../nbs/15b_student.ipynb #2ae57faf
-PHRASES = ("def f(x):\n    ", ") % 10\n    ", ") % 10 = ", " = (", ", so ", ".\n(", ".\n<answer>", ".\n", "return ", "\nf(", ") = ?\n", "?) = ",
+PHRASES = ("def f(x):\n    ", ") % 10\n    ", ") % 10 = ", " = (", ", so ", ".\n(", ".\n", "return ", "\nf(", ") = ?\n", "?) = ",
            "<answer>f(", "<answer>", ")</answer>", "</answer>", " + ", " - ", " * ", " = ")
 PIECE = re.compile("|".join(re.escape(phrase) for phrase in sorted(PHRASES, key=len, reverse=True)) + r"|(?s:.)")
 PAD, END, UNKNOWN, FILLER = "<pad>", "<end>", "<unknown>", "<filler>"
@@ -31,8 +31,8 @@ def pieces(text: str) -> list[str]:
 
 
 def vocabulary(texts: Iterable[str]) -> dict[str, int]:
-    "The number of each piece that occurs, in a fixed order, after those with a meaning of their own."
-    found = sorted({piece for text in texts for piece in pieces(text)})
+    "The number of each phrase and of each piece that occurs, in a fixed order, after those with a meaning of their own."
+    found = sorted({piece for text in texts for piece in pieces(text)} | set(PHRASES))
     return {piece: number for number, piece in enumerate([PAD, END, UNKNOWN, FILLER, *found])}
 
 # %% ../nbs/15b_student.ipynb #455afe57
@@ -50,8 +50,7 @@ def pair(row: dict[str, Any], form: str, words: dict[str, int]) -> Pair:
     if form not in FORMS:
         raise InputError(f"form {form!r}: there are {', '.join(FORMS)}")
     told = numbers(row["rationale"], words)
-    at = row["rationale"].rindex("<answer>")
-    answer = numbers(row["rationale"][at:], words)
+    answer = numbers("".join(row["rationale"].rpartition("<answer>")[1:]), words)
     before = {"told": [], "answer": [], "filler": [words[FILLER]] * (len(told) - len(answer))}[form]
     return numbers(row["question"], words), [*before, *(told if form == "told" else answer), words[END]]
 
