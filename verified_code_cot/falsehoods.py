@@ -719,7 +719,7 @@ def membership_turned(reading: Reading, rng: random.Random) -> Iterator[Change]:
 def input_misquoted(reading: Reading, rng: random.Random) -> Iterator[Change]:
     "The call, restated with another argument, where the text says what it gives or that it was made."
     real, tags = parsed(reading.trace.call), [m.span() for m in ANSWER_TAG.finditer(reading.text)]
-    entry = re.escape(re.match(r"\w+", reading.trace.call).group())
+    entry = re.escape(re.search(r"\w+", reading.trace.call).group())
     for match in re.finditer(rf"(?<![\w.]){entry}\(", reading.text) if reading.direction == "forward" else []:
         end = bracket_end(reading.text, match.end() - 1)
         node = parsed(reading.text[match.start() : end]) if end else None

@@ -227,7 +227,7 @@ class World:
 
     def __init__(self, trace: Trace, text: str, sandbox: Any = None):
         self.real = Replay(trace, sandbox=sandbox)
-        entry_point = re.match(r"\w+", trace.call).group()
+        entry_point = re.search(r"\w+", trace.call).group()  # of `(Pair(1) + Pair(2)).total()`, Pair
         others = [self.real.run(call) for call in proposed_calls(text, entry_point, trace.call)]
         self.replays = [self.real] + [Replay(other, sandbox=sandbox) for other in others if other.ran]
         self.traces = [trace] + [other for other in others if other.ran]
