@@ -28,6 +28,13 @@ def f(numbers, limit=6):
     return total
 """
 
+DOWN = """
+def f(n):
+    while n > 0:
+        n -= 1
+    return n
+"""
+
 NESTED = """
 def area(w, h):
     return w * h
@@ -99,6 +106,21 @@ FORMS = [
     (SUMS, "f([3, 5, 9, 1])", Reading("visits", "n", "==", "[3, 5, 9]"), "✓[3, 5, 9]"),
     (SUMS, "f([3, 5, 9, 1])", Reading("visits", "n", "includes", "[5, 3, 9]"), "✗[3, 5, 9]"),
     (SUMS, "f([3, 5, 9, 1])", Reading("visits", "n", "over", "[3, 5, 9, 1]"), "✓[3, 5, 9, 1]"),
+    (SUMS, "f([3, 5, 9, 1])", Reading("visits", "n", "laps", "[5, 9]", previous="2:3"), "✓[5, 9]"),
+    (SUMS, "f([3, 5, 9, 1])", Reading("visits", "n", "laps", "[9, 5]", previous="2:3"), "✓[5, 9]"),
+    (SUMS, "f([3, 5, 9, 1])", Reading("visits", "n", "laps", "[5, 5, 9]", previous="2:3"), "✗[5, 9]"),
+    (SUMS, "f([3, 5, 9, 1])", Reading("visits", "n", "bounds", "[3, 9]", previous="1:3"), "✓[3, 5, 9]"),
+    (SUMS, "f([3, 5, 9, 1])", Reading("visits", "n", "laps", "[5, 9]", previous="7:8"), "no such iterations"),
+    (SUMS, "f([3, 5, 9, 1])", Reading("tally", "n > limit", "==", "1", previous="1:3"), "✓1"),
+    (SUMS, "f([3, 5, 9, 1])", Reading("tally", "not (n > limit)", "==", "1", previous="1:3"), "✗2"),
+    (SUMS, "f([3, 5, 9, 1])", Reading("tally", "n > limit", "==", "[3]", previous="1:3", through="#"), "✓[3]"),
+    (SUMS, "f([3, 5, 9, 1])", Reading("tally", "n > limit", "==", "[5]", previous="1:3", through="n"), "✗[9]"),
+    (SUMS, "f([3, 5, 9, 1])", Reading("course", None, "==", "1", previous="2:2"), "✓as iteration 1"),
+    (SUMS, "f([3, 5, 9, 1])", Reading("course", None, "==", "1", previous="2:3"), "✗iteration 3 goes another way"),
+    (DOWN, "f(2)", Reading("while", "n > 0"), "✓True"),
+    (DOWN, "f(2)", Reading("while", "n != 0"), "?"),
+    (DOWN, "f(2)", Reading("while", "n < 0"), "✗False, and the loop goes on"),
+    (DOWN, "f(2)", Reading("while", "n > 1"), "✗False, and the loop goes on"),
     (SUMS, "f([3, 5])", Reading("effect", "seen", "appended", "10"), "✗seen: [] → [6] ✓seen: [6] → [6, 10]"),
     (SUMS, "f([3, 5])", Reading("effect", "total", "incremented", "5"), "✗total: 0 → 3 ✓total: 3 → 8"),
     (SUMS, "f([3, 5])", Reading("return", None, "==", "9"), "✗8"),

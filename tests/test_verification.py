@@ -609,7 +609,7 @@ def f(xs, n):
 """
 SAID = """`box` is now `Box(size=2, items=[])`. `waiting` becomes `deque([1, 2, 3])`.
 - Iteration 1: `waiting` is now `deque([2, 3])`; `x` is `1`.
-- Iterations 2 to 3 go on like that: `x != n` is true for `x = 1` and `x = 3` only; after them `box` is `Box(size=2, items=[1, 3])`.
+- Iterations 2 to 3 go on like that: `x != n` is true for `x = 3` only; after them `box` is `Box(size=2, items=[1, 3])`.
 
 `seen` is `{1, 2, 3}` as before. `pieces` yields `2`. Then `pieces` yields `6`. `pieces(box.items)` is a `generator` object.
 
@@ -623,7 +623,7 @@ SAID = """`box` is now `Box(size=2, items=[])`. `waiting` becomes `deque([1, 2, 
         ("`Box(size=2, items=[])`", "`Box(size=3, items=[])`"),
         ("items=[1, 3]", "items=[1, 2]"),
         ("`deque([2, 3])`", "`deque([3])`"),
-        ("`x = 1` and `x = 3` only", "`x = 2` and `x = 3` only"),
+        ("`x = 3` only", "`x = 2` only"),
         ("`seen` is `{1, 2, 3}` as before", "`seen` is `{1, 2}` as before"),
         ("yields `6`", "yields `4`"),
         ("a `generator` object", "a `list` object"),

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['NEAREST', 'WEIGHT', 'Window', 'Costs', 'Placed', 'Leaf', 'Station', 'tree_of', 'leaves_under', 'in_window', 'chosen',
            'whole_run', 'steady', 'laps_within', 'value_fits', 'ordinal_fits', 'checks_of', 'last_checks', 'candidates',
-           'laps_meant', 'call_windows', 'State', 'better', 'Search', 'lay_leaf', 'overtaken', 'reachable', 'timeless',
-           'unchecked', 'against', 'shown', 'refuted', 'lay_station', 'lay_again', 'lay_each', 'exists_first',
-           'existence', 'never', 'told_in_vain', 'left_early', 'none_such', 'pin_text', 'align']
+           'laps_meant', 'stretches', 'call_windows', 'State', 'better', 'Search', 'lay_leaf', 'overtaken', 'reachable',
+           'timeless', 'unchecked', 'against', 'shown', 'refuted', 'lay_station', 'lay_again', 'lay_each',
+           'exists_first', 'existence', 'never', 'told_in_vain', 'left_early', 'none_such', 'pin_text', 'align']
 
 # %% ../nbs/06b_alignment.ipynb #09b73659
 from bisect import bisect_right
@@ -213,6 +213,8 @@ def candidates(
     if pin.kind == "line" and pin.ordinal is not None:
         steps = [e.step for e in execution.events if e.line == pin.ordinal and window.first <= e.step <= window.last]
         return [(Window(step, execution.ends[step]), 0.0) for step in steps]
+    if pin.kind == "laps":
+        return [(w, 0.0) for w in stretches(execution, pin, window)]
     if pin.kind != "iteration":
         return [(window, 0.0)]
     found = []
@@ -242,6 +244,13 @@ def laps_meant(execution: Execution, pin: Pin, window: Window) -> list[Lap]:
     if pin.name in execution.timelines:
         return [lap for lap in inside if execution.loops[lap.line].kind == "while"] if pin.ordinal is None else outermost
     return inside if pin.value is not None and pin.ordinal is None else outermost
+
+def stretches(execution: Execution, pin: Pin, window: Window) -> list[Window]:
+    "From the first to the last of the laps that a summary names by number, of every loop that has so many."
+    low, high = map(int, (pin.value or "1:1").split(":"))
+    inside = [lap for lap in execution.laps if len(lap.path) == 1 and window.first <= lap.first and lap.last <= window.last]
+    first = {(lap.frame, lap.line): lap.first for lap in inside if lap.index == low}
+    return [Window(first[key], lap.last) for lap in inside if lap.index == high and (key := (lap.frame, lap.line)) in first]
 
 def call_windows(execution: Execution, pin: Pin, window: Window) -> list[Window]:
     "The activations of a function that a heading names, by its name and, where told, its arguments."

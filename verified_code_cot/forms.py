@@ -19,7 +19,9 @@ __all__ = ['BUILTINS', 'BELONGING', 'OPENERS', 'OPPOSITES', 'GROUNDERS', 'Ground
            'of_one_kind', 'is_meant', 'ground_mention', 'mistold', 'never_held', 'is_mistold', 'ground_maps', 'entries',
            'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer',
            'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity',
-           'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'ground_written', 'ground']
+           'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'stretches_named', 'of_laps',
+           'ground_stretch', 'true_in', 'in_lap', 'ground_tally_of_laps', 'course_of', 'ground_course', 'ground_while',
+           'ground_written', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -735,6 +737,8 @@ def ground_visits(asked: Asked) -> Grounding:
         return unsayable(asked.reading.value, "the visited elements are not spelled out")
     if asked.reading.relation == "over":
         return ground_over(asked, claimed)
+    if asked.reading.relation in ("laps", "bounds"):
+        return ground_stretch(asked, claimed, list(wanted))
     facts = []
     for run in runs_meant(asked):
         if asked.execution.loops[run.line].kind == "while":
@@ -1379,6 +1383,8 @@ def ground_exists(asked: Asked) -> Grounding:
 # %% ../nbs/06a_forms.ipynb #c2ef1689
 def ground_tally(asked: Asked) -> Grounding:
     "How often a test came out true: never, always, three times; in one run of a loop, or in the whole execution."
+    if asked.reading.previous is not None:
+        return ground_tally_of_laps(asked)
     subject = substituted(asked, asked.reading.subject)
     plain = subject.removeprefix("not (").removesuffix(")") if subject and subject.startswith("not (") else subject
     facts = evaluations_of(asked.execution, plain) if plain and parsed(plain) is not None else []
@@ -1400,6 +1406,97 @@ def ground_tally(asked: Asked) -> Grounding:
     return Grounding(claimed, (odd._replace(value=observed, holds=held is not None),), subject=subject, moment="any", timeless=True)
 
 # %% ../nbs/06a_forms.ipynb #b5092fb3
+def stretches_named(asked: Asked, name: str | None = None) -> list[tuple[Lap, ...]]:
+    "The laps that a summary names by number (`3:5`), of every run of a loop that stands in no other and has so many; with `name`, one that binds it."
+    low, high = map(int, (asked.reading.previous or "1:1").split(":"))
+    loops = asked.execution.loops
+    runs = [run for run in runs_of(asked.execution) if len(run.laps) >= high and len(run.laps[0].path) == 1]
+    return [run.laps[low - 1:high] for run in runs if name is None or name in loops[run.line].targets]
+
+def of_laps(asked: Asked, claimed: str, seen: list[tuple[Lap, str, bool | None]], subject: str) -> Grounding:
+    "What was seen in some stretches of laps, one fact for each; where there is no such stretch, that is what is false."
+    facts = tuple(Fact(lap.first, asked.execution.end, text, lap.frame, lap.line, holds) for lap, text, holds in seen)
+    return Grounding(claimed, facts, absent="no such iterations", subject=subject, moment="any")
+
+def ground_stretch(asked: Asked, claimed: str, wanted: list[Any]) -> Grounding:
+    "Iterations 3 to 5 with `x` being 3, 4, 5 (`laps`), with `x` going from 3 to 5 (`bounds`); the last may be told first."
+    name, found = asked.reading.subject, []
+    for laps in stretches_named(asked, name):
+        values = [asked.execution.targets[lap].get(name or "", "") for lap in laps]
+        text = f"[{', '.join(values)}]"
+        seen = literal(text)
+        ends = seen[:1] + seen[-1:] if isinstance(seen, list) and asked.reading.relation == "bounds" else seen
+        same = [same_text(repr(ends), repr(order)) for order in (wanted, wanted[::-1])] if isinstance(seen, list) else [None]
+        found.append((laps[0], text, True if True in same else None if None in same else False))
+    return of_laps(asked, claimed, found, f"`{name}` in these iterations")
+
+def true_in(asked: Asked, laps: tuple[Lap, ...], facts: list[Fact], wanted: bool) -> list[Lap]:
+    "The laps in which a test came out as wanted, at least once."
+    return [lap for lap in laps if any(lap.first <= f.first <= lap.last and f.frame == lap.frame and truth(f.value) == wanted for f in facts)]
+
+def in_lap(execution: Execution, name: str, lap: Lap) -> str:
+    "What a name was in a lap: bound by its header, or last set in it; an empty text where it was nothing."
+    seen = None if name in execution.targets[lap] else value_at(execution.timelines.get(name, []), lap.last, lap.frame)
+    return execution.targets[lap].get(name) or (seen.value if seen else "")
+
+def ground_tally_of_laps(asked: Asked) -> Grounding:
+    "In how many of some laps a test came out true, or in which: by their numbers (`#`) or by the values of their variable."
+    subject, through, claimed = asked.reading.subject or "", asked.reading.through, asked.reading.value or ""
+    wanted = not (subject.startswith("not (") and subject.endswith(")"))
+    test = subject if wanted else subject[5:-1]
+    facts = evaluations_of(asked.execution, test) if parsed(test) is not None else []
+    if not facts:
+        return unsayable(claimed, "the test was not evaluated as it stands")
+    found = []
+    for laps in stretches_named(asked, through) or stretches_named(asked):
+        held = true_in(asked, laps, facts, wanted)
+        values = [str(lap.index) if through == "#" else in_lap(asked.execution, through, lap) for lap in held] if through else []
+        text = f"[{', '.join(values)}]" if through else str(len(held))
+        if true_in(asked, laps, facts, not wanted) or held:
+            found.append((laps[0], text, same_text(normal(claimed) or claimed, normal(text) or text)))
+    return of_laps(asked, claimed, found, subject)
+
+# %% ../nbs/06a_forms.ipynb #dc638b21
+def course_of(execution: Execution, lap: Lap) -> list[tuple[int, bool]]:
+    "The tests of a lap with their outcomes, without those of loops inside it."
+    around = execution.loops[lap.line]
+    spans = [(line, loop.last_line) for line, loop in execution.loops.items() if around.line < line <= around.last_line]
+    return [(e.line, e.outcome) for e in execution.events[lap.first + 1:lap.last + 1]
+            if e.frame == lap.frame and e.outcome is not None and not any(a <= e.line <= b for a, b in spans) and e.line != lap.line]
+
+def ground_course(asked: Asked) -> Grounding:
+    "Some laps go the same way as another one: every test in them came out as it did there."
+    number, found = int(asked.reading.value or 0), []
+    for laps in stretches_named(asked):
+        model = next((lap for run in runs_of(asked.execution) for lap in run.laps if laps[0] in run.laps and lap.index == number), None)
+        if model is not None:
+            ways = [course_of(asked.execution, lap) for lap in (model, *laps)]
+            other = next((lap for lap, way in zip(laps, ways[1:], strict=True) if way != ways[0]), None)
+            found.append((laps[0], f"iteration {other.index} goes another way" if other else f"as iteration {number}", other is None))
+    return of_laps(asked, f"as iteration {number}", found, "the course of these iterations")
+
+def ground_while(asked: Asked) -> Grounding:
+    "A `while` loop goes on as long as something holds: at every evaluation of its test, both come out the same."
+    subject, execution = substituted(asked, asked.reading.subject), asked.execution
+    loops = {line: loop for line, loop in execution.loops.items() if loop.kind == "while"}
+    if subject is None or parsed(subject) is None or unknown_names(asked, subject) or not loops:
+        return unsayable("True", "the program has no such loop")
+    if any(normal(subject) == loop.over for loop in loops.values()):
+        return once("True", "True", True, subject=f"goes on as long as {subject}")
+    seen, against, judged = watch(execution, subject), [], set()
+    for event in execution.events:
+        fact = value_at(seen, event.step, event.frame) if event.line in loops and event.outcome is not None else None
+        if fact is not None and not fact.value.startswith("!"):
+            judged.add(event.line)
+            if truth(fact.value) != event.outcome:
+                against.append((event, fact))
+    if not judged or judged - {event.line for event, _ in against}:
+        return unsayable("True", "this execution does not refute it")
+    event, fact = against[0]
+    shown = f"{fact.value}, and the loop {'goes on' if event.outcome else 'ends'}"
+    return once("True", shown, False, subject=subject)
+
+# %% ../nbs/06a_forms.ipynb #96a79f21
 def ground_written(asked: Asked) -> Grounding:
     "A literal that a `return` of the program is said to give, held against the literals that stand there (no run of it decides this)."
     there = [canonical(source) for source in literal(asked.reading.previous or "[]")]
@@ -1410,13 +1507,14 @@ def ground_written(asked: Asked) -> Grounding:
     holds = True if True in verdicts else None if None in verdicts else False
     return once(claimed, " or ".join(there), holds, subject="what the `return` of that place gives")
 
-# %% ../nbs/06a_forms.ipynb #5ed067b7
+# %% ../nbs/06a_forms.ipynb #4284f0f6
 GROUNDERS: dict[str, Callable[[Asked], Grounding]] = {
     "value": ground_value, "closed": ground_value, "operands": ground_operands, "outcome": ground_outcome, "tally": ground_tally,
     "branch": ground_branch, "count": ground_count, "visits": ground_visits, "exists": ground_exists, "effect": ground_effect,
     "arguments": ground_arguments, "return": ground_return, "produced": ground_produced, "maps": ground_maps, "mention": ground_mention,
     "raises": ground_raises, "answer": ground_answer, "meta": ground_meta, "input": ground_input, "proposal": ground_proposal,
-    "necessity": ground_necessity, "law": ground_law, "instance": ground_instance, "written": ground_written,
+    "necessity": ground_necessity, "law": ground_law, "instance": ground_instance, "written": ground_written, "course": ground_course,
+    "while": ground_while,
 }
 
 def ground(asked: Asked) -> Grounding:

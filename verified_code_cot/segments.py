@@ -140,6 +140,7 @@ class Segment:
 _STOP = re.compile(r"(?<![.!?])[.!?]+[)\]\"'*_`]*(?=\s|$)|(?<=[.!?:]\*\*)(?=\s)")
 _ABBREVIATION = re.compile(r"(?:\b(?:i\.e|e\.g|etc|vs|cf|resp|approx|no|fig|eq)|\b[a-z]|^\s*\d{1,3})\.$", re.I)
 _PROTECTED = re.compile(r"`[^`\n]*`|(?<![\w'\"])[bru]?(?:'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")(?!\w)")
+_QUOTED = re.compile(r"[\"'][A-Z]\w*,?(?: \S+){3,}[\"']")  # a whole sentence in quotes
 
 
 def sentences(text: str, start: int, end: int) -> list[tuple[int, int]]:
@@ -149,7 +150,10 @@ def sentences(text: str, start: int, end: int) -> list[tuple[int, int]]:
     for m in _STOP.finditer(text, start, end):
         while k < len(shield) and shield[k][1] <= m.start():
             k += 1
-        if k < len(shield) and shield[k][0] < m.start() < shield[k][1] or _ABBREVIATION.search(text[max(at, m.start() - 6) : m.start() + 1]):
+        inside = k < len(shield) and shield[k][0] < m.start() < shield[k][1]
+        if inside and m.end() >= shield[k][1] and _QUOTED.fullmatch(text, *shield[k]) and re.match(r" +[A-Z`]", text[m.end() : m.end() + 8]):
+            inside = False  # `It says: "Counts the words of a text." Here `x` is …`: the quote ends its sentence
+        if inside or _ABBREVIATION.search(text[max(at, m.start() - 6) : m.start() + 1]):
             continue
         if m.end() > at and text[at : m.end()].strip():
             out.append((at, m.end()))

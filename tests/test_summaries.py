@@ -1,0 +1,89 @@
+"""Sentences that sum up several laps, a loop, or a call as it begins: true ones pass, and one wrong thing in them is found."""
+import pytest
+
+from verified_code_cot.sandbox import Sandbox
+from verified_code_cot.verification import verify_record
+
+CODE = """def f(xs, n):
+    total = 0
+    for x in xs[::-1]:
+        if x > n:
+            total += x
+    while n > 0:
+        n -= 1
+    for k in range(2):
+        xs[k] = total
+    return total"""
+CALL = "f([8, 2, 5, 1, 4, 9], 3)"
+
+
+@pytest.fixture(scope="module")
+def box():
+    with Sandbox() as opened:
+        yield opened
+
+
+def verdict(box, text, direction="forward"):
+    return verify_record({"id": "t", "code": CODE, "call": CALL, "output": "26", "direction": direction, "rationale": text, "answer": None}, box)
+
+
+TRUE = [
+    "- Iterations 2 to 5 (with `x` being `4`, `1`, `5`, `2`) are only summed up here: `x > n` is true for `x = 4` and `x = 5` only; after them `total` is `18`.",
+    "- Iterations 2 to 5 (with `x` going from `4` to `2`) go on in this manner: `x > n` is true in iterations 2 and 4 only; after them `total` is `18`.",
+    "- Iterations 2 to 5 follow: `x > n` is false in 2 of them; after them `x` is `2` and `total` is `18`.",
+    "The loop goes through `xs[::-1]`, that is `[9, 4, 1, 5, 2, 8]`: it runs 6 times.",
+    "The loop over `range(2)` takes `k` through `0` and `1`, so it runs twice.",
+    "`f` repeats a block as long as `n > 0` holds.",
+    "Here `xs` is `[8, 2, 5, 1, 4, 9]` and `n` is `3`.",
+    "Index `1` of `xs` gets the value `26`.",
+    "Therefore, the final `total` value is 26.",
+    "The result of `f([8, 2, 5, 1, 4, 9], 3)` is `26`.",
+]
+FALSE = [  # the text, and how it goes wrong
+    (0, "`4`, `1`, `5`, `2`)", "`4`, `5`, `2`)"),
+    (0, "`4`, `1`, `5`, `2`)", "`4`, `1`, `1`, `5`, `2`)"),
+    (0, "`4`, `1`, `5`, `2`)", "`1`, `4`, `5`, `2`)"),
+    (0, "for `x = 4` and `x = 5` only", "for `x = 5` and `x = 4` only"),
+    (0, "for `x = 4` and `x = 5` only", "for `x = 4` only"),
+    (0, "`total` is `18`", "`total` is `13`"),
+    (1, "from `4` to `2`", "from `4` to `5`"),
+    (1, "iterations 2 and 4", "iterations 2 and 3"),
+    (2, "in 2 of them", "in 3 of them"),
+    (3, "[9, 4, 1, 5, 2, 8]", "[9, 1, 4, 5, 2, 8]"),
+    (3, "xs[::-1]", "xs[::-2]"),
+    (4, "`0` and `1`", "`0` and `0` and `1`"),
+    (5, "n > 0", "n < 0"),
+    (6, "`n` is `3`", "`n` is `2`"),
+    (7, "Index `1`", "Index `2`"),
+    (7, "value `26`", "value `27`"),
+    (8, "26", "18"),
+    (9, "f([8, 2, 5", "f([9, 2, 5"),
+]
+END = "\n\nSo it returns `26`.\n\n<answer>26</answer>"
+
+
+@pytest.mark.parametrize("text", TRUE)
+def test_what_is_true_is_not_rejected(box, text):
+    assert verdict(box, text + END).verdict in ("verified", "unverifiable")
+    assert not [c for c in verdict(box, text + END).claims if c.verdict == "contradicted"]
+
+
+@pytest.mark.parametrize(("number", "before", "after"), FALSE)
+def test_one_wrong_thing_is_found(box, number, before, after):
+    assert before in TRUE[number]
+    found = verdict(box, TRUE[number].replace(before, after) + END)
+    assert found.verdict == "contradicted", [(c.text, c.verdict, c.why) for c in found.claims]
+
+
+def test_the_same_way_as_another_lap(box):
+    told = "- Iterations 4 to 5 {} iteration 1; after them `total` is `18`."
+    for words in ("go the same way as", "take the same course as", "repeat what happened in"):
+        assert verdict(box, told.format(words) + END).verdict == "contradicted"  # iteration 5 has x = 2
+
+
+def test_a_docstring_that_is_quoted_does_not_swallow_what_follows(box):
+    code = 'def g(x):\n    """Adds one to a number, until 2 are left; gives it."""\n    return x + 1'
+    record = {"id": "t", "code": code, "call": "g(4)", "output": "5", "direction": "forward", "answer": None}
+    said = 'The docstring of `g` says: "Adds one to a number, until 2 are left; gives it." Here `x` is `{}`.\n\n<answer>5</answer>'
+    assert verify_record({**record, "rationale": said.format(4)}, box).verdict == "verified"
+    assert verify_record({**record, "rationale": said.format(3)}, box).verdict == "contradicted"
