@@ -19,6 +19,7 @@ from .clauses import Clauses
 from .actions import Actions
 from .places import Pinner
 from .constructions import constructions
+from .summaries import summaries
 from .segments import Segment, segments
 from .reading import CUES, COMMITTING, Claim, Pin, REJECTING, Reading, Situation, flat, shape
 
@@ -699,6 +700,9 @@ class Placed(Sentences):
             s.note(*again, "iteration", [Reading("exists", None)], mood="fact")
         found = self.alone(seg, n, toks) or s.read()
         constructions(s)
+        if found is s.found or not found:
+            summaries(s)
+            found = s.found
         self.line_pins[seg.line] = tuple(p for p in s.pins if p not in (*s.inner, *s.passing))
         found += s.instances()
         if not any(c.mood in ("fact", "necessity", "proposal", "hypothetical") for c in found):

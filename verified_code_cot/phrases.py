@@ -308,7 +308,7 @@ class Heads:
         if t.kind == "expr":
             if (
                 not t.code
-                and t.text in _HEADS
+                and (t.text in _HEADS or t.text == "result" and j + 2 < len(self.t) and self.t[j + 2].kind == "expr" and "(" in self.t[j + 2].text)
                 and word(self.t, j + 1) in ("of",)
                 or not t.code
                 and t.text in _UNITS
