@@ -15,17 +15,18 @@ __all__ = ['BUILTINS', 'BELONGING', 'OPENERS', 'OPPOSITES', 'GROUNDERS', 'Ground
            'ground_comprehension_count', 'visited', 'ground_visits', 'comprehended', 'spot_of', 'bound_to',
            'in_comprehensions', 'ground_over', 'visits_hold', 'in_order', 'changes_of', 'occurrences', 'grew_at_end',
            'number', 'effect_holds', 'ground_effect', 'ground_step', 'support_only', 'effects', 'insertions', 'item_of',
-           'element_at', 'ground_unchanged', 'ground_return', 'speaks_of_result', 'ground_produced', 'returns_of',
-           'of_one_kind', 'is_meant', 'ground_mention', 'mistold', 'never_held', 'is_mistold', 'ground_maps', 'entries',
-           'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer',
-           'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity',
-           'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'stretches_named', 'of_laps',
-           'ground_stretch', 'true_in', 'in_lap', 'ground_tally_of_laps', 'course_of', 'ground_course', 'ground_while',
-           'ground_written', 'ground']
+           'element_at', 'ground_unchanged', 'ground_return', 'named_returning', 'speaks_of_result', 'ground_produced',
+           'returns_of', 'of_one_kind', 'is_meant', 'ground_mention', 'mistold', 'never_held', 'is_mistold',
+           'ground_maps', 'entries', 'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of',
+           'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple',
+           'ground_necessity', 'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'stretches_named',
+           'of_laps', 'ground_stretch', 'true_in', 'in_lap', 'ground_tally_of_laps', 'course_of', 'ground_course',
+           'ground_while', 'ground_written', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
 import builtins
+import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable
@@ -1036,11 +1037,12 @@ def ground_return(asked: Asked) -> Grounding:
     if unknown_names(asked, value):
         return unsayable(value, "the value names something that the program does not have")
     function = (reading.subject or "").partition("(")[0].strip()
+    of = function or named_returning(asked)
     returned = [Fact(e.step, e.step, e.value, e.frame, e.line) for e in execution.events
-                if e.kind == "return" and e.value is not None and (not function or e.function.rpartition(".")[2] == function)]
+                if e.kind == "return" and e.value is not None and (not of or e.function.rpartition(".")[2] == of)]
     if open_names(asked, value):
         own, state = together(lambda: evaluations_of(execution, value), lambda: watch(execution, value))
-        facts = side_by_side(returned, _until_end(own, execution) or state, reading.relation)
+        facts = side_by_side(returned, _until_end(own, execution), reading.relation) or side_by_side(returned, state, reading.relation)
         return Grounding(normal(value) or value, facts, subject="the returned value", moment="at")
     claimed = asked.inquiry.value(value)
     if claimed is None or claimed.startswith("!"):
@@ -1060,6 +1062,12 @@ def ground_return(asked: Asked) -> Grounding:
     if held is not None and not function:  # whose return it is was not said: any will do
         return once(claimed, held.value, True, subject="the returned value")
     return found if speaks_of_result(asked) else support_only(found)
+
+def named_returning(asked: Asked) -> str:
+    "The function of which the words say that it returns something (\"`f` returns …\"), where the program runs it; '' when they name none."
+    named = re.match(r"(?:so |then |and |thus |finally,? |what )*`?(\w+)(?:\(\))?`? (?:then |finally |thus )?returns? ", asked.claim.text, re.I)
+    ran = {event.function.rpartition(".")[2] for event in asked.execution.events}
+    return named[1] if named and named[1] in ran else ""
 
 def speaks_of_result(asked: Asked) -> bool:
     "Whether the words name the result, and do not only mention a value."
