@@ -46,7 +46,7 @@ def run_dir(tmp_path_factory):
         write_jsonl(folder / "data" / f"{name}.jsonl", records)
     write_jsonl(folder / "data" / "untraced.jsonl", [{"id": "x-0", "reason": "timeout"}])
     challenge.run(folder, per_kind=1, texts=3, workers=0)
-    dataset.run(folder)
+    dataset.run(folder, balance="")
     return folder
 
 

@@ -47,7 +47,7 @@ class Tally:
         lengths = {style or "all": counts for style, counts in sorted(self.tokens.items())}
         return {
             "programs": {split: len(names) for split, names in sorted(self.programs.items())},
-            "counts": {column: {value: dict(sorted(counts.items())) for value, counts in sorted(found.items())} for column, found in self.by.items() if found},
+            "counts": {column: {value: dict(sorted(found[value].items())) for value in sorted(found)} for column, found in self.by.items() if found},
             **{name: self.sums[name] for name in SUMMED},
             "tokens": {"tokenizer": tokenizer, "total": sum(every), "longest": max(every, default=0),
                        "median_by_style": {style: statistics.median(counts) for style, counts in lengths.items()}},
@@ -112,7 +112,7 @@ def contamination_section(manifest: dict[str, Any]) -> str:
         return "**These programs were not compared with any benchmark.** Do so before you measure a model on one (`--decontaminate`)."
     names = ", ".join(f"{name} ({count} problems)" for name, count in found["benchmarks"].items())
     more = "" if found["share"] == 0 else f" (more than {found['share']:.0%} of a problem's)"
-    told = f"Every program was compared with {names}: by a run of {found['ngram']} tokens that stands in both{more}, and by equal code when names are normalised."
+    told = f"Every program was compared with {names}: by a run of {found['ngram']} tokens that stands in both{more}, and by equal code under normalised names."
     if not found["hits"]:
         return f"{told} Nothing was found."
     body = [[hit["program"], hit["problem"], hit["how"], hit["rationales"]] for hit in found["hits"][:LISTED]]
@@ -207,7 +207,7 @@ def use_of(format: str) -> str:
     if format in ("messages", "prompt-completion"):
         head = "from trl import SFTTrainer                           # reads the conversations as they are"
         return f'{head}\nSFTTrainer(model="your/model", train_dataset=data["train"]).train()'
-    return {"alpaca": "# LLaMA-Factory, Axolotl and others call this form `alpaca`", "sharegpt": "# LLaMA-Factory, Axolotl and others call this form `sharegpt`"}[format]
+    return f"# LLaMA-Factory, Axolotl and others call this form `{format}`"
 
 
 def card(manifest: dict[str, Any]) -> str:

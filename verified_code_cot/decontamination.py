@@ -159,13 +159,19 @@ class Index:
                 self.by_key.setdefault(key, number)
         return self
 
-    def hit(self, code: str, words: str = "", keys: Iterable[str] | None = None) -> Hit | None:
-        "Which problem a program (with its description in `words`) has met, or None; `keys`, if they are known already, are its `code_keys`."
-        for key in sorted(code_keys(code) if keys is None else keys):
-            if key in self.by_key:
-                return Hit(self.names[self.by_key[key]], "code", 1.0)
+    def by_code(self, keys: Iterable[str]) -> Hit | None:
+        "The problem that has one of these keys (a program's `code_keys`), or None."
+        found = [self.by_key[key] for key in keys if key in self.by_key]
+        return Hit(self.names[min(found)], "code", 1.0) if found else None
+
+    def by_tokens(self, code: str, words: str = "") -> Hit | None:
+        "The problem that shares the largest part of its runs with a program and its description in `words`, if that is enough, or None."
         met = Counter(number for run in grams(code, self.size) | grams(words, self.size) for number in self.by_run.get(run, ()))
         shares = sorted(((count / self.runs[number], -number) for number, count in met.items()), reverse=True)
         if shares and shares[0][0] > self.share:
             return Hit(self.names[-shares[0][1]], "ngram", round(shares[0][0], 6))
         return None
+
+    def hit(self, code: str, words: str = "") -> Hit | None:
+        "Which problem a program has met, by its code or else by its tokens, or None."
+        return self.by_code(code_keys(code)) or self.by_tokens(code, words)

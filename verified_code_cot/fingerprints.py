@@ -121,7 +121,8 @@ class NearDuplicates:
     ):
         from datasketch import MinHashLSH
 
-        self.threshold, self.index = threshold, MinHashLSH(threshold=threshold, num_perm=PLACES)
+        # the table of bands misses pairs near its own threshold: a lower one, and what it finds is compared in full
+        self.threshold, self.index = threshold, MinHashLSH(threshold=0.8 * threshold, num_perm=PLACES)
         self.kept: list[Any] = []
 
     def first(

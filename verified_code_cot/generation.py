@@ -21,10 +21,10 @@ from typing import Any
 
 from .benchmarks import Problem
 from .claims import final_answer
-from .dataset import question_of
 from .engine import progress
 from .messages import Ask, Reply, ask, body_of, digest_of, read
 from .records import Direction, InputError, Rationale, atomic, entry_point_of, write_jsonl
+from .rows import question_of
 from .store import Store
 from .teachers import Settings, Teacher
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from . import challenge
+from .card import REMOVED
 from .engine import read_manifest, stage
 from .records import InputError, Program, Rationale, RecordError, Trace, Verdict, atomic, load, read_jsonl
 from .sandbox import Sandbox
@@ -118,7 +119,8 @@ def funnel(run: Run) -> list[Step]:
              Step("verified", "rationales", verified, refused)]
     if any(run.rows.values()):
         kept = sum(len(rows) for rows in run.rows.values())
-        steps.append(Step("dataset", "rows", kept, Counter({"duplicate": verified - kept}) if verified > kept else Counter()))
+        without = {reason: n for reason, n in counts.get("dataset", {}).get("rejected", {}).items() if reason in REMOVED}
+        steps.append(Step("dataset", "rows", kept, Counter(without)))
     return [s for s in [*before_programs(counts), *steps] if s.count or s.lost]
 
 # %% ../nbs/16_report.ipynb #a12ed4ab
