@@ -593,7 +593,7 @@ def add_export(commands: Any) -> None:
     p = commands.add_parser("export", help="write a run's dataset", description=EXPORT_HELP)
     p.add_argument("run", metavar="RUN", help="a finished run folder, such as outputs/demo")
     p.add_argument("--out", required=True, metavar="FOLDER", help="where the dataset goes")
-    p.add_argument("--format", default="messages", choices=("messages", "prompt-completion", "text"), help="the form of a row (default: messages)")
+    p.add_argument("--format", default="messages", choices=("messages", "prompt-completion", "alpaca", "sharegpt"), help="the form of a row (default: messages)")
     add_common(p)
     p.set_defaults(command=export_command)
 
