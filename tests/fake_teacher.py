@@ -1,7 +1,8 @@
 """A server that speaks the protocol of OpenAI's chat completions and behaves as badly as it is told; for tests and for measuring.
 
-What it does is decided by words in the question (`fault:429`), by `slow_s`, and by the key and the model that it knows. Each fault happens once (`fault:429*3`: three
-times) for one question, and then the question is answered. It counts what it was asked and how many requests were under way at each moment.
+What it does is decided by words in the question (`fault:429`), by `slow_s`, and by the key and the model that it knows. Each fault happens
+once (`fault:429*3`: three times) for one question, and then the question is answered. It counts what it was asked and how many requests were
+under way at each moment.
 """
 import asyncio
 import json

@@ -229,7 +229,10 @@ def test_timelines_follow_frames():
 
 
 def test_laps_of_nested_loops_and_of_a_loop_that_is_left(box):
-    code = "def f(n):\n    for i in range(n):\n        for j in range(2):\n            x = i\n        else:\n            y = i\n        if i: break\n    return n\n"
+    code = (
+        "def f(n):\n    for i in range(n):\n        for j in range(2):\n            x = i\n        else:\n            y = i\n"
+        "        if i: break\n    return n\n"
+    )
     execution = Execution(Replay(trace(code, "f(3)", sandbox=box), box))
     paths = [lap.path for lap in execution.laps]
     assert paths == [((2, 1),), ((2, 1), (3, 1)), ((2, 1), (3, 2)), ((2, 2),), ((2, 2), (3, 1)), ((2, 2), (3, 2))]
@@ -263,7 +266,8 @@ def test_hostile_expressions_are_bounded_and_take_nothing_with_them(box, tmp_pat
     import time
     started = time.monotonic()
     inquiry = Inquiry(Replay(trace(SUMS, "f([3, 5])", sandbox=box), box))
-    questions = [lambda e=e: inquiry.value(e) for e in [*HOSTILE, "1 + 1"]] + [lambda: watch(inquiry.real, "total + 9**9**9"), lambda: watch(inquiry.real, "total + 1")]
+    watched = [lambda e=e: watch(inquiry.real, e) for e in ("total + 9**9**9", "total + 1")]
+    questions = [lambda e=e: inquiry.value(e) for e in [*HOSTILE, "1 + 1"]] + watched
     *answers, plainly, watched, sane = answer_all(inquiry, questions)
     assert plainly == "2" and [f.value for f in sane] == ["1", "4", "9"]
     assert not any(f.holds for f in watched) and not os.path.exists("/tmp/owned")

@@ -24,42 +24,55 @@ DIRECTIONS = ("forward", "backward")
 
 PROGRAMS = {
     "stack": (
-        "class Stack:\n    def __init__(self):\n        self.items = []\n    def push(self, x):\n        self.items.append(x)\n        return self\n    def pop(self):\n        return self.items.pop()\n",
+        "class Stack:\n    def __init__(self):\n        self.items = []\n    def push(self, x):\n        self.items.append(x)\n"
+        "        return self\n    def pop(self):\n        return self.items.pop()\n",
         "Stack().push(7).push(52).pop()",
     ),
     "fact": ("def fact(n):\n    if n <= 1:\n        return 1\n    return n * fact(n - 1)\n", "fact(9)"),
     "fib": ("def fib(n):\n    if n < 2:\n        return n\n    a = fib(n - 1)\n    b = fib(n - 2)\n    return a + b\n", "fib(6)"),
     "generator": (
-        "def evens(limit):\n    for i in range(limit):\n        if i % 2 == 0:\n            yield i\ndef f(n):\n    total = 0\n    for e in evens(n):\n        total += e\n    return total\n",
+        "def evens(limit):\n    for i in range(limit):\n        if i % 2 == 0:\n            yield i\ndef f(n):\n    total = 0\n"
+        "    for e in evens(n):\n        total += e\n    return total\n",
         "f(9)",
     ),
     "outermost generator": ("def squares(n):\n    i = 0\n    while i < n:\n        yield i * i\n        i += 1\n", "list(squares(4))"),
     "exceptions": (
-        "def parse(xs):\n    good, bad = [], 0\n    for x in xs:\n        try:\n            good.append(int(x))\n        except ValueError:\n            bad += 1\n    return good, bad\n",
+        "def parse(xs):\n    good, bad = [], 0\n    for x in xs:\n        try:\n            good.append(int(x))\n"
+        "        except ValueError:\n            bad += 1\n    return good, bad\n",
         "parse(['31', 'x', '100'])",
     ),
     "collatz": (
-        "def f(n):\n    steps = 0\n    while n != 1:\n        if n % 2 == 0:\n            n = n // 2\n        else:\n            n = 3 * n + 1\n        steps += 1\n    return steps\n",
+        "def f(n):\n    steps = 0\n    while n != 1:\n        if n % 2 == 0:\n            n = n // 2\n        else:\n"
+        "            n = 3 * n + 1\n        steps += 1\n    return steps\n",
         "f(27)",
     ),
     "match": (
-        "def f(cmd):\n    match cmd:\n        case ['add', a, b]:\n            return a + b\n        case ['neg', a] if a > 0:\n            return -a\n        case _:\n            raise ValueError('unknown')\n",
+        "def f(cmd):\n    match cmd:\n        case ['add', a, b]:\n            return a + b\n        case ['neg', a] if a > 0:\n"
+        "            return -a\n        case _:\n            raise ValueError('unknown')\n",
         "f(['neg', 42])",
     ),
     "matrix": (
-        "def f(grid):\n    best = 0\n    for row in grid:\n        s = 0\n        for x in row:\n            s += x\n        if s > best:\n            best = s\n    return best\n",
+        "def f(grid):\n    best = 0\n    for row in grid:\n        s = 0\n        for x in row:\n            s += x\n"
+        "        if s > best:\n            best = s\n    return best\n",
         "f([[1, 2, 3], [4, 5, 6], [0, 1, 0]])",
     ),
     "helper": (
-        "def helper(w):\n    return w[::-1].title()\ndef f(s, k=2):\n    words = s.split()\n    out = []\n    for w in words:\n        if len(w) > k:\n            out.append(helper(w))\n    return ' '.join(out)\n",
+        "def helper(w):\n    return w[::-1].title()\ndef f(s, k=2):\n    words = s.split()\n    out = []\n    for w in words:\n"
+        "        if len(w) > k:\n            out.append(helper(w))\n    return ' '.join(out)\n",
         "f('the quick of fox', k=2)",
     ),
     "object in a loop": (
-        "class Account:\n    def __init__(self, owner, balance=0):\n        self.owner = owner\n        self.balance = balance\n        self.log = []\n    def deposit(self, amount):\n        if amount <= 0:\n            raise ValueError('bad amount')\n        self.balance += amount\n        self.log.append(('d', amount))\n        return self.balance\ndef run(amounts):\n    acc = Account('ann', 10)\n    for a in amounts:\n        acc.deposit(a)\n    return acc.balance, acc.log\n",
+        "class Account:\n    def __init__(self, owner, balance=0):\n        self.owner = owner\n        self.balance = balance\n"
+        "        self.log = []\n    def deposit(self, amount):\n        if amount <= 0:\n"
+        "            raise ValueError('bad amount')\n        self.balance += amount\n        self.log.append(('d', amount))\n"
+        "        return self.balance\ndef run(amounts):\n    acc = Account('ann', 10)\n    for a in amounts:\n"
+        "        acc.deposit(a)\n    return acc.balance, acc.log\n",
         "run([5, 20])",
     ),
     "search": (
-        "def bs(xs, t):\n    lo, hi = 0, len(xs) - 1\n    while lo <= hi:\n        mid = (lo + hi) // 2\n        if xs[mid] == t:\n            return mid\n        elif xs[mid] < t:\n            lo = mid + 1\n        else:\n            hi = mid - 1\n    return -1\n",
+        "def bs(xs, t):\n    lo, hi = 0, len(xs) - 1\n    while lo <= hi:\n        mid = (lo + hi) // 2\n"
+        "        if xs[mid] == t:\n            return mid\n        elif xs[mid] < t:\n            lo = mid + 1\n        else:\n"
+        "            hi = mid - 1\n    return -1\n",
         "bs([1, 3, 5, 7, 9, 11], 9)",
     ),
     "comprehension": (
@@ -68,19 +81,24 @@ PROGRAMS = {
     ),
     "raises": ("def f(x):\n    y = 10 // x\n    return y\n", "f(0)"),
     "for else": (
-        "def f(n):\n    primes = []\n    for c in range(2, n):\n        for p in primes:\n            if c % p == 0:\n                break\n        else:\n            primes.append(c)\n    return primes\n",
+        "def f(n):\n    primes = []\n    for c in range(2, n):\n        for p in primes:\n            if c % p == 0:\n"
+        "                break\n        else:\n            primes.append(c)\n    return primes\n",
         "f(14)",
     ),
     "with and del": (
-        "class Box:\n    def __enter__(self):\n        self.open = True\n        return self\n    def __exit__(self, *e):\n        self.open = False\ndef f(d, k):\n    with Box() as b:\n        assert k in d, 'missing'\n        del d[k]\n    return d, b.open\n",
+        "class Box:\n    def __enter__(self):\n        self.open = True\n        return self\n    def __exit__(self, *e):\n"
+        "        self.open = False\ndef f(d, k):\n    with Box() as b:\n        assert k in d, 'missing'\n        del d[k]\n"
+        "    return d, b.open\n",
         "f({'a': 10, 'b': 25}, 'a')",
     ),
     "swap and star": (
-        "def f(a, b, *rest):\n    a, b = b, a\n    first, *others = rest\n    x = y = a if a > b else b\n    others[0], others[-1] = others[-1], others[0]\n    return a, b, first, others, x and y or None\n",
+        "def f(a, b, *rest):\n    a, b = b, a\n    first, *others = rest\n    x = y = a if a > b else b\n"
+        "    others[0], others[-1] = others[-1], others[0]\n    return a, b, first, others, x and y or None\n",
         "f(11, 22, 33, 44, 55)",
     ),
     "nested def": (
-        "def outer(xs):\n    count = 0\n    def bump(x):\n        nonlocal count\n        count += x\n        return count\n    return [bump(x) for x in xs], sorted(xs, key=lambda v: -v)\n",
+        "def outer(xs):\n    count = 0\n    def bump(x):\n        nonlocal count\n        count += x\n        return count\n"
+        "    return [bump(x) for x in xs], sorted(xs, key=lambda v: -v)\n",
         "outer([4, 15, 6])",
     ),
     "globals": ("SEEN = []\ndef f(x):\n    SEEN.append(x)\n    if len(SEEN) < 3:\n        return f(x + 1)\n    return SEEN\n", "f(70)"),

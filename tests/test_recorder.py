@@ -900,7 +900,10 @@ def test_newer_syntax_where_there_is_any(code, since, output):
 
 
 def test_a_program_made_ready_elsewhere_runs_as_the_same_program():
-    source = "import math\n\nclass Pair:\n    def __init__(self, a):\n        self.a = a\n\ndef f(xs):\n    assert xs, 'empty'\n    return [Pair(x).a for x in xs if math.sqrt(x) > 1 or x is None]\n"
+    source = (
+        "import math\n\nclass Pair:\n    def __init__(self, a):\n        self.a = a\n\ndef f(xs):\n    assert xs, 'empty'\n"
+        "    return [Pair(x).a for x in xs if math.sqrt(x) > 1 or x is None]\n"
+    )
     for probes in (False, True):
         case = {"op": "observe", "call": "f([1, 4, 9])", "probes": probes, "watch": ["len(xs)"], "expressions": ["f([4])", "f([])"]}
         packs = json.loads(json.dumps([(kind, recorder.packed(source, kind)) for kind in (False, True)]))

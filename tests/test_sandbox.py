@@ -163,8 +163,8 @@ class Watched:
 
     def named(self, body: str) -> str:
         "A program's body with the names of this world in it."
-        for word, value in (("CANARY_SECRET", "\0"), ("CANARY", self.canary), ("\0", "CANARY_SECRET"), ("FOLDER", self.folder), ("TCP", self.tcp.getsockname()[1]),
-                            ("UDP", self.udp.getsockname()[1]), ("VICTIM", self.victim.pid), ("HOST", os.getpid())):
+        for word, value in (("CANARY_SECRET", "\0"), ("CANARY", self.canary), ("\0", "CANARY_SECRET"), ("FOLDER", self.folder),
+                            ("TCP", self.tcp.getsockname()[1]), ("UDP", self.udp.getsockname()[1]), ("VICTIM", self.victim.pid), ("HOST", os.getpid())):
             body = body.replace(word, str(value))
         return body
 

@@ -268,7 +268,8 @@ def test_an_error_in_the_verifier_is_an_error_verdict(box, monkeypatch):
     assert (made.verdict, made.reason_code, made.score) == ("error", "internal", 0.0)
 
 
-RECORD = {"id": "r", "code": DIGITS, "call": "f('7')", "output": "1", "direction": "forward", "rationale": "`count` becomes 1.\n<answer>1</answer>", "answer": None}
+RECORD = {"id": "r", "code": DIGITS, "call": "f('7')", "output": "1", "direction": "forward",
+          "rationale": "`count` becomes 1.\n<answer>1</answer>", "answer": None}
 
 
 @pytest.mark.parametrize("change, reason", [
@@ -329,7 +330,10 @@ def test_a_long_text_about_a_long_trace_takes_about_a_second(box):
 
 # ---------------------------------------------------------------- alignment alone
 
-def laid(box, code, call, story, costs=Costs()):
+COSTS = Costs()
+
+
+def laid(box, code, call, story, costs=COSTS):
     "The verdicts that the alignment gives to (subject, value, moment, pins, recap) told in this order."
     inquiry = Inquiry(Replay(trace(code, call, sandbox=box), box))
     claims = [Claim(0, 0, "", "state", [Reading("value", s, "==", v, m)], pins=tuple(pins)) for s, v, m, pins, _ in story]
@@ -635,7 +639,10 @@ def test_objects_generators_and_named_laps(box, right, wrong):
 
 
 GREW = "def f(xs, n):\n    for i in range(n):\n        xs.append(i)\n    return xs\n"
-BACK = "The loop in line 2 ran twice.\n- Iteration 2: {told}; here `i` was `1`.\n\n`n` is what was passed in; on this way `n` is `2`.\n\n<answer>f([7], 2)</answer>"
+BACK = (
+    "The loop in line 2 ran twice.\n- Iteration 2: {told}; here `i` was `1`.\n\n"
+    "`n` is what was passed in; on this way `n` is `2`.\n\n<answer>f([7], 2)</answer>"
+)
 
 
 @pytest.mark.parametrize("true, false", [
