@@ -218,18 +218,20 @@ def test_a_reader_that_stops_reading_is_no_error(tmp_path):
 
 # help
 
-@pytest.mark.parametrize("command", [[], ["study"], ["verify"], ["trace"], ["export"], ["evaluate"], ["finetune"], ["bench"]])
+@pytest.mark.parametrize("command", [[], ["study"], ["verify"], ["trace"], ["cases"], ["export"], ["evaluate"], ["finetune"], ["bench"]])
 def test_help_is_complete_and_quick(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([*command, "--help"])
     assert stopped.value.code == 0
     text = capsys.readouterr().out
     assert "--help" in text
-    options = {"study": ["--profile", "--out", "--programs", "--seed", "--set", "--workers", "--scheduler", "--fresh", "--parameters"],
+    options = {"study": ["--profile", "--out", "--programs", "--seed", "--set", "--workers", "--scheduler", "--fresh", "--parameters", "--seeds",
+                         "--teacher", "--narrator"],
                "verify": ["--out", "--method", "claims", "sliding-window", "output-only", "MODULE:FUNCTION", "--workers", "exit status"],
                "trace": ["--code", "--call", "--timeout", "--memory", "--events", "--isolation"], "export": ["--format", "messages"],
                "evaluate": ["--benchmark", "--problems", "--generations", "--per-sample", "--per-problem", "--partial", "--limit", "--model", "--base-url",
                             "--backend", "--prompt", "--samples", "--temperature", "--max-tokens", "--rationales", "exit status"],
+               "cases": ["--code", "--out", "--least", "--most", "--teacher", "--model", "--workers", "exit status"],
                "finetune": ["--dataset", "--model", "--recipe", "--out", "--set", "--dry-run", "--fresh"], "bench": ["--cases", "--fresh", "--sizes"]}
     assert all(option in text for name in command for option in [*options[name], "--json", "--debug"])
     times = []
