@@ -103,6 +103,8 @@ def in_window(facts: Sequence[Fact], window: Window) -> list[Fact]:
 def chosen(grounding: Grounding, window: Window) -> list[Fact]:
     "The facts of a window that the claim may be about, by the moment that it names."
     facts = in_window(grounding.facts, window) or in_window(grounding.later, window)
+    if window.lap is not None and grounding.subject:  # not what goes on inside a call of the same function in this lap
+        facts = [f for f in facts if f.frame == window.lap.frame] or facts
     if not facts or grounding.moment in ("any", "at"):
         return facts
     if grounding.moment in ("unchanged", "unchanged-since"):

@@ -55,7 +55,7 @@ from verified_code_cot.reading import (
 )
 
 # %% ../nbs/04e_clauses.ipynb #447fd703
-_IN_SOBER = words_of("value outcome effect count visits exists branch proposal return change")
+_IN_SOBER = words_of("value outcome effect count visits exists branch proposal return change instance tally course while")
 
 # %% ../nbs/04e_clauses.ipynb #99836b8f
 class Moods:
@@ -538,8 +538,8 @@ class Circumstances:
         if t.text == ";" and (k := self.reader.pinner.inner(self, i + 1)) is not None:
             return k
         if t.text in ",;:":
-            self.since = self.indirect = False
-            if self.quantifying and (t.text == ";" or word(self.t, i + 1) in ("so", "which", "therefore", "hence", "thus") or self.now_follows(i + 1)):
+            reason, self.since, self.indirect = self.since, False, False
+            if self.quantifying and (t.text == ";" or reason or word(self.t, i + 1) in ("so", "which", "therefore", "hence", "thus") or self.now_follows(i + 1)):
                 self.mood, self.quantifying = "fact", False  # "… every 'a' in it, so `s` becomes …": the rule is over
             if self.condition and t.text in ",:":
                 self.condition = self.hinging = False

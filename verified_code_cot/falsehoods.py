@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['ALPHABET', 'OUTCOMES', 'BRANCHES', 'NUMERALS', 'TIMES', 'LOOPING', 'TESTING', 'INVENTED', 'RETURNING', 'ANSWER_TAG',
-           'ASSERTION', 'OPERATORS', 'ORDINALS', 'ORDINAL', 'HAS', 'MEMBER', 'OTHER_VERB', 'KINDS', 'CRUDE', 'Change',
-           'Mutant', 'opposite', 'apply', 'parts', 'replaced', 'elements', 'letters', 'other_numbers', 'other_digits',
-           'other_truth', 'swapped', 'dropped', 'doubled', 'other_letters', 'other_types', 'any_other', 'proof',
-           'because', 'shuffled', 'other_value', 'truth', 'wrong_value', 'digit_changed', 'elements_swapped',
+           'ASSERTION', 'OPERATORS', 'ORDINALS', 'ORDINAL', 'HAS', 'MEMBER', 'ASKED', 'OTHER_VERB', 'KINDS', 'CRUDE',
+           'Change', 'Mutant', 'opposite', 'apply', 'parts', 'replaced', 'elements', 'letters', 'other_numbers',
+           'other_digits', 'other_truth', 'swapped', 'dropped', 'doubled', 'other_letters', 'other_types', 'any_other',
+           'proof', 'because', 'shuffled', 'other_value', 'truth', 'wrong_value', 'digit_changed', 'elements_swapped',
            'element_dropped', 'element_doubled', 'letter_changed', 'type_changed', 'phrases', 'conditions_in',
            'pins_of', 'outcome_turned', 'wrong_branch', 'loop_counts', 'spelt', 'counted', 'wrong_count',
            'never_before', 'swapped_order', 'unknown_variable', 'wrong_variable', 'wrong_return', 'answer_place',
@@ -683,6 +683,7 @@ HAS = re.compile(
     r"(?P<n>\d+)\s+(?:characters?|elements?|items?|entries|entry|letters?|keys?|words?|numbers?)\b"
 )
 MEMBER = re.compile(r"(?P<a>`[^`\n]+`)\s+(?P<verb>is in|is not in|is contained in|is not contained in|occurs in|does not occur in)\s+(?P<b>`[^`\n]+`)")
+ASKED = re.compile(r"\b(?:how (?:often|many times)|whether|if|number of times)\s*$")
 OTHER_VERB = {"is in": "is not in", "is contained in": "is not contained in", "occurs in": "does not occur in"}
 OTHER_VERB |= {no: yes for yes, no in OTHER_VERB.items()}
 
@@ -710,6 +711,8 @@ def membership_turned(reading: Reading, rng: random.Random) -> Iterator[Change]:
         test = f"({said['a'][1:-1]}) in ({said['b'][1:-1]})"
         true = str("not" not in said["verb"])
         s = next((s for s in reading.spoken if s.start <= said.start() < s.end), None)
+        if s is not None and ASKED.search(reading.text, s.start, said.start()):
+            continue  # "it counts how often `a` occurs in `s`" does not say that it does
         if s is not None and parsed(test) is not None and reading.world.holds([(test, true)]):
             turned = str(true != "True")
             pins = pins_of(reading, s, test, true)

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['NUMBER', 'STRING', 'WORD', 'FENCE', 'STOP', 'VERBS', 'FILLERS', 'GAP', 'SAYS', 'GOES_ON', 'HYPOTHETICAL', 'LISTED',
            'ARROW', 'BULLET', 'CODE_CHAR', 'AFTERWARDS', 'Written', 'bracket_end', 'written_at', 'written_values',
-           'Statement', 'covered', 'statements', 'Mention', 'parsed', 'names_in', 'expression_before', 'mentions',
-           'proposed_calls', 'World', 'moments', 'together', 'agreement', 'Reading', 'program_names', 'loop_targets',
-           'pinned', 'program_call', 'read']
+           'Statement', 'covered', 'statements', 'Mention', 'parsed', 'names_in', 'expression_before', 'in_test',
+           'mentions', 'proposed_calls', 'World', 'moments', 'together', 'agreement', 'Reading', 'program_names',
+           'loop_targets', 'pinned', 'program_call', 'read']
 
 # %% ../nbs/07a_mentions.ipynb #e39173c8
 import ast
@@ -183,6 +183,15 @@ def expression_before(
     return None
 
 # %% ../nbs/07a_mentions.ipynb #04bb43e1
+def in_test(text: str, value: Written) -> bool:
+    "Whether a literal is an operand of a test in code font: \"`x is None`\" quotes a test, and does not say that it holds."
+    start = text.rfind("`", max(0, value.start - 200), value.start)
+    end = text.find("`", value.end, value.end + 200)
+    inside = start >= 0 and end >= 0 and "\n" not in text[start:end] and text[text.rfind("\n", 0, start) + 1 : start].count("`") % 2 == 0
+    node = parsed(text[start + 1 : end]) if inside else None
+    return isinstance(node, ast.Compare | ast.BoolOp | ast.UnaryOp) and canonical(text[start + 1 : end]) is None
+
+# %% ../nbs/07a_mentions.ipynb #6adad1db
 def mentions(
     text: str,
     names: set[str],  # the program's names and the builtins
@@ -196,7 +205,7 @@ def mentions(
         if number is None or value.start in first_of_list or GOES_ON.match(text, value.end):
             continue
         low = max(spoken[number].start + len(BULLET.match(text[spoken[number].start : spoken[number].end]).group()), value.start - 160)
-        if HYPOTHETICAL.search(text, spoken[number].start, value.start):
+        if HYPOTHETICAL.search(text, spoken[number].start, value.start) or in_test(text, value):
             continue
         if found and ARROW.fullmatch(text, found[-1].written.end, value.start):
             found.append(Mention(found[-1].subject, found[-1].start, found[-1].end, value, number))

@@ -964,7 +964,7 @@ _verbs(
 _verbs(
     "returns",
     "returns;return;returned;is returning;returning;will return;would return;should return;will then return;to return;"
-    "has returned;returns back;must return;shall return",
+    "has returned;returns back;must return;shall return;gives back;give back;gave back;hands back;giving back",
 )
 _verbs("contains", "contains;contain;containing;includes;include;including;consists of;holds;hold;consists only of;containing;comprises")
 _verbs("has", "has;have;had;having")

@@ -4,17 +4,18 @@
 
 # %% auto #0
 __all__ = ['LAPS', 'LIST', 'BEING', 'GOING', 'PAIRS', 'TALLIED', 'SAME_WAY', 'AFTER_THEM', 'THROUGH', 'GOES_OVER', 'AS_LONG',
-           'ENTERED', 'KEPT', 'INDEXED', 'FINAL_OF', 'OF_LAPS', 'PLAIN', 'laps_of', 'sources', 'values_in', 'tallied',
-           'same_way', 'after_them', 'through_values', 'goes_over', 'as_long_as', 'at_entry', 'parameter_lists',
-           'put_into', 'summaries']
+           'ENTERED', 'KEPT', 'INDEXED', 'FINAL_OF', 'HENCE', 'OF_LAPS', 'PLAIN', 'laps_of', 'sources', 'values_in',
+           'tallied', 'same_way', 'after_them', 'through_values', 'goes_over', 'as_long_as', 'at_entry',
+           'parameter_lists', 'put_into', 'decided_by', 'follows', 'summaries']
 
 # %% ../nbs/04i_summaries.ipynb #80a75656
+import ast
 import re
 
 from .constructions import Sketch, sketch
-from .expressions import kind_of, normal
+from .expressions import kind_of, normal, parse
 from .phrases import CARDINALS
-from .reading import Pin, Reading, bracket, simple_name
+from .reading import Pin, Reading, bracket, names_in, put_in, simple_name
 
 # %% ../nbs/04i_summaries.ipynb #95aff365
 LAPS = re.compile(r"^\W*(?:iterations|laps|passes) «(?P<a>\d+)» (?:to|through|up to|down to) «(?P<b>\d+)» ")
@@ -194,12 +195,53 @@ def put_into(s, line: Sketch) -> None:
         known = kind_of(source or "", s.facts) == "open" and (owner.source in s.facts.variables or normal(source) in s.facts.expressions or "e" in told)
         if told_already or not known or v.kind != "expr" or kind_of(v.source or "", s.facts) not in ("literal", "closed"):
             continue
-        moment = "end" if m.re is FINAL_OF else "after"
-        s.note(min(owner.start, v.start), max(owner.end, v.end), "state", [Reading("value", source, "==", v.source, moment)])
+        readings = [Reading("value", source, "==", v.source, "end" if m.re is FINAL_OF else "after")]
+        if "k" in told and simple_name(owner.source):
+            readings.insert(0, Reading("effect", owner.source, "set", v.source, "after", told["k"].source))
+        s.note(min(owner.start, v.start), max(owner.end, v.end), "state", readings)
+
+# %% ../nbs/04i_summaries.ipynb #e155eca7
+HENCE = re.compile(r"\b(?:hence|so|thus|therefore|which makes|since|because|as|taken together|alone settles)\b", re.IGNORECASE)
+
+
+def decided_by(test: ast.expr, outcomes: dict[str, bool]) -> bool | None:
+    "What a negation, `and` or `or` comes to, from the outcomes told of its parts; None when they do not decide it."
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        inner = outcomes.get(ast.unparse(test.operand))
+        return None if inner is None else not inner
+    if not isinstance(test, ast.BoolOp):
+        return None
+    told = [outcomes.get(ast.unparse(part), decided_by(part, outcomes)) for part in test.values]
+    settling = isinstance(test.op, ast.Or)
+    if settling in told:
+        return settling
+    return None if None in told else not settling
+
+
+def follows(s, line: Sketch) -> None:
+    "`x` is 3; hence `x > 5` is true: a test is held against what the sentence told just before of its parts, or of its names."
+    values, outcomes, pins, before = {}, {}, None, s.t[0].start if s.t else 0
+    for c in sorted(s.found, key=lambda c: c.end):
+        r = c.readings[0]
+        if c.mood not in ("fact", "vague") or c.pins != pins:
+            values, outcomes, pins = {}, {}, c.pins
+        tree = parse(r.subject) if r.subject and r.form in ("outcome", "value") else None
+        if tree is not None and r.form == "value" and simple_name(r.subject) and r.relation == "==" and kind_of(r.value or "", s.facts) == "literal":
+            values[r.subject] = r.value
+        elif tree is not None and r.form == "outcome" and r.value in ("True", "False") and len(c.readings) == 1:
+            known, told = decided_by(tree.body, outcomes), r.value == "True"
+            names = names_in(r.subject)
+            linked = HENCE.search(s.reader.text, before, c.start + 8) is not None
+            if known is not None and known != told:
+                s.note(c.start, c.end, "condition", [Reading("closed", str(known), "==", r.value)])
+            elif known is None and linked and names and names <= set(values) and c.mood == "fact":
+                s.note(c.start, c.end, "condition", [Reading("closed", f"bool({put_in(r.subject, values)})", "==", r.value)])
+            outcomes[ast.unparse(tree.body)] = told
+        before = c.end
 
 # %% ../nbs/04i_summaries.ipynb #a2b1afd2
 OF_LAPS = (values_in, tallied, same_way, after_them)
-PLAIN = (through_values, goes_over, at_entry, put_into)
+PLAIN = (through_values, goes_over, at_entry, put_into, follows)
 
 
 def summaries(s) -> None:
