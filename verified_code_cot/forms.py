@@ -548,12 +548,18 @@ def ground_instance(asked: Asked) -> Grounding:
         return unsayable(figures, "the figures cannot be read")
     if opposed(parsed(subject), parsed(figures)):
         return once(normal(figures) or figures, f"the test {normal(subject)}", False, subject="what is put into figures")
-    return ground_operands(replace(asked, reading=replace(asked.reading, subject=figures, value=subject)))
+    found = ground_operands(replace(asked, reading=replace(asked.reading, subject=figures, value=subject)))
+    pairs = operands(parsed(subject), parsed(figures)) if found.note is not None else None
+    if not pairs or not all(isinstance(p, ast.Name) for p, _ in pairs) or any(len(evaluations_of(asked.execution, subject)) for _ in pairs[:1]):
+        return found
+    names, values = (", ".join(ast.unparse(pair[side]) for pair in pairs) + "," for side in (0, 1))
+    return ground_value(replace(asked, reading=replace(asked.reading, form="value", subject=f"({names})", relation="==", value=f"({values})")))
 
 # %% ../nbs/06a_forms.ipynb #726f0141
 def truths(facts: list[Fact], wanted: bool) -> tuple[Fact, ...]:
     "The facts as truth values, each with whether it is the one that was claimed."
-    return tuple(f._replace(value=str(truth(f.value)), holds=truth(f.value) == wanted) for f in facts if not f.value.startswith("!"))
+    found = tuple(f._replace(value=str(truth(f.value)), holds=truth(f.value) == wanted) for f in facts if not f.value.startswith("!"))
+    return found or tuple(f._replace(holds=False) for f in facts)  # a test that always raises an exception is neither true nor false
 
 def ground_outcome(asked: Asked) -> Grounding:
     "The truth of a test."
@@ -790,6 +796,7 @@ def ground_over(asked: Asked, claimed: str) -> Grounding:
     held = compared(facts, "==", claimed if claimed.startswith("[") else repr(list(literal(claimed))))
     return Grounding(claimed, held, subject="what is walked over", moment="any") if held else unsayable(claimed, "no loop walks over elements")
 
+# %% ../nbs/06a_forms.ipynb #e14da009
 def visits_hold(relation: str, seen: Any, wanted: list[Any]) -> bool | None:
     "Whether the elements are those visited, all in order, or (`includes`) some of them in order."
     if not isinstance(seen, list):
@@ -936,6 +943,8 @@ def ground_effect(asked: Asked) -> Grounding:
         return unsayable(value, "what is changed cannot be evaluated")
     told = " ".join(str(part) for part in (reading.value, reading.relation) if part is not None)
     facts = effects(execution, names, reading.relation, item, index)
+    if not facts and reading.relation == "shifted" and execution.timelines.get(reading.subject or "") and not changes_of(execution, names):
+        return Grounding(told, absent="no change of it", subject=reading.subject)
     if not facts:
         return unsayable(told, "no variable changes in that way")
     if not reading.subject:
