@@ -15,7 +15,7 @@ from typing import Any
 from .rows import meaning, parquet_schema
 
 # %% ../nbs/12e_card.ipynb #25fcb643
-COUNTED = ("direction", "style", "difficulty", "concept")
+COUNTED = ("direction", "style", "difficulty", "concept", "source")
 SUMMED = ("claims_supported", "claims_unverifiable", "segments_concrete", "segments_supported")
 
 

@@ -204,6 +204,7 @@ class Survey:
     hits: list[dict[str, Any]] = field(default_factory=list)
     benchmarks: dict[str, int] = field(default_factory=dict)
     read: int = 0  # rationales in the run
+    required: float = 0.3  # the share of concrete segments that had to be supported
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,8 @@ def survey(
     scheduler: str | None = None,
 ) -> Survey:
     "Read a run and let its rationales through the sieves."
-    found, known, index, waiting = Survey(), known_of(run), Index(settings.ngram, settings.overlap), deque()
+    known, index, waiting = known_of(run), Index(settings.ngram, settings.overlap), deque()
+    found = Survey(required=known.required)
     for given in filter(None, map(str.strip, settings.benchmarks.split(","))):
         problems = read_benchmark(given)
         index.add(problems)
@@ -457,10 +459,11 @@ def write_rows(
     return manifest
 
 # %% ../nbs/13_dataset.ipynb #dd9322f0
-def facts_of(plan: Plan, settings: Settings) -> dict[str, Any]:
+def facts_of(run: Path, plan: Plan, settings: Settings) -> dict[str, Any]:
     "What a dataset's manifest says that is not counted from its rows."
-    found = plan.found
+    found, told = plan.found, read_manifest(run)["parameters"].get("narration", {})
     return {
+        "narration": {name: told[name] for name in ("seed", "max_tokens") if name in told}, "required": plan.found.required,
         "read": found.read, "removed": dict(sorted(found.left_out.items())), "split_by": plan.split_by, "seed": settings.seed, "license": settings.license,
         "settings": {**asdict(settings), "balance": settings.balanced, "benchmarks": sorted(found.benchmarks)},
         "contamination": {"benchmarks": dict(sorted(found.benchmarks.items())), "ngram": settings.ngram, "share": settings.overlap, "hits": found.hits},
@@ -492,7 +495,7 @@ def export(
         return counts_of(write_rows(finished(run / "dataset"), out, format, read_json(run / "dataset" / "manifest.json")))
     settings = Settings(**changed)
     plan = prepare(run, settings, False, workers, scheduler)
-    return counts_of(write_rows(rows_of(run, plan), out, format, facts_of(plan, settings)))
+    return counts_of(write_rows(rows_of(run, plan), out, format, facts_of(run, plan, settings)))
 
 
 def counts_of(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -542,4 +545,4 @@ def run(
     "Select, divide and write a run's dataset, in the form `messages`, into the run's own folder `dataset/`."
     settings = Settings(validation, split_by, seed, license, benchmarks, ngram, overlap, per_shape, near, balance, most, tokenizer)
     plan = prepare(Path(run_dir), settings, True, workers, scheduler)
-    return counts_of(write_rows(rows_of(Path(run_dir), plan), Path(run_dir) / "dataset", "messages", facts_of(plan, settings)))
+    return counts_of(write_rows(rows_of(Path(run_dir), plan), Path(run_dir) / "dataset", "messages", facts_of(Path(run_dir), plan, settings)))

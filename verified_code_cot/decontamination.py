@@ -120,7 +120,7 @@ def code_keys(code: str) -> set[str]:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return keys  # no Python: its text has a key, its functions have none
-    for node in tree.body:
+    for node in tree.body if len(tree.body) > 1 else []:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and len(node.body) - (ast.get_docstring(node) is not None) > 1:
             keys.add(keys_of(ast.unparse(node))[0])
     return keys

@@ -86,7 +86,13 @@ def keys_of(
 ) -> tuple[str, str]:  # of the program (names normalised, constants kept), and of its shape (constants replaced by their types)
     "The keys by which a program is recognised under other names, and among programs of its shape."
     try:
-        return _key(normal_form(code, constants=True)), _key(normal_form(code))
+        tree = ast.parse(code)
+        normal = _Normal(own_names(tree), constants=True).visit(tree)
+        key = _key(ast.dump(normal))
+        for node in ast.walk(normal):
+            if isinstance(node, ast.Constant):
+                node.value = type(node.value).__name__
+        return key, _key(ast.dump(normal))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         plain = _key(" ".join(code.split()))
         return plain, plain
