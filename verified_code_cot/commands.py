@@ -6,13 +6,13 @@
 __all__ = ['SOME_WERE_ERRORS', 'CONTRACT', 'STUDY_HELP', 'STUDY_MORE', 'VERIFY_HELP', 'VERIFY_MORE', 'TRACE_HELP', 'TRACE_MORE',
            'EXPORT_HELP', 'EVALUATE_HELP', 'EVALUATE_MORE', 'FINETUNE_HELP', 'FINETUNE_MORE', 'CASES_HELP',
            'CASES_MORE', 'Parser', 'say', 'Told', 'line_count', 'read_submissions', 'verify_lines', 'judged',
-           'verify_command', 'result_file', 'parts_folder', 'remove_parts', 'method_source', 'verdicts',
-           'write_verdicts', 'report_verdicts', 'trace_command', 'read_text', 'trace_lines', 'plan_of', 'estimate',
-           'study_command', 'export_command', 'evaluate_command', 'ask_model', 'finetune_command', 'cases_command',
-           'ask_for_calls', 'report_cases', 'add_finetune', 'bench_command', 'add_bench', 'add_teacher', 'add_study',
-           'add_verify', 'add_trace', 'add_export', 'add_evaluate', 'add_model', 'add_cases', 'add_common',
-           'add_isolation', 'add_min_isolation', 'add_workers', 'not_negative', 'positive_whole', 'from_zero',
-           'positive', 'make_parser', 'interrupted', 'main', 'one_line']
+           'verify_command', 'verify_dataset', 'result_file', 'parts_folder', 'remove_parts', 'method_source',
+           'verdicts', 'write_verdicts', 'report_verdicts', 'trace_command', 'read_text', 'trace_lines', 'plan_of',
+           'estimate', 'study_command', 'export_command', 'evaluate_command', 'ask_model', 'finetune_command',
+           'cases_command', 'ask_for_calls', 'report_cases', 'add_finetune', 'bench_command', 'add_bench',
+           'add_teacher', 'add_study', 'add_verify', 'add_trace', 'add_export', 'add_evaluate', 'add_model',
+           'add_cases', 'add_common', 'add_isolation', 'add_min_isolation', 'add_workers', 'not_negative',
+           'positive_whole', 'from_zero', 'positive', 'make_parser', 'interrupted', 'main', 'one_line']
 
 # %% ../nbs/17a_commands.ipynb #40cc2101
 import argparse
@@ -124,9 +124,14 @@ def judged(item: dict[str, Any], judge: Callable[..., Any], box: Any) -> Any:
 
 # %% ../nbs/17a_commands.ipynb #63ae0d91
 def verify_command(args: argparse.Namespace) -> int:
-    "`verified-code-cot verify`: one verdict for each line of a file."
+    "`verified-code-cot verify`: one verdict for each line of a file; with --dataset, one finding for each record of a dataset."
     from verified_code_cot.records import InputError
 
+    if args.dataset:
+        return verify_dataset(args)
+    missing = [name for name, value in (("IN.jsonl (or --dataset DIR)", args.input), ("--out", args.out)) if not value]
+    if missing:
+        args.wrong(f"the following arguments are required: {', '.join(missing)}")
     out = Path(args.out)
     total = line_count(args.input)
     if args.out != "-" and out.exists() and os.path.samefile(args.input, args.out):
@@ -140,6 +145,34 @@ def verify_command(args: argparse.Namespace) -> int:
     told.close()
     report_verdicts(args, counts)
     return SOME_WERE_ERRORS if counts["error"] else 0
+
+# %% ../nbs/17a_commands.ipynb #53ecaa3e
+def verify_dataset(args: argparse.Namespace) -> int:
+    "`verified-code-cot verify --dataset DIR`: which records of a dataset are not what they say."
+    from verified_code_cot.provenance import check_dataset
+    from verified_code_cot.records import InputError, canonical_json
+
+    if args.input or args.method != "claims":
+        raise InputError("--dataset verifies the records of a dataset: it takes no IN.jsonl and no other method")
+    told = Told()
+    with result_file(args.out) if args.out else contextlib.nullcontext() as file:
+
+        def note(finding: dict[str, Any]) -> None:
+            "Write one finding, and say it when something is wrong."
+            if file is not None:
+                file.write(canonical_json(finding) + "\n")
+            if not finding["ok"]:
+                what = "; ".join(f"{problem['code']}: {problem['detail']}" for problem in finding["problems"])
+                told(f"{finding['split']}:{finding['row']}: {finding['id']}: {what}")
+
+        checked = check_dataset(args.dataset, note, args.isolation, args.workers, args.scheduler)
+    told.close()
+    for line in [*checked.files, *([] if checked.same_source else ["made by another version of this package: counts, seeds and wording were not compared"])]:
+        say(line)
+    counts = {"records": checked.records, "wrong": checked.wrong, "problems": checked.problems, "files": checked.files, "same_source": checked.same_source}
+    told_all = f"{checked.records} records: {checked.records - checked.wrong} hold, {checked.wrong} do not"
+    (print if args.out != "-" else say)(json.dumps({"dataset": args.dataset, **counts}) if args.json else told_all)
+    return SOME_WERE_ERRORS if checked.wrong or checked.files else 0
 
 # %% ../nbs/17a_commands.ipynb #1a5decd5
 @contextlib.contextmanager
@@ -504,7 +537,11 @@ methods:
   output-only       the weakest baseline: only the final answer is looked at
   MODULE:FUNCTION   your own: function(record: dict, sandbox) -> Verdict, importable from here
 
-exit status: 0 when every line was judged, 3 when some were errors (they have a verdict "error" with a reason)."""
+With --dataset every record is executed and judged again, and compared with what it says of itself, digests included:
+  verified-code-cot verify --dataset outputs/demo/dataset --out findings.jsonl
+
+exit status: 0 when every line was judged, 3 when some were errors (they have a verdict "error" with a reason), or when
+records of a dataset do not hold."""
 
 TRACE_HELP = """Run one call of a program in the sandbox and print every event: calls, lines with the variables that they changed,
 returns, exceptions."""
@@ -623,12 +660,13 @@ def add_study(commands: Any) -> None:
 def add_verify(commands: Any) -> None:
     "The command `verify`."
     p = commands.add_parser("verify", help="judge rationales, one verdict for each", description=VERIFY_HELP, epilog=VERIFY_MORE)
-    p.add_argument("input", metavar="IN.jsonl", help="the rationales, one JSON object on each line")
-    p.add_argument("--out", required=True, metavar="OUT.jsonl", help="where the verdicts go; - is the output stream")
+    p.add_argument("input", nargs="?", metavar="IN.jsonl", help="the rationales, one JSON object on each line")
+    p.add_argument("--dataset", metavar="DIR", help="verify every record of a dataset that export wrote, from its files alone (in place of IN.jsonl)")
+    p.add_argument("--out", metavar="OUT.jsonl", help="where the verdicts go; - is the output stream (with --dataset: the findings, if they are wanted)")
     p.add_argument("--method", default="claims", metavar="METHOD", help="claims (default), sliding-window, output-only, or MODULE:FUNCTION")
     add_isolation(p)
     add_workers(p)
-    p.set_defaults(command=verify_command)
+    p.set_defaults(command=verify_command, wrong=p.error)
 
 # %% ../nbs/17a_commands.ipynb #8b4d523c
 def add_trace(commands: Any) -> None:
@@ -649,7 +687,8 @@ def add_export(commands: Any) -> None:
     p = commands.add_parser("export", help="write a run's dataset", description=EXPORT_HELP)
     p.add_argument("run", metavar="RUN", help="a finished run folder, such as outputs/demo")
     p.add_argument("--out", required=True, metavar="FOLDER", help="where the dataset goes")
-    p.add_argument("--format", default="messages", choices=("messages", "prompt-completion", "alpaca", "sharegpt"), help="the form of a row (default: messages)")
+    p.add_argument("--format", default="messages", help="the form of a row (default: messages)",
+                   choices=("messages", "prompt-completion", "alpaca", "sharegpt"))
     add_common(p)
     p.set_defaults(command=export_command)
 
