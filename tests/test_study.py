@@ -332,7 +332,7 @@ def test_the_demo_is_made_again_with_equal_digests(tmp_path):
     assert made["files"] == committed["files"]
     assert made["counts"] == committed["counts"]
     assert (tmp_path / "demo" / "report.html").stat().st_size > 10_000
-    assert {p.name for p in (tmp_path / "demo" / "notebooks").iterdir()} == set(study.STAGES.values())
+    assert {p.name for p in (tmp_path / "demo" / "notebooks").iterdir()} == set(study.FROM_SEEDS.values())
 
 
 def test_a_notebook_without_parameters_is_no_stage(tmp_path, plan):

@@ -1,6 +1,7 @@
 """Asking servers that behave badly: nothing is lost, nothing that was answered is asked twice, and the counts are true."""
 import asyncio
 import json
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -284,3 +285,25 @@ def test_data_is_found_in_a_text_or_not(text, value):
 def test_of_several_values_the_first_that_fits_is_taken():
     assert data_in('{"m": 1} {"n": 2} {"n": 3}', FORM)[0] == {"n": 2}
     assert json_values('{"a": "line\nbreak"}') == [{"a": "line\nbreak"}]
+
+
+def test_a_cache_of_an_older_version_or_cut_in_half_is_refused_by_name_and_left_alone(tmp_path):
+    path = tmp_path / "a.sqlite"
+    with FakeTeacher() as server:
+        settings = settings_for(server, cache=path)
+        asked(settings, [ask(str(n), f"question {n} " + "x" * 500) for n in range(60)])
+        whole = path.read_bytes()
+        other = sqlite3.connect(path)
+        other.execute("PRAGMA user_version=0")
+        other.close()
+        older, half, head, text = path.read_bytes(), whole[: len(whole) // 2], b"SQLite format 3" + bytes(85), b"hello\n" * 300
+        for content, words in ((older, "version 0"), (half, "a.sqlite: not a store"), (head, "a.sqlite"), (text, "a.sqlite: not a store")):
+            path.write_bytes(content)
+            for rest in tmp_path.glob("a.sqlite-*"):
+                rest.unlink()
+            with pytest.raises(InputError, match=words) as error:
+                Teacher(settings)
+            assert "\n" not in str(error.value) and path.read_bytes() == content
+        path.write_bytes(whole)
+        _, counts = asked(settings, [ask("7", "question 7 " + "x" * 500)])
+        assert counts["cached"] == 1, "nothing that was kept is lost by a refusal"

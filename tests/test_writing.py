@@ -226,3 +226,42 @@ def test_what_does_not_go_together_is_one_line(tmp_path, options, words, capsys,
 def test_the_narrator_stands_in_place_of_the_narration():
     stages = study.told_by_a_model(study.FROM_SEEDS)
     assert list(stages) == ["concepts", "synthesis", "agreement", "tracing", "writing", "verification", "challenge", "dataset", "report"]
+
+
+# -- bad input, as a user meets it
+
+
+def test_a_study_from_seeds_with_a_teacher_that_talks_nonsense_ends_with_a_report(tmp_path, capsys):
+    (tmp_path / "list.txt").write_text("Sliding window\nBinary search\n")
+    with FakeTeacher(lambda body: "gabel splort " * 30) as server:
+        options = ["--seeds", str(tmp_path / "list.txt"), "--teacher", "openai", "--model", "m", "--base-url", server.url]
+        assert studied(tmp_path, *options) == 0
+    said, run = capsys.readouterr().err, tmp_path / "run"
+    assert "no program came of what the teacher wrote" in said and "Traceback" not in said
+    assert "no rationale was told" in (run / "report.html").read_text()
+    counts = read_manifest(run)["counts"]
+    assert counts["agreement"]["programs"] == 0 and {*counts} == {"concepts", "synthesis", "agreement", "report"}
+
+
+@pytest.mark.parametrize(("options", "words"), [(["--model", "m"], "refuses the key"), (["--model", "nobody"], "does not know the model 'nobody'")])
+def test_a_wrong_key_or_model_ends_a_study_at_once_with_one_line(tmp_path, capsys, monkeypatch, options, words):
+    (tmp_path / "list.txt").write_text("\n".join(f"Idea number {n}" for n in range(300)))
+    monkeypatch.setenv("OPENAI_API_KEY", "right" if "nobody" in options else "wrong")
+    with FakeTeacher(key="right", models=("m",)) as server:
+        assert studied(tmp_path, "--seeds", str(tmp_path / "list.txt"), "--teacher", "openai", "--base-url", server.url, *options) == 1
+        assert len(server.bodies) == 1
+    said = capsys.readouterr().err.strip().splitlines()
+    assert words in said[-1] and not any("Traceback" in line for line in said)
+
+
+@pytest.mark.parametrize(("name", "content", "words"), [
+    ("empty.md", b"", "empty.md"), ("binary.md", b"\x00\xff\x00" * 50, "binary.md"), ("folder", None, "folder"), ("nowhere", "nothing", "nowhere")])
+def test_seeds_that_cannot_be_used_are_one_line(tmp_path, capsys, name, content, words):
+    path = tmp_path / name
+    if content is None:
+        path.mkdir()
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    assert studied(tmp_path, "--seeds", str(path)) == 1
+    said = capsys.readouterr().err.strip().splitlines()
+    assert words in said[-1] and not any("Traceback" in line for line in said)

@@ -31,7 +31,7 @@ from verified_code_cot.engine import (
 from .guard import file_mismatch
 from .records import InputError, Program, RecordError, atomic, canonical_json, read_programs, write_jsonl
 from .sandbox import MIN_ISOLATION
-from .seeds import seed_files
+from .seeds import own_seeds, seed_files
 from .writing import is_ready, programs_told
 
 # %% ../nbs/17_study.ipynb #c14375f3
@@ -80,7 +80,7 @@ class Plan:
 
     notebooks: Path = field(default_factory=notebooks_folder)
     package: Path = field(default_factory=package_folder)
-    stages: dict[str, str] = field(default_factory=lambda: STAGES)
+    stages: dict[str, str] = field(default_factory=lambda: FROM_SEEDS)
     profiles: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: PROFILES)
 
     def notebook(self, stage: str) -> Path:
@@ -426,7 +426,7 @@ def summary(counts: dict[str, Any]) -> str:
 def run_study(
     out: str | Path,  # the run folder
     profile: str = "demo",
-    programs: str | Path | None = None,  # a file of programs in place of the curriculum
+    programs: str | Path | None = None,  # a file of programs in place of the stages that make them
     seed: int | None = None,  # None leaves each stage its default
     settings: Iterable[str] = (),  # `stage.parameter=value`
     workers: int = 2,
@@ -438,14 +438,15 @@ def run_study(
 ) -> dict[str, Any]:  # {"report": path or None, "rejected": lines of the programs file that are no programs, "manifest": …}
     "Run all stages of a study into one folder, without those that are done; raises `InputError` with one line when something is wrong."
     plan = plan or Plan()
-    stages = [s for s in plan.stages if programs is None or s != next(iter(plan.stages))]
+    makers = (next(iter(plan.stages)), "curriculum", "concepts", "synthesis", "agreement")  # they make programs
+    stages = [s for s in plan.stages if programs is None or s not in makers]
     parameters = parameters_of(plan, profile, stages, seed, settings, given)
     if programs is not None and not Path(programs).is_file():
         raise InputError(f"{programs}: there is no such file")
     check_in_step(plan)
     run = open_run(out)
-    with locked(run), environment(**bar(plan, programs)), contextlib.ExitStack() as stack:
-        start = begin(run, profile, [*([programs] if programs else []), *files_of(given or {})], fresh)
+    with locked(run), environment(**bar(programs, given or {})), contextlib.ExitStack() as stack:
+        start = begin(run, profile, [*([programs] if programs else []), *files_of(given or {}, "concepts" in stages)], fresh)
         rejected = take_programs(run, programs, tell)["rejected"] if programs is not None else 0
         cluster = shared_cluster(stack, workers, scheduler)
         run_stages(plan, run, parameters, start, workers, cluster, tell)
@@ -453,15 +454,18 @@ def run_study(
         return {"report": report, "rejected": rejected, "manifest": read_manifest(run)}
 
 # %% ../nbs/17_study.ipynb #eb12b5cf
-def bar(plan: Plan, programs: str | Path | None) -> dict[str, str]:
-    "The environment variable that says what a sandbox has to prove: nothing for our own curriculum, unless it is set already."
-    ours = programs is None and next(iter(plan.stages)) == "curriculum"
+def bar(programs: str | Path | None, given: dict[str, Any]) -> dict[str, str]:
+    "The environment variable that says what a sandbox has to prove: nothing for what the embedded teacher writes, unless it is set already."
+    ours = programs is None and given.get("teacher", "embedded") == given.get("narrator", "embedded") == "embedded"
     return {MIN_ISOLATION: os.environ.get(MIN_ISOLATION) or ("none" if ours else "full")}
 
 # %% ../nbs/17_study.ipynb #c995e829
-def files_of(given: dict[str, Any]) -> list[str | Path]:
+def files_of(
+    given: dict[str, Any],
+    from_seeds: bool = True,  # does the study begin at seed documents?
+) -> list[str | Path]:
     "The files that stages will read: seed documents and recorded answers. When one of them changes, the study begins anew."
-    seeds = [part.strip() for part in (given.get("seeds") or "").split(",") if part.strip()]
+    seeds = [part.strip() for part in (given.get("seeds") or "").split(",") if part.strip()] or ([str(own_seeds())] if from_seeds else [])
     return [*(path for _, path in seed_files(seeds)), *([given["recorded"]] if given.get("recorded") else [])]
 
 
