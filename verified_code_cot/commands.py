@@ -319,8 +319,9 @@ def plan_of(args: argparse.Namespace) -> tuple[Any, dict[str, Any], str | None]:
     given = {name: value for name, value in {"seeds": seeds, "teacher": args.teacher, **asked}.items() if value is not None}
     if narrator == "recorded" and not seeds and not args.programs and args.recorded and is_ready(args.recorded):
         return Plan(stages=told_by_a_model(STAGES)), {"narrator": narrator, "recorded": asked["recorded"]}, args.recorded
-    if args.programs and (seeds or args.teacher or args.estimate is not None):
-        raise InputError("--programs and seed documents or a teacher do not go together (a model that only tells of your programs is a --narrator)")
+    own = "--programs" if args.programs else "--curriculum" if args.curriculum else None
+    if own and (seeds or args.teacher or args.estimate is not None or args.programs and args.curriculum):
+        raise InputError(f"{own} and seed documents or a teacher do not go together (a model that only tells of the programs is a --narrator)")
     if not models and given.keys() & asked.keys():
         name = sorted(given.keys() & asked.keys())[0].replace("_", "-").replace("urls", "url")
         raise InputError(f"--{name} is for --teacher or --narrator openai or recorded")
@@ -329,7 +330,7 @@ def plan_of(args: argparse.Namespace) -> tuple[Any, dict[str, Any], str | None]:
     kept = args.cache or Path(args.out or f"outputs/{args.profile}") / ".answers.sqlite"
     if "recorded" in models and not args.recorded and not Path(kept).exists():
         raise InputError(f"there are no recorded answers: neither a file named with --recorded, nor those of an earlier run in {kept}")
-    stages = FROM_SEEDS if seeds or args.teacher or args.estimate is not None else STAGES
+    stages = STAGES if own else FROM_SEEDS
     if narrator == "embedded":
         return Plan(stages=stages), given, args.programs
     return Plan(stages=told_by_a_model(stages)), {**given, "narrator": narrator}, args.programs
@@ -516,6 +517,7 @@ STUDY_MORE = """examples:
   verified-code-cot study --programs mine.jsonl --out outputs/mine --seed 3
   verified-code-cot study --out outputs/short --set narration.budget=300
   verified-code-cot study --seeds notes/ --out outputs/notes
+  verified-code-cot study --curriculum --profile full --out outputs/full
   verified-code-cot study --teacher openai --model NAME --base-url http://localhost:8000/v1 --out outputs/name
   verified-code-cot study --programs mine.jsonl --narrator openai --model NAME --out outputs/mine
   verified-code-cot study --teacher recorded --recorded rationales.jsonl --out outputs/judged
@@ -628,7 +630,8 @@ def add_bench(commands: Any) -> None:
 # %% ../nbs/17a_commands.ipynb #d975d1fa
 def add_teacher(p: argparse.ArgumentParser) -> None:
     "The options that say where programs come from."
-    p.add_argument("--seeds", action="append", default=[], metavar="PATH", help="begin at seed documents: a file or folder; may be given several times")
+    p.add_argument("--seeds", action="append", default=[], metavar="PATH", help="seed documents: a file or folder, any number of times (default: our chapters)")
+    p.add_argument("--curriculum", action="store_true", help="draw finished programs from the curriculum, without seed documents and agreement")
     p.add_argument("--teacher", choices=("embedded", "openai", "recorded"), help="who writes concepts, tasks, programs and tests (default: embedded)")
     p.add_argument("--narrator", choices=("embedded", "openai", "recorded"), help="who writes the rationales (default: the teacher)")
     p.add_argument("--model", metavar="NAME", help="the server's name for the model")
@@ -646,7 +649,7 @@ def add_study(commands: Any) -> None:
     p = commands.add_parser("study", help="run all stages into one folder", description=STUDY_HELP, epilog=STUDY_MORE)
     p.add_argument("--profile", default="demo", metavar="NAME", help="a named set of parameters (default: demo)")
     p.add_argument("--out", metavar="FOLDER", help="the run folder (default: outputs/NAME)")
-    p.add_argument("--programs", metavar="FILE", help="your own programs, as JSON lines, in place of the curriculum")
+    p.add_argument("--programs", metavar="FILE", help="your own programs, as JSON lines, in place of seed documents")
     add_teacher(p)
     p.add_argument("--seed", type=int, metavar="N", help="the seed of every stage that has one (default: the stage's own)")
     p.add_argument("--set", action="append", default=[], metavar="STAGE.PARAMETER=VALUE", help="set one parameter; may be given several times")
