@@ -17,7 +17,7 @@ import ast
 
 from .explaining import Explainer, Fact, condition, elements, names_in, seen, truthy
 from .forward import Clause, Detail, base_name, sentence
-from .passages import Page, course, own_calls, target_names, times
+from .passages import Page, chosen, course, own_calls, target_names, times
 from .purpose import is_initial
 from .slicing import Dependence, Slice, origin, slice_from
 from .story import Activation, Loop, Moment, Story, Turn, after, before, each_of, flat, value_of
@@ -807,17 +807,8 @@ def in_slice(reasoner: Reasoner, items: list) -> bool:
 
 
 def undone_one_by_one(courses: list[tuple], detail: Detail) -> list[int]:
-    "The indices of the turns to undo in full, the last first: the last ones, those whose course is new (up to a limit), the first."
-    count = len(courses)
-    if count <= detail.head + 2:
-        return list(range(count))[::-1]
-    picked = {*range(count - detail.head, count), 0}
-    known = {courses[i] for i in picked if i}
-    for i in reversed(range(count)):
-        if len(picked) <= detail.head + detail.new and courses[i] not in known:
-            known.add(courses[i])
-            picked.add(i)
-    return sorted(picked | {i for i in range(1, count - 1) if {i - 1, i + 1} <= picked}, reverse=True)
+    "The indices of the turns to undo in full, the last first: the same choice as forward, made from the end."
+    return [len(courses) - 1 - i for i in chosen(courses[::-1], detail)]
 
 
 def manner_undone(courses: list[tuple], left_out: range, shown: list[int]) -> str:

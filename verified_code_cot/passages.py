@@ -157,19 +157,15 @@ def course(turn: Turn) -> tuple:
 
 
 def chosen(courses: list[tuple], detail: Detail) -> list[int]:
-    "The indices of the turns to tell in full; a gap of one turn is told too."
-    picked = set(range(min(detail.head, len(courses)))) | {len(courses) - 1}
+    "The indices of the turns to tell in full: the first, those whose course is new when it is told (up to a limit), the last; and a gap of one."
+    picked = set(range(min(detail.head, len(courses))))
     known = {courses[i] for i in picked}
-    new = 0
     for i, way in enumerate(courses):
-        if new < detail.new and way not in known:
+        if way not in known and len(picked) < detail.head + detail.new:
             known.add(way)
             picked.add(i)
-            new += 1
-    for i in range(1, len(courses) - 1):
-        if i not in picked and i - 1 in picked and i + 1 in picked:
-            picked.add(i)
-    return sorted(picked)
+    picked.add(len(courses) - 1)
+    return sorted(picked | {i for i in range(1, len(courses) - 1) if {i - 1, i + 1} <= picked})
 
 # %% ../nbs/03g_passages.ipynb #a902d574
 def changed_names(items: list) -> list[str]:
