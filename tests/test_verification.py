@@ -711,3 +711,50 @@ def test_what_a_named_function_returns_is_not_what_another_one_does(box, told, v
     record = {"id": "a", "code": code, "call": "f([1, 2])", "output": "2", "direction": "forward", "rationale": told, "answer": None}
     verdicts = {claim.verdict for claim in verify_record(record, box).claims}
     assert verdict in verdicts and ("contradicted" in verdicts) is (verdict == "contradicted")
+
+
+COUNTDOWN = "def g(n):\n    out = []\n    while n > 0:\n        out.append(n)\n        n -= 2\n    return out\n"
+MOVED = "def h(xs, k):\n    xs.append(k)\n    xs.insert(0, xs.pop(1))\n    return xs\n"
+SPREAD = "def s(a, b):\n    total = {}\n    for x, y in b.items():\n        if y % 3 != 2:\n            total[x] = y // 2\n    return sorted(total)\n"
+
+
+@pytest.mark.parametrize(("code", "call", "marked"), [
+    # a lap of a `while` loop opens in the state that its body changes, and the check that ends the loop is told as one more lap
+    (COUNTDOWN, "g(3)", "? First iteration:\n+ - `n = 3`, and 3 is appended to `out`.\n+ - `n` is now 1.\n"
+                        "? Second iteration:\n- - `n = 2`, and 1 is appended to `out`.\n+ - `n` is now -1.\n+ The function returns `[3, 1]`."),
+    (COUNTDOWN, "g(0)", "? Let us go through the loop:\n+ - `n = 0`: `n > 0` is False, so the loop ends.\n+ The function returns `[]`."),
+    (COUNTDOWN, "g(0)", "? Let us go through the loop:\n- - `n = 1`: `n > 0` is True, so 1 is appended.\n+ The function returns `[]`."),
+    # what still is so may be told later; what just became so may not
+    (SPREAD, "s(1, {'a': 4, 'b': 6, 'c': 5})", "+ For `x = 'c'`: `y % 3 != 2` is False.\n+ The `total` dictionary now contains `{'a': 2, 'b': 3}`.\n"
+                                               "+ The function returns `['a', 'b']`."),
+    (SPREAD, "s(1, {'a': 4, 'b': 6, 'c': 5})", "+ For `x = 'c'`: `y % 3 != 2` is False.\n- The `total` dictionary now contains `{'a': 2}`.\n"
+                                               "+ The function returns `['a', 'b']`."),
+    # within one statement, a call inside another one leaves a state of its own
+    (MOVED, "h([5, 6], 7)", "+ `xs` becomes `[5, 6, 7]`.\n+ `xs.pop(1)` takes out 6, so `xs` becomes `[5, 7]`.\n+ Then `xs` becomes `[6, 5, 7]`, which is returned."),
+    (MOVED, "h([5, 6], 7)", "+ `xs` becomes `[5, 6, 7]`.\n- `xs.pop(1)` takes out 6, so `xs` becomes `[6, 7]`.\n+ Then `xs` becomes `[6, 5, 7]`, which is returned."),
+])
+def test_states_are_held_to_the_moment_that_the_words_allow(box, code, call, marked):
+    check(box, code, call, marked)
+
+
+FINDS = "def f(text):\n    i = text.find('b')\n    return text.replace('a', 'x').replace('b', 'y')[i:]\n"
+
+
+@pytest.mark.parametrize(("marked"), [
+    "+ The index of the second 'b' in 'abcb' is 3.\n+ The function returns 'ycy'.",
+    "- The index of the second 'b' in 'abcb' is 1.\n+ The function returns 'ycy'.",
+    "+ There is no 'a' after index 0 in 'abcb'.\n+ The function returns 'ycy'.",
+    "- There is no 'b' after index 2 in 'abcb'.\n+ The function returns 'ycy'.",
+    "+ 'abcb' becomes 'xycy' after these replacements.\n+ The function returns 'ycy'.",
+    "- 'abcb' becomes 'xbcb', and 'abcb' becomes 'xxcy' after these replacements.\n+ The function returns 'ycy'.",
+    "+ The larger of 2 and 5 is 5.\n+ The function returns 'ycy'.",
+    "- The larger of 2 and 5 is 2.\n+ The function returns 'ycy'.",
+])
+def test_places_and_replacements_told_in_words(box, marked):
+    check(box, FINDS, "f('abcb')", marked)
+
+
+def test_backward_a_literal_that_would_return_something_is_an_input(box):
+    code = "def f(text):\n    if text.isdigit():\n        return 'int'\n    if text.isalpha():\n        return 'word'\n    return 'other'\n"
+    check(box, code, "f('a-b')", "+ `'12'` would return `'int'`, so it will not do.\n- `'ab'` would return `'other'`.\n? To avoid returning 'int' there must be a sign.\n"
+          "+ assert f('1-2') == 'other'", direction="backward")

@@ -275,6 +275,9 @@ def plainly(claim: Any) -> bool:
 
 def returns(text: str, claim: Any) -> bool:
     "Whether a claim says what is returned, without an `if` behind it."
+    sentence = re.split(r"[.;\n] ", text[max(claim.start - 120, 0):claim.start].rpartition("\n")[2])[-1]
+    if re.search(r"\b(?:if|when|unless|otherwise|else|whenever)\b", sentence, re.I):
+        return False
     following = [w.strip(",.;:()") for w in text[claim.end:claim.end + 24].replace("`", " ").split()]
     following = following[1:] if following[:1] in (["only"], ["exactly"], ["just"]) else following
     return claim.readings[0].form == "return" and following[:1] not in ([w] for w in ("if", "when", "unless", "for", "whenever", "otherwise", "as", "provided"))
