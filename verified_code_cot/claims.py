@@ -578,7 +578,8 @@ class Rechecks:
         "The words with which a sentence comes to the next check; what stands in force is in `pin`."
         if not self.possible:
             return None
-        found = _RECHECK.search(words) if re.search(r"\b(?:while|loop)\b", words, re.I) else None
+        spoken = re.search(r"\b(?:while|loop)\b" + (r"|\bcondition\b" if self.pin is not None else ""), words, re.I)
+        found = _RECHECK.search(words) if spoken else None
         if any(p.kind in ("iteration", "iterations", "index") for p in pins) or _LOST.search(words):
             self.possible, self.pin = False, None  # laps are told under headings, or no longer one by one
             return None
@@ -669,6 +670,11 @@ class Sentences:
 class Placed(Sentences):
     "Reads a sentence with the place that it has in the text."
 
+    def labelled_if(self, label: Segment, seg: Segment) -> bool:
+        "Is the segment before a label of the same line that makes a condition (\"1. **If `n` is even:** …\")?"
+        words = self.text[label.start : label.end].strip().lstrip("0123456789.)-*_# ")
+        return label.line == seg.line and words.rstrip("*_ ").endswith(":") and _CONDITIONAL.match(words) is not None
+
     def segment(self, seg: Segment, n: int) -> list[Claim]:
         line = self.lines[seg.line]
         pins = self.line_pins.get(seg.line)
@@ -708,6 +714,9 @@ class Placed(Sentences):
         found += s.instances()
         if not any(c.mood in ("fact", "necessity", "proposal", "hypothetical") for c in found):
             found += s.mentions()
+        if self.direction == "backward" and n and self.labelled_if(self.segments[n - 1], seg):
+            for c in (c for c in found if c.kind == "return" and c.mood == "fact"):
+                c.mood = "general"
         found = [self.held_to_code(c) for c in found]
         seen, out = set(), []
         for c in found:

@@ -6,22 +6,22 @@
 __all__ = ['BUILTINS', 'BELONGING', 'OPENERS', 'OPPOSITES', 'GROUNDERS', 'Grounding', 'Asked', 'once', 'unsayable',
            'variables_of', 'attributes_of', 'definitions_of', 'filled', 'substituted', 'without_lap', 'open_names',
            'unknown_names', 'evaluations_of', 'instances_of', 'compared', 'is_opaque', 'type_of', 'near',
-           'side_by_side', 'ground_value', 'midway', 'put_there', 'supposed', 'stored_into', 'is_stored',
-           'told_directly', 'never_such', 'of_other_kind', 'ground_relation', 'just_written', 'ground_unknown',
-           'is_closed', 'parts_of', 'operands', 'operand_at', 'filled_in', 'of_other_type', 'with_values',
-           'ground_closed', 'augmented', 'ground_operands', 'opposed', 'ground_instance', 'truths', 'ground_outcome',
-           'ground_next_test', 'is_for', 'branches_of', 'lines_meant', 'header_named', 'ground_branch',
-           'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end', 'runs_meant', 'ground_count',
-           'ground_comprehension_count', 'visited', 'ground_visits', 'comprehended', 'spot_of', 'bound_to',
-           'in_comprehensions', 'ground_over', 'visits_hold', 'in_order', 'changes_of', 'occurrences', 'grew_at_end',
-           'number', 'effect_holds', 'ground_effect', 'ground_step', 'support_only', 'effects', 'insertions', 'item_of',
-           'element_at', 'ground_unchanged', 'ground_return', 'named_returning', 'speaks_of_result', 'ground_produced',
-           'returns_of', 'of_one_kind', 'is_meant', 'ground_mention', 'mistold', 'never_held', 'is_mistold',
-           'ground_maps', 'entries', 'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of',
-           'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple',
-           'ground_necessity', 'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'stretches_named',
-           'of_laps', 'ground_stretch', 'true_in', 'in_lap', 'ground_tally_of_laps', 'course_of', 'ground_course',
-           'ground_while', 'ground_written', 'ground']
+           'side_by_side', 'ground_value', 'midway', 'within_calls', 'inner_calls', 'owner_of', 'part_way', 'beyond',
+           'put_there', 'supposed', 'stored_into', 'is_stored', 'told_directly', 'never_such', 'of_other_kind',
+           'ground_relation', 'just_written', 'ground_unknown', 'is_closed', 'parts_of', 'operands', 'operand_at',
+           'filled_in', 'of_other_type', 'with_values', 'ground_closed', 'augmented', 'ground_operands', 'opposed',
+           'ground_instance', 'truths', 'ground_outcome', 'ground_next_test', 'is_for', 'branches_of', 'lines_meant',
+           'header_named', 'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end',
+           'runs_meant', 'ground_count', 'ground_comprehension_count', 'visited', 'ground_visits', 'comprehended',
+           'spot_of', 'bound_to', 'in_comprehension', 'in_comprehensions', 'ground_over', 'visits_hold', 'in_order',
+           'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect', 'ground_step',
+           'support_only', 'effects', 'insertions', 'item_of', 'element_at', 'ground_unchanged', 'ground_return',
+           'named_returning', 'speaks_of_result', 'ground_produced', 'returns_of', 'of_one_kind', 'is_meant',
+           'ground_mention', 'mistold', 'never_held', 'is_mistold', 'ground_maps', 'chained', 'entries', 'transitions',
+           'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal',
+           'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity', 'predicate_of',
+           'ground_law', 'ground_exists', 'ground_tally', 'stretches_named', 'of_laps', 'ground_stretch', 'true_in',
+           'in_lap', 'ground_tally_of_laps', 'course_of', 'ground_course', 'ground_while', 'ground_written', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -252,6 +252,8 @@ def ground_value(asked: Asked) -> Grounding:
     reading = asked.reading
     if asked.claim.mood == "proposal":
         return ground_proposed_value(asked)
+    if asked.claim.proposal is None and asked.claim.given.get(reading.subject or "") and reading.moment == "after":
+        return unsayable(reading.value, "it is told of what becomes of an assumed value")
     subject, value = substituted(asked, reading.subject), substituted(asked, reading.value)
     if subject is None or value is None or parsed(subject) is None or parsed(value) is None:
         return unsayable(reading.value, "the text names no expression that can be evaluated")
@@ -275,8 +277,9 @@ def ground_value(asked: Asked) -> Grounding:
         now, later = sorted(now + later, key=lambda f: f.first), []
     if now and never_such(asked, subject, claimed, now):
         return unsayable(claimed, f"{subject} never is a value of that kind, so the sentence is likely to speak of something else")
-    if subject.isidentifier() and reading.relation == "==":
-        now = sorted([*now, *midway(asked.execution, subject, claimed)], key=lambda f: f.first)
+    if subject.isidentifier():
+        more = midway(asked.execution, subject, claimed) if reading.relation == "==" else []
+        now = sorted([*now, *more, *beyond(asked.execution, subject, reading.relation, claimed)], key=lambda f: f.first)
     elif isinstance(parsed(subject), ast.Subscript):
         now = sorted([*now, *put_there(asked.execution, subject)], key=lambda f: f.first)
     facts = compared(now, reading.relation, claimed)
@@ -285,13 +288,73 @@ def ground_value(asked: Asked) -> Grounding:
     return Grounding(claimed, facts, compared(later, reading.relation, claimed), subject=subject, relation=reading.relation,
                      moment=reading.moment)
 
+# %% ../nbs/06a_forms.ipynb #3a830e9a
 def midway(execution: Execution, name: str, claimed: str) -> list[Fact]:
     "The evaluations of a variable within a statement that had changed it already: `xs` in the second `xs.pop()` of one line."
     seen = [fact for fact in evaluations_of(execution, name) if fact.value == claimed]
     states = execution.timelines.get(name, [])
     around = [[value_at(states, moment, fact.frame) for moment in (fact.first - 1, fact.first)] for fact in seen]  # before the statement and after it
-    return [fact for fact, some in zip(seen, around, strict=True) if all(state is None or state.value != claimed for state in some)]
+    found = [fact for fact, some in zip(seen, around, strict=True) if all(state is None or state.value != claimed for state in some)]
+    return found + within_calls(execution, name, claimed) + part_way(execution, name, claimed)
 
+# %% ../nbs/06a_forms.ipynb #0c06359f
+def within_calls(execution: Execution, name: str, claimed: str) -> list[Fact]:
+    "What a call inside another one left of a variable before the outer call changed it again: `xs` after the `pop` of `xs.insert(i, xs.pop(j))`."
+    calls = inner_calls(execution.trace.code, name)
+    together(*[lambda s=source: watch(execution, f"({s}, {name})[1]") for _, source in calls])
+    found = []
+    for line, source in calls:
+        states = watch(execution, f"({source}, {name})[1]")
+        for event in execution.events:
+            if event.line != line or event.kind != "line":
+                continue
+            seen = value_at(states, event.step - 1, event.frame), value_at(execution.timelines.get(name, []), event.step, event.frame)
+            if any(fact is not None and fact.value == claimed for fact in seen):  # the outer call may put back what the inner one took
+                found.append(Fact(event.step, event.step, claimed, event.frame, event.line))
+    return found
+
+@lru_cache(maxsize=512)
+def inner_calls(code: str, name: str) -> tuple[tuple[int, str], ...]:
+    "(line, source) of the calls of a variable's methods that stand in the arguments of another of its methods."
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Call) and owner_of(node) == name:
+            inner = [n for argument in node.args for n in ast.walk(argument) if isinstance(n, ast.Call) and owner_of(n) == name]
+            found += [(node.lineno, ast.unparse(n)) for n in inner if n.func.attr in ("pop", "popitem", "remove", "popleft")]
+    return tuple(found)
+
+def owner_of(call: ast.Call) -> str | None:
+    "The variable whose method is called, None where it is no method of a variable."
+    return call.func.value.id if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) else None
+
+def part_way(execution: Execution, name: str, claimed: str) -> list[Fact]:
+    "What a list would be after only some of the elements that one statement adds at its end."
+    wanted, found = literal(claimed), []
+    if not isinstance(wanted, list):
+        return found
+    for _, before, after in changes_of(execution, [name]):
+        old, new = literal(before.value), literal(after.value)
+        if isinstance(old, list) and isinstance(new, list) and len(old) < len(wanted) < len(new) and new[:len(wanted)] == wanted and wanted[:len(old)] == old:
+            found.append(after._replace(last=after.first, value=claimed))
+    return found
+
+def beyond(execution: Execution, name: str, relation: str, claimed: str) -> list[Fact]:
+    "The value that would have been a loop variable's next one when its range was exhausted (its first one, where there was none)."
+    found = []
+    for event in execution.events:
+        loop = execution.loops.get(event.line)
+        if event.outcome is not False or loop is None or loop.kind != "for" or loop.target != name or not loop.over.startswith("range("):
+            continue
+        seen = [f for f in evaluations_of(execution, loop.over) if f.frame == event.frame and f.first <= event.step and f.value.startswith("range(")]
+        bounds = literal(f"({seen[-1].value[6:-1]},)") if seen else NOTHING
+        if isinstance(bounds, tuple) and bounds and all(type(b) is int for b in bounds) and (len(bounds) < 3 or bounds[2]):
+            numbers = range(*bounds)
+            following = repr(numbers.start + len(numbers) * numbers.step)
+            if agrees(relation, following, claimed):
+                found.append(Fact(event.step, event.step, following, event.frame, event.line))
+    return found
+
+# %% ../nbs/06a_forms.ipynb #0dd0de1c
 def put_there(execution: Execution, subject: str) -> list[Fact]:
     "What assignments stored in an element spelled like this: afterwards the same spelling may mean another one, or none."
     found = []
@@ -759,6 +822,7 @@ def ground_visits(asked: Asked) -> Grounding:
         return unsayable(claimed, "no loop binds a variable to such elements")
     return Grounding(claimed, tuple(facts), subject="the list of visited elements", moment="any")
 
+# %% ../nbs/06a_forms.ipynb #7ad6008a
 def comprehended(execution: Execution) -> list[tuple[int, ast.expr]]:
     "The comprehensions of a program: the site that sees the elements, and the target that they are bound to."
     targets = {spot_of(node.iter): node.target for node in ast.walk(ast.parse(execution.trace.code)) if isinstance(node, ast.comprehension)}
@@ -777,11 +841,15 @@ def bound_to(target: ast.expr, name: str, element: str) -> str | None:
         return None
     return next((text for part, one in zip(target.elts, value, strict=False) if (text := bound_to(part, name, repr(one))) is not None), None)
 
+def in_comprehension(execution: Execution, name: str) -> list[Fact]:
+    "What the comprehensions bound a name to, in order."
+    return [fact._replace(value=text) for site, target in comprehended(execution) for fact in execution.evaluations.get(site, [])
+            if (text := bound_to(target, name, fact.value)) is not None]
+
 def in_comprehensions(asked: Asked, wanted: list[Any]) -> list[Fact]:
     "What the comprehensions with this target bound it to, all of them in a row, and whether the wanted elements are among it in order."
     name, execution = normal(asked.reading.subject), asked.execution
-    bound = [fact._replace(value=text) for site, target in comprehended(execution) for fact in execution.evaluations.get(site, [])
-             if (text := bound_to(target, name, fact.value)) is not None]
+    bound = in_comprehension(execution, name)
     if not bound or any(of_other_type(f.value, repr(one)) for f in bound[:1] for one in wanted[:1]):
         return []
     text = f"[{', '.join(f.value for f in bound)}]"
@@ -1189,13 +1257,14 @@ def ground_maps(asked: Asked) -> Grounding:
     source, claimed, _ = together(lambda: asked.inquiry.value(subject), lambda: asked.inquiry.value(value), lambda: asked.execution.evaluations)
     if source is None or claimed is None or source.startswith("!") or claimed.startswith("!"):
         return unsayable(value, "the values cannot be evaluated")
-    facts = []
+    facts = chained(asked.execution, source, claimed)
     for place in asked.execution.places.values():
         if isinstance(place.node, (ast.Name, ast.Constant, ast.Attribute)) or not isinstance(place.node, ast.expr):
             continue
         call = isinstance(place.node, ast.Call)
+        method = place.node.func.attr if call and isinstance(place.node.func, ast.Attribute) else ""
         inputs = [node for node in ast.iter_child_nodes(place.node) if isinstance(node, ast.expr)]
-        inputs += [place.node.func.value] if call and isinstance(place.node.func, ast.Attribute) else []
+        inputs = [place.node.func.value] + (inputs if method != "replace" else []) if method else inputs  # what `replace` is told to put is no input
         for whole in asked.execution.evaluations.get(place.site, []):
             if any(agrees("==", seen, source) for seen in (operand_at(asked.execution, node, whole) for node in inputs) if seen is not None):
                 holds = agrees("==", whole.value, claimed)
@@ -1207,6 +1276,25 @@ def ground_maps(asked: Asked) -> Grounding:
     if not facts:
         return unsayable(claimed, f"no operation of the program takes {source} to a value of that kind")
     return Grounding(claimed, tuple(sorted(facts, key=lambda f: f.first)), subject=f"what becomes of `{source}`", moment="at")
+
+# %% ../nbs/06a_forms.ipynb #7dc38313
+def chained(execution: Execution, source: str, claimed: str) -> list[Fact]:
+    "Where a chain of methods takes one text to another in several steps (`s.lower().strip()`), or `replace` is told to put the one for the other."
+    found = []
+    for place in execution.places.values():
+        node = place.node
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or place.kind == "target":
+            continue
+        owners, owner = [], node.func.value
+        while isinstance(owner, ast.Call) and isinstance(owner.func, ast.Attribute):
+            owner = owner.func.value
+            owners.append(owner)
+        for whole in execution.evaluations.get(place.site, []):
+            through = agrees("==", whole.value, claimed) and any(agrees("==", operand_at(execution, one, whole) or "!", source) for one in owners)
+            swap = [operand_at(execution, one, whole) for one in node.args[:2]] if node.func.attr == "replace" else []
+            if through or len(swap) == 2 and None not in swap and agrees("==", swap[0], source) and agrees("==", swap[1], claimed):
+                found.append(whole._replace(value=claimed, holds=True))
+    return found
 
 def entries(asked: Asked, source: str, claimed: str) -> list[Fact]:
     "The stretches in which a dictionary of the program holds one value under another."
@@ -1394,7 +1482,12 @@ def ground_law(asked: Asked) -> Grounding:
 
 # %% ../nbs/06a_forms.ipynb #63d88bcf
 def ground_exists(asked: Asked) -> Grounding:
-    "A heading names an iteration: the alignment says whether there is one."
+    "A heading names an iteration: the alignment says whether there is one (of a comprehension, its probes do)."
+    pin = next((p for p in reversed(asked.claim.pins) if p.kind == "iteration"), None)
+    if pin is not None and pin.name and pin.value and not any(pin.name in loop.targets for loop in asked.execution.loops.values()):
+        bound = in_comprehension(asked.execution, pin.name)
+        if any(agrees("==", fact.value, canonical(pin.value) or "") for fact in bound):
+            return once("this iteration", "this iteration", True, subject="the iteration")
     return Grounding("this iteration", (), absent="there is no such iteration", subject="the iteration", moment="exists")
 
 # %% ../nbs/06a_forms.ipynb #c2ef1689

@@ -204,6 +204,8 @@ _PIECES = words_of("half part side end piece portion section segment")  # "the s
 def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
     "A bare word that is both English and a name: is it English here?"
     t, nxt, prev = tokens[k], tokens[k + 1] if k + 1 < len(tokens) else None, tokens[k - 1] if k else None
+    if t.text == "None" and nxt is not None and nxt.kind == "word" and nxt.text == "of":
+        return True
     if t.text in ("True", "False", "None"):
         return False
     if nxt is not None and nxt.kind == "op":
@@ -235,6 +237,8 @@ def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
         and prev.text not in VERB_FORMS
     ):
         return True
+    if prev is not None and prev.kind == "word" and prev.text == "output" and t.text in NOUNS:
+        return True  # "the output string" is not the variable `string`
     if t.text == "out" and prev is not None and prev.kind == "word" and prev.text in _PARTICLE:
         return True
     return t.text.lower() in STOPWORDS
@@ -284,7 +288,7 @@ def raw_mention(t: Token) -> Mention:
     text = t.source or t.text
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         inner = re.sub(r"\\(n|t|\\)", lambda x: {"n": "\n", "t": "\t"}.get(x.group(1), "\\"), text[1:-1])
-        return Mention(t.start, t.end, [repr(inner)], "literal", code=True)
+        return Mention(t.start, t.end, [repr(inner), *([repr(inner + text[0])] if inner.count(text[0]) % 2 else [])], "literal", code=True)
     if not re.fullmatch(r"[\w .,!?\\|*#@-]*", text):
         return Mention(t.start, t.end, ref="name", noun="raw", code=True)
     try:
@@ -516,6 +520,8 @@ class Nouns:
         m = Mention(start, self.t[k - 1].end, ref="noun", noun=word(self.t, k - 1) or w, ordinal=ordinal)
         if self._of(k) and word(self.t, k) not in ("for", "at", "on") and depth < 3:
             of, k2 = self.at(k + 1, depth + 1)
+            if of is not None and w in ("step", "stride") and of.sources:
+                return replace(of, start=start), k2  # "a step of `-k`" is `-k`
             if of is not None:
                 return replace(m, end=of.end, items=[]), k2
             k2 = k + 1
@@ -843,6 +849,27 @@ def _binary(*templates: str, second=("in", "of", "from", "within", "and", "by", 
 
     return read
 
+# %% ../nbs/04c_phrases.ipynb #33883fa5
+def _extreme(name: str):
+    "A head that takes one noun phrase or two: the maximum of `xs`, the larger of 2 and 1."
+    def read(np: NounPhrases, j: int, depth: int, w: str):
+        m, k = _binary(name + "({x}, {y})", second=("and", "or"))(np, j, depth, w)
+        return (m, k) if m is not None else _unary(name + "({x})")(np, j, depth, w)
+
+    return read
+
+# %% ../nbs/04c_phrases.ipynb #2f827d2e
+def _index_of(np: NounPhrases, j: int, depth: int, w: str):
+    "the index of X in Y, of the second X in Y, of the last X in Y"
+    m, k = _binary("{y}.index({x})", "{y}.find({x})", "list({y}).index({x})")(np, j, depth, w)
+    nth = next((ORDINALS[word(np.t, n)] for n in range(j + 2, j + 5) if word(np.t, n) in ORDINALS), 1)
+    if m is None or nth == 1:
+        return m, k
+    if nth == -1:
+        return _binary("{y}.rindex({x})", "{y}.rfind({x})")(np, j, depth, w)
+    return _binary("[k_ for k_ in range(len({y})) if {y}[k_:k_ + len({x})] == {x}][%d]" % (nth - 1),
+                   "[k_ for k_, c_ in enumerate({y}) if c_ == {x}][%d]" % (nth - 1))(np, j, depth, w)
+
 # %% ../nbs/04c_phrases.ipynb #e82ee26c
 def _value_of(np: NounPhrases, j: int, depth: int, w: str):
     of, k = np.at(j + 2, depth + 1)
@@ -882,17 +909,15 @@ _HEADS = {
     "state": _value_of,
     "number": _number_of,
     "count": _number_of,
-    "index": _binary("{y}.index({x})", "{y}.find({x})", "list({y}).index({x})"),
-    "position": _binary("{y}.index({x})", "{y}.find({x})"),
+    "index": _index_of,
+    "position": _index_of,
     "sum": _binary("{x} + {y}"),
     "concatenation": _binary("{x} + {y}"),
     "product": _binary("{x} * {y}"),
     "difference": _binary("{x} - {y}"),
     "remainder": _binary("{x} % {y}"),
-    "maximum": _unary("max({x})"),
-    "minimum": _unary("min({x})"),
-    "max": _unary("max({x})"),
-    "min": _unary("min({x})"),
+    **{w: _extreme("max") for w in ("maximum", "max", "larger", "greater", "bigger")},
+    **{w: _extreme("min") for w in ("minimum", "min", "smaller", "lesser")},
     "type": _unary("type({x}).__name__"),
     "keys": _unary("list({x}.keys())"),
     "reverse": _unary("{x}[::-1]"),
