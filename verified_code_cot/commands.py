@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SOME_WERE_ERRORS', 'CONTRACT', 'STUDY_HELP', 'STUDY_MORE', 'VERIFY_HELP', 'VERIFY_MORE', 'TRACE_HELP', 'TRACE_MORE',
-           'EXPORT_HELP', 'EVALUATE_HELP', 'EVALUATE_MORE', 'FINETUNE_HELP', 'FINETUNE_MORE', 'CASES_HELP',
-           'CASES_MORE', 'Parser', 'say', 'Told', 'line_count', 'read_submissions', 'verify_lines', 'judged',
-           'verify_command', 'verify_dataset', 'result_file', 'parts_folder', 'remove_parts', 'method_source',
+           'EXPORT_HELP', 'EXPORT_MORE', 'EVALUATE_HELP', 'EVALUATE_MORE', 'FINETUNE_HELP', 'FINETUNE_MORE',
+           'CASES_HELP', 'CASES_MORE', 'Parser', 'say', 'Told', 'line_count', 'read_submissions', 'verify_lines',
+           'judged', 'verify_command', 'verify_dataset', 'result_file', 'parts_folder', 'remove_parts', 'method_source',
            'verdicts', 'write_verdicts', 'report_verdicts', 'trace_command', 'read_text', 'trace_lines', 'plan_of',
            'estimate', 'study_command', 'export_command', 'evaluate_command', 'ask_model', 'finetune_command',
            'cases_command', 'ask_for_calls', 'report_cases', 'add_finetune', 'bench_command', 'add_bench',
@@ -385,9 +385,18 @@ def study_command(args: argparse.Namespace) -> int:
 # %% ../nbs/17a_commands.ipynb #99048cc2
 def export_command(args: argparse.Namespace) -> int:
     "`verified-code-cot export`: a run's dataset in the form that a trainer reads."
-    from verified_code_cot.dataset import export
+    if args.format in ("stepwise", "preference"):
+        from verified_code_cot.supervision import export_supervision
 
-    counts = export(args.run, args.out, format=args.format)
+        counts = export_supervision(args.run, args.out, args.format, workers=args.workers, scheduler=args.scheduler)
+    elif args.format == "questions":
+        from verified_code_cot.questions import export_questions
+
+        counts = export_questions(args.run, args.out, workers=args.workers, scheduler=args.scheduler)
+    else:
+        from verified_code_cot.dataset import export
+
+        counts = export(args.run, args.out, format=args.format, workers=args.workers, scheduler=args.scheduler)
     print(json.dumps({"out": args.out, **counts}) if args.json else f"{args.out}: " + ", ".join(f"{name} {value}" for name, value in counts.items()))
     return 0
 
@@ -555,7 +564,15 @@ exit status: 0 when the call ran to its end (by returning or raising), 3 when it
 that does not fit, a limit that was reached."""
 
 EXPORT_HELP = """Write the verified rationales of a run as a dataset: train and validation as Parquet and JSONL with a dataset card, in a
-form that datasets.load_dataset and TRL's SFTTrainer read as it is."""
+form that datasets.load_dataset and TRL's SFTTrainer read as it is. The folder can be pushed to the Hugging Face hub."""
+
+EXPORT_MORE = """formats:
+  messages            conversations, as TRL's SFTTrainer reads them
+  prompt-completion   question and answer apart
+  alpaca, sharegpt    the same rows, as LLaMA-Factory, Axolotl and others read them
+  stepwise            rationales cut into steps, with a label for each (process supervision); also of falsified twins
+  preference          a verified rationale beside a falsified or rejected one (DPO)
+  questions           next line, value of a variable, branch, number of iterations: short questions on the same executions"""
 
 # %% ../nbs/17a_commands.ipynb #851486a3
 EVALUATE_HELP = """How many answers to a benchmark are right: pass@1 and pass@5 by the unbiased estimator, with 95% intervals by bootstrap over
@@ -687,12 +704,12 @@ def add_trace(commands: Any) -> None:
 # %% ../nbs/17a_commands.ipynb #93e0a60c
 def add_export(commands: Any) -> None:
     "The command `export`."
-    p = commands.add_parser("export", help="write a run's dataset", description=EXPORT_HELP)
+    p = commands.add_parser("export", help="write a run's dataset", description=EXPORT_HELP, epilog=EXPORT_MORE)
     p.add_argument("run", metavar="RUN", help="a finished run folder, such as outputs/demo")
     p.add_argument("--out", required=True, metavar="FOLDER", help="where the dataset goes")
     p.add_argument("--format", default="messages", help="the form of a row (default: messages)",
-                   choices=("messages", "prompt-completion", "alpaca", "sharegpt"))
-    add_common(p)
+                   choices=("messages", "prompt-completion", "alpaca", "sharegpt", "stepwise", "preference", "questions"))
+    add_workers(p)
     p.set_defaults(command=export_command)
 
 # %% ../nbs/17a_commands.ipynb #86181f07

@@ -396,8 +396,8 @@ def prepare(run: Path, settings: Settings, keep: bool = False, workers: int = 0,
 class SplitFiles:
     "The two files of one split while they are written: row by row, in both forms, under temporary names until the end."
 
-    def __init__(self, out: Path, name: str, format: str):
-        self.paths, self.schema = (out / f"{name}.jsonl", out / f"{name}.parquet"), parquet_schema(format)
+    def __init__(self, out: Path, name: str, schema: Any):
+        self.paths, self.schema = (out / f"{name}.jsonl", out / f"{name}.parquet"), schema
         self.rows, self.digest, self.waiting, self.stack = 0, hashlib.sha256(), [], contextlib.ExitStack()
 
     def __enter__(self) -> "SplitFiles":
@@ -443,7 +443,8 @@ def write_rows(
     "Write the rows, a manifest with what was counted of them, and a card."
     tally = Tally()
     try:
-        with SplitFiles(out, "train", format) as train, SplitFiles(out, "validation", format) as validation:
+        schema = parquet_schema(format)
+        with SplitFiles(out, "train", schema) as train, SplitFiles(out, "validation", schema) as validation:
             files = {"train": train, "validation": validation}
             for split, row in rows:
                 plain = row if isinstance(row, dict) else row.to_dict()
