@@ -200,6 +200,6 @@ def test_trl_trains_two_steps_on_the_dataset_and_on_the_pairs(pairs, run, tmp_pa
     common = {"max_steps": 2, "per_device_train_batch_size": 2, "report_to": [], "save_strategy": "no", "use_cpu": True, "bf16": False, "max_length": 128}
     for name, source, Trainer, Config in (("sft", run / "dataset", SFTTrainer, SFTConfig), ("dpo", pairs[0], DPOTrainer, DPOConfig)):
         data = datasets.load_dataset(str(source), cache_dir=str(tmp_path / name))["train"]
-        model = LlamaForCausalLM(LlamaConfig(**shape))
-        trainer = Trainer(model=model, args=Config(output_dir=str(tmp_path / f"{name}-out"), **common), train_dataset=data, processing_class=fast)
+        LlamaForCausalLM(LlamaConfig(**shape)).save_pretrained(tmp_path / "model")
+        trainer = Trainer(model=str(tmp_path / "model"), args=Config(output_dir=str(tmp_path / f"{name}-out"), **common), train_dataset=data, processing_class=fast)
         assert trainer.train().global_step == 2

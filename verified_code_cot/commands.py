@@ -8,10 +8,10 @@ __all__ = ['SOME_WERE_ERRORS', 'CONTRACT', 'STUDY_HELP', 'STUDY_MORE', 'VERIFY_H
            'CASES_HELP', 'CASES_MORE', 'Parser', 'say', 'Told', 'line_count', 'read_submissions', 'verify_lines',
            'judged', 'verify_command', 'verify_dataset', 'result_file', 'parts_folder', 'remove_parts', 'method_source',
            'verdicts', 'write_verdicts', 'report_verdicts', 'trace_command', 'read_text', 'trace_lines', 'plan_of',
-           'estimate', 'study_command', 'export_command', 'evaluate_command', 'ask_model', 'finetune_command',
-           'cases_command', 'ask_for_calls', 'report_cases', 'add_finetune', 'bench_command', 'add_bench',
-           'add_teacher', 'add_study', 'add_verify', 'add_trace', 'add_export', 'add_evaluate', 'add_model',
-           'add_cases', 'add_common', 'add_isolation', 'add_min_isolation', 'add_workers', 'not_negative',
+           'estimate', 'study_command', 'benchmarks_of', 'sweep', 'export_command', 'evaluate_command', 'ask_model',
+           'finetune_command', 'cases_command', 'ask_for_calls', 'report_cases', 'add_finetune', 'bench_command',
+           'add_bench', 'add_teacher', 'add_study', 'add_verify', 'add_trace', 'add_export', 'add_evaluate',
+           'add_model', 'add_cases', 'add_common', 'add_isolation', 'add_min_isolation', 'add_workers', 'not_negative',
            'positive_whole', 'from_zero', 'positive', 'make_parser', 'interrupted', 'main', 'one_line']
 
 # %% ../nbs/17a_commands.ipynb #40cc2101
@@ -375,11 +375,40 @@ def study_command(args: argparse.Namespace) -> int:
     plan, given, programs = plan_of(args)
     if args.estimate is not None:
         return estimate(args, plan, given)
-    done = run_study(
-        args.out or f"outputs/{args.profile}", profile=args.profile, programs=programs, seed=args.seed, settings=args.set,
-        workers=args.workers, scheduler=args.scheduler, fresh=args.fresh, given=given, plan=plan, tell=say,
-    )
+    given = {**given, **({"benchmarks": benchmarks_of(args.decontaminate)} if args.decontaminate else {})}
+    options = {"profile": args.profile, "seed": args.seed, "settings": args.set, "given": given, "plan": plan, "tell": say, "programs": programs,
+               "workers": args.workers, "scheduler": args.scheduler, "fresh": args.fresh}
+    if args.sweep:
+        return sweep(args, options)
+    done = run_study(args.out or f"outputs/{args.profile}", **options)
     print(json.dumps(done) if args.json else f"The report is {done['report']}" if done["report"] else "There is no report: no program came of it")
+    return SOME_WERE_ERRORS if done["rejected"] else 0
+
+# %% ../nbs/17a_commands.ipynb #6f1674f8
+def benchmarks_of(given: list[str]) -> str:
+    "Benchmarks as a stage's parameter, files with their whole paths: the notebooks run elsewhere; raises `InputError` for a file that is not there."
+    from verified_code_cot.decontamination import ON_THE_HUB
+    from verified_code_cot.records import InputError
+
+    named = []
+    for text in given:
+        name, equals, path = text.partition("=") if "=" in text else (Path(text).name.split(".")[0], "=", text)
+        if text in ON_THE_HUB or (text.count("/") == 1 and not Path(text).suffix and not Path(text).exists()):
+            named.append(text)
+        elif not Path(path).is_file():
+            raise InputError(f"--decontaminate {text}: there is no such file, and no benchmark of that name ({', '.join(ON_THE_HUB)})")
+        else:
+            named.append(f"{name}{equals}{os.path.abspath(path)}")
+    return ",".join(named)
+
+
+def sweep(args: argparse.Namespace, options: dict[str, Any]) -> int:
+    "`verified-code-cot study --sweep`: a study for each combination, and their comparison."
+    from verified_code_cot.sweep import run_sweep
+
+    out = args.out or f"outputs/{args.profile}-sweep"
+    done = run_sweep(out, args.sweep, **options)
+    print(json.dumps(done) if args.json else f"{len(done['runs'])} runs; their comparison is {out}/comparison.csv and {out}/comparison.png")
     return SOME_WERE_ERRORS if done["rejected"] else 0
 
 # %% ../nbs/17a_commands.ipynb #99048cc2
@@ -670,6 +699,10 @@ def add_study(commands: Any) -> None:
     add_teacher(p)
     p.add_argument("--seed", type=int, metavar="N", help="the seed of every stage that has one (default: the stage's own)")
     p.add_argument("--set", action="append", default=[], metavar="STAGE.PARAMETER=VALUE", help="set one parameter; may be given several times")
+    p.add_argument("--sweep", action="append", default=[], metavar="NAME=VALUE,VALUE",
+                   help="run the study for each value of seed or of stage.parameter, several times for a grid, into sibling folders of --out")
+    p.add_argument("--decontaminate", action="append", default=[], metavar="BENCHMARK",
+                   help="keep a benchmark's programs out: cruxeval, lcb-exec, humaneval, mbpp (from the hub), or [NAME=]FILE; several times for several")
     p.add_argument("--parameters", action="store_true", help="list every stage's parameters with their defaults, and stop")
     p.add_argument("--fresh", action="store_true", help="begin again, whatever is done already")
     add_min_isolation(p)

@@ -464,9 +464,10 @@ def files_of(
     given: dict[str, Any],
     from_seeds: bool = True,  # does the study begin at seed documents?
 ) -> list[str | Path]:
-    "The files that stages will read: seed documents and recorded answers. When one of them changes, the study begins anew."
+    "The files that stages will read: seed documents, recorded answers and benchmarks. When one of them changes, the study begins anew."
     seeds = [part.strip() for part in (given.get("seeds") or "").split(",") if part.strip()] or ([str(own_seeds())] if from_seeds else [])
-    return [*(path for _, path in seed_files(seeds)), *([given["recorded"]] if given.get("recorded") else [])]
+    benchmarks = [path for part in (given.get("benchmarks") or "").split(",") if Path(path := part.partition("=")[2] or part).is_file()]
+    return [*(path for _, path in seed_files(seeds)), *([given["recorded"]] if given.get("recorded") else []), *benchmarks]
 
 
 def begin(run: Path, profile: str, files: list[str | Path], fresh: bool) -> str:
