@@ -1,14 +1,17 @@
 """The experiment: what the arms' data are, and that a student is trained and asked as the room says."""
 import importlib.util
+import json
 import random
 import re
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verified_code_cot import arms, student
+from verified_code_cot import arms, experiment, student
 from verified_code_cot.records import InputError
 
 HAS_TORCH = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
@@ -182,3 +185,104 @@ def test_a_student_learns_to_copy_and_is_the_same_for_the_same_seed():
     said = student.ask(model, words, [t[:3] for t in texts])
     assert sum(a == t[3:] for a, t in zip(said, texts, strict=True)) > 30
     assert said == student.ask(model, words, [t[:3] for t in texts], at_once=7)
+
+
+TRIAL = experiment.PROFILES["trial"]
+ROOT = Path(__file__).parents[1]
+KEPT = ROOT / "nbs" / "results" / "experiment.json"
+
+
+def test_the_tests_questions_are_none_of_the_training_data():
+    asked, held = experiment.questions(TRIAL, 0)
+    assert asked == experiment.questions(TRIAL, 0)[0]
+    assert Counter((row["set"], row["direction"]) for row in asked) == {
+        (name, d): TRIAL.tests for name in ("inputs", "programs", *arms.HELD_OUT) for d in arms.BOTH}
+    stream = [arms.example(0, stage, n, 0.5, arms.BOTH, held) for stage in TRIAL.curriculum for n in range(500)]
+    codes, pairs = {row["code"] for row in stream}, {(row["code"], row["call"]) for row in stream}
+    for row in asked:
+        assert executed(row["code"], row["call"]) == int(row["output"]) and holds(row) and right(row)
+        if row["set"] == "inputs":
+            assert row["code"] in codes and (row["code"], row["call"]) not in pairs
+        else:
+            assert row["code"] in held and row["code"] not in codes
+
+
+def test_answers_are_marked_by_execution():
+    forward, backward = (experiment.unseen(0, "programs", n) for n in (0, 3))
+    assert (forward["direction"], backward["direction"]) == arms.BOTH
+    texts = [forward["rationale"], forward["rationale"].replace("<answer>", "<answer>1"), "", "<answer>((</answer>"]
+    assert experiment.marks([forward] * 4, texts) == [True, False, False, False]
+    texts = [backward["rationale"], f"<answer>f({int(backward['call'][2:-1]) + 10})</answer>", "<answer>f()</answer>", "<answer>f(0) or 1</answer>"]
+    assert experiment.marks([backward] * 4, texts)[:3] == [True, executed(backward["code"], f"f({int(backward['call'][2:-1]) + 10})") == int(backward["output"]), False]
+
+
+def test_a_filtered_pool_is_of_the_wanted_size_in_every_stage_and_made_once(tmp_path, monkeypatch):
+    _, held = experiment.questions(TRIAL, 0)
+    arm = experiment.ARMS["50%, filtered by output-only"]
+    small = replace(TRIAL, examples=50)
+    stages, table = experiment.rows_of(arm, small, 0, held, tmp_path, 0)
+    assert [len(rows) for rows in stages] == experiment.counts_of(small) and sum(experiment.counts_of(small)) == 50
+    assert sum(line["kept"] for line in table.values()) == 50 < sum(line["seen"] for line in table.values())
+    monkeypatch.setattr(experiment, "kept", None)
+    assert experiment.rows_of(arm, small, 0, held, tmp_path, 0) == (stages, table)
+
+
+def test_arms_that_are_not_filtered_have_the_shares_they_say():
+    _, held = experiment.questions(TRIAL, 0)
+    size = replace(TRIAL, examples=1000)
+    for name, low, high in (("all true", 0, 0), ("10% corrupted", 0.07, 0.13), ("30% corrupted", 0.26, 0.34), ("50% corrupted", 0.45, 0.55)):
+        stages, table = experiment.rows_of(experiment.ARMS[name], size, 0, held, "unused", 0)
+        assert low <= 1 - table["true"]["kept"] / sum(map(len, stages)) <= high
+    stages, _ = experiment.rows_of(experiment.ARMS["all true, backward only"], size, 0, held, "unused", 0)
+    assert {row["direction"] for rows in stages for row in rows} == {"backward"}
+    few, many = (sum(map(len, experiment.rows_of(experiment.ARMS[name], size, 0, held, "unused", 0)[0])) for name in ("answers only", "answers only, as many tokens"))
+    assert 1.5 * few < many < 3 * few
+
+
+def test_an_unknown_profile_is_one_line():
+    with pytest.raises(InputError, match="profile 'maxi': there are trial, mini, full"):
+        experiment.run("unused", "maxi")
+
+
+def test_nothing_is_begun_when_the_time_is_over_and_what_is_there_is_gathered(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment, "one_student", lambda *_: pytest.fail("a student was begun"))
+    experiment.write_json(tmp_path / "results" / "all-true-0.json", {"arm": "all true", "seed": 0})
+    found = experiment.run(tmp_path, "trial", minutes=-1.0)
+    assert found["runs"] == [{"arm": "all true", "seed": 0}] and found["planned"] == 3
+    assert json.loads((tmp_path / "experiment.json").read_text()) == json.loads(json.dumps(found))
+
+
+@needs_torch
+def test_a_trial_runs_and_goes_on_where_it_was(tmp_path, monkeypatch):
+    small = replace(TRIAL, examples=48, tests=3, judged=3, arms=("answers only", "50%, filtered by our verifier", "natural errors"))
+    monkeypatch.setitem(experiment.PROFILES, "trial", small)
+    found = experiment.run(tmp_path, "trial")
+    assert [run["arm"] for run in found["runs"]] == list(small.arms)
+    for run in found["runs"]:
+        assert run["training"]["examples"] == 48 and set(run["tests"]) == {f"{s}/{d}" for s in ("inputs", "programs", *arms.HELD_OUT) for d in arms.BOTH}
+    assert found["runs"][2]["data"]["natural"]["kept"] > 40, "a student that has seen 34 examples errs"
+    (tmp_path / "results" / "answers-only-0.json").unlink()
+    again = experiment.run(tmp_path, "trial")
+    assert [{**run, "training": None} for run in again["runs"]] == [{**run, "training": None} for run in found["runs"]]
+
+
+def test_the_results_that_are_kept_are_of_the_profile_as_it_is():
+    kept = json.loads(KEPT.read_text(encoding="utf-8"))
+    size = experiment.PROFILES[kept["profile"]]
+    assert kept["settings"] == json.loads(json.dumps(experiment.asdict(size))) and kept["primary"] == list(experiment.PRIMARY)
+    assert {run["arm"] for run in kept["runs"]} <= set(size.arms)
+    for run in kept["runs"]:
+        total = sum(line["kept"] for line in run["data"].values())
+        assert total == run["training"]["examples"] and (total == size.examples or experiment.ARMS[run["arm"]].match_tokens)
+        assert all(cell["n"] == size.tests for cell in run["tests"].values())
+
+
+def test_the_readme_says_of_the_experiment_what_the_results_say():
+    kept = json.loads(KEPT.read_text(encoding="utf-8"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in readme.splitlines() if line.startswith("| ") and line.split("|")[1].strip() in experiment.ARMS]
+    assert [line.split("|")[1].strip() for line in rows] == list(experiment.by_arm(kept))
+    for line, (_, runs) in zip(rows, experiment.by_arm(kept).items(), strict=True):
+        assert [cell.strip() for cell in line.split("|")[2:-1]] == [
+            str(len(runs)), *(experiment.said(experiment.column(runs, what)) or "–" for what in ("right", "right at temperature 1", "verified"))]
+    assert experiment.said(experiment.contrast(kept, experiment.PRIMARY), signed=True) in readme
