@@ -212,8 +212,9 @@ def test_answers_are_marked_by_execution():
     assert (forward["direction"], backward["direction"]) == arms.BOTH
     texts = [forward["rationale"], forward["rationale"].replace("<answer>", "<answer>1"), "", "<answer>((</answer>"]
     assert experiment.marks([forward] * 4, texts) == [True, False, False, False]
-    texts = [backward["rationale"], f"<answer>f({int(backward['call'][2:-1]) + 10})</answer>", "<answer>f()</answer>", "<answer>f(0) or 1</answer>"]
-    assert experiment.marks([backward] * 4, texts)[:3] == [True, executed(backward["code"], f"f({int(backward['call'][2:-1]) + 10})") == int(backward["output"]), False]
+    other = f"f({int(backward['call'][2:-1]) + 10})"  # another input with the same output, since all is modulo 10
+    assert executed(backward["code"], other) == int(backward["output"])
+    assert experiment.marks([backward] * 3, [backward["rationale"], f"<answer>{other}</answer>", "<answer>f()</answer>"]) == [True, True, False]
 
 
 def test_a_filtered_pool_is_of_the_wanted_size_in_every_stage_and_made_once(tmp_path, monkeypatch):
@@ -235,7 +236,8 @@ def test_arms_that_are_not_filtered_have_the_shares_they_say():
         assert low <= 1 - table["true"]["kept"] / sum(map(len, stages)) <= high
     stages, _ = experiment.rows_of(experiment.ARMS["all true, backward only"], size, 0, held, "unused", 0)
     assert {row["direction"] for rows in stages for row in rows} == {"backward"}
-    few, many = (sum(map(len, experiment.rows_of(experiment.ARMS[name], size, 0, held, "unused", 0)[0])) for name in ("answers only", "answers only, as many tokens"))
+    names = ("answers only", "answers only, as many tokens")
+    few, many = (sum(map(len, experiment.rows_of(experiment.ARMS[name], size, 0, held, "unused", 0)[0])) for name in names)
     assert 1.5 * few < many < 3 * few
 
 

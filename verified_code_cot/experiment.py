@@ -433,7 +433,7 @@ def arms_figure(results: dict[str, Any]) -> Any:
                 axes.errorbar([value[0]], [place + shift], xerr=[[low], [high]], fmt=mark, color=colour, capsize=2, clip_on=False)
         axes.plot([], [], mark, color=colour, label={"right": "right, the most likely answer", "verified": "rationale verified"}.get(what, what))
     axes.set(yticks=range(len(arms)), yticklabels=[f"{name} ({len(runs)})" for name, runs in arms.items()], xlim=(0, 1), ylim=(len(arms) - 0.5, -0.5))
-    axes.set_xlabel("share on unseen programs, mean over students with 95% interval (number of students in parentheses)")
+    axes.set_xlabel("share on unseen programs: mean and 95% interval (in parentheses: students)")
     axes.grid(axis="x", color="#d1d5db", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     made.legend(loc="outside upper left", ncols=3, frameon=False)
