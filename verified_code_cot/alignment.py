@@ -43,6 +43,7 @@ class Costs:
     again: float = 0.3  # for a second heading that means the same lap
     misnamed: float = 0.7  # for a heading of which only a part fits (the ordinal, or the value)
     undecided: float = 0.6  # for leaving undecided what holds somewhere
+    misplaced: float = 0.9  # for a stretch in which the thing that a claim speaks of does not exist, while it does elsewhere
     never: float = 1.0  # for a heading that fits no lap, beside what the claims under it cost
     no_heading: float = 0.5  # for taking what looks like a heading but names no loop variable for none
 
@@ -342,6 +343,7 @@ def lay_leaf(search: Search, leaf: Leaf, window: Window, states: list[State]) ->
     if settled is not None:
         return [State(s.cost, s.moment, s.lap, (s.choices, leaf.index, settled)) for s in states]
     options = [(g, chosen(g, window)) for g in leaf.groundings if g.note is None]
+    elsewhere = any(not facts and any(f.holds for f in (*g.facts, *g.later)) for g, facts in options)  # so of a moment that is not meant here
     places = [*options, *([(g, chosen(g, window)) for g in entries_of(leaf)] if leaf.opening and window.lap else [])]
     holding = sorted(((f.first, f.first if places[n][0].moment == "after" and f.written else f.last, n, f)
                       for n, (_, facts) in enumerate(places) for f in facts if f.holds), key=lambda h: h[:3])
@@ -361,11 +363,11 @@ def lay_leaf(search: Search, leaf: Leaf, window: Window, states: list[State]) ->
             found.append(State(state.cost + search.costs.nearby, state.moment, state.lap, (state.choices, leaf.index, so)))
         if false is not None:
             wrong = against(leaf, options, window, state.moment) or false
-            price = 1.0 if wrong.verdict == "contradicted" else search.costs.undecided if holding else 0.0
+            price = 1.0 if wrong.verdict == "contradicted" else search.costs.undecided if holding else search.costs.misplaced if elsewhere else 0.0
             found.append(State(state.cost + price, state.moment, state.lap, (state.choices, leaf.index, wrong)))
     return found
 
-# %% ../nbs/06b_alignment.ipynb #e778da03
+# %% ../nbs/06b_alignment.ipynb #fb78755a
 CHANGING = frozenset("becomes become became incremented decremented increments decrements updated set changed increased decreased turns gets to into".split())
 
 def stative(claim: Claim) -> bool:
@@ -494,7 +496,7 @@ def lay_station(search: Search, station: Station, window: Window, states: list[S
             found.append(told_in_vain(state, search.costs, ghosts))
     return found
 
-# %% ../nbs/06b_alignment.ipynb #fe618216
+# %% ../nbs/06b_alignment.ipynb #5cd398ee
 def at_last_check(search: Search, station: Station, window: Window, state: State) -> list[State]:
     "Lay a heading at the check that ends a `while` loop, as long as nothing under it is false there."
     found = []

@@ -525,8 +525,9 @@ OPERATORS = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "!=", "!=": "==",
 
 def reversed_comparisons(source: str) -> list[str]:
     "An expression with one comparison the other way round."
-    found = re.finditer(r"(?<![<>=!])(?:<=|>=|==|!=|<|>|\bnot in\b|(?<!for \w )(?<!not )\bin\b)(?![<>=])", source)
-    return [replaced(source, *m.span(), OPERATORS[m.group()]) for m in found]
+    found = re.finditer(r"(?<![<>=!])(?:<=|>=|==|!=|<|>|\bnot in\b|(?<!not )\bin\b)(?![<>=])", source)
+    changed = [replaced(source, *m.span(), OPERATORS[m.group()]) for m in found]
+    return [new for new in changed if parsed(new) is not None]  # (the `in` of a comprehension compares nothing)
 
 
 def operands(subject: str) -> list[str]:

@@ -143,9 +143,16 @@ class Effects:
         self.calls, self.iterates = HARMLESS_CALLS - own, True
         lazy = [inner for node in nodes if isinstance(node, ast.GeneratorExp) for inner in ast.iter_child_nodes(node)]
         self.iterates = all(self.harmless(inner) for inner in lazy)  # else using up a generator may do something
+        handlers = [node for node in nodes if isinstance(node, ast.ExceptHandler) and node.name]
+        self.caught = {id(inner): handler.name for handler in handlers for inner in ast.walk(handler)}
 
     def touched(self, node):
-        "The names as a tuple; None when it can be any. A first `+=` means: only if the target's value is immutable."
+        "The names as a tuple; None when it can be any. Where an `except … as error` is left, `error` is gone."
+        names = self.assigned(node)
+        return names if names is None or id(node) not in self.caught else (*names, self.caught[id(node)])
+
+    def assigned(self, node):
+        "The names that the statement itself binds; None when it can be any. A first `+=` means: only if the target's value is immutable."
         if isinstance(node, (ast.Pass, ast.Break, ast.Continue, ast.Try)):
             return ()
         if isinstance(node, (ast.If, ast.While, ast.Assert)):

@@ -6,7 +6,7 @@
 __all__ = ['LAPS', 'LIST', 'BEING', 'GOING', 'PAIRS', 'TALLIED', 'SAME_WAY', 'AFTER_THEM', 'THROUGH', 'GOES_OVER', 'AS_LONG',
            'ENTERED', 'KEPT', 'INDEXED', 'FINAL_OF', 'HENCE', 'OF_LAPS', 'PLAIN', 'laps_of', 'sources', 'values_in',
            'tallied', 'same_way', 'after_them', 'through_values', 'goes_over', 'as_long_as', 'at_entry',
-           'parameter_lists', 'put_into', 'decided_by', 'follows', 'summaries']
+           'parameter_lists', 'put_into', 'decided_by', 'truth_told', 'by_value', 'follows', 'summaries']
 
 # %% ../nbs/04i_summaries.ipynb #80a75656
 import ast
@@ -78,6 +78,9 @@ def tallied(s, line: Sketch, laps: str) -> None:
         else:
             places = re.findall(r"«(\d+)» = «(\d+)»", m["pairs"])
             names, values = {line.tokens[int(a)].source for a, _ in places}, sources(line, " ".join(f"«{b}»" for _, b in places))
+            strangers = sorted(names - s.facts.variables)
+            if strangers and len(names) > 1:  # a name that the program does not have
+                s.note(test.start, line.tokens[line.at(m.end()) - 1].end, "state", [Reading("value", strangers[0], "==", (values or ["0"])[-1])])
             name, value = (names.pop(), f"[{', '.join(values)}]") if len(names) == 1 and values else (None, None)
         if test.kind != "expr" or kind_of(test.source or "", s.facts) != "open" or value is None:
             continue
@@ -218,26 +221,43 @@ def decided_by(test: ast.expr, outcomes: dict[str, bool]) -> bool | None:
     return None if None in told else not settling
 
 
+def truth_told(source: str) -> bool | None:
+    "Whether a literal counts as true; None where it cannot be read without running it."
+    try:
+        return bool(ast.literal_eval(source))
+    except (ValueError, SyntaxError):
+        return None
+
+
+def by_value(test: ast.expr) -> bool:
+    "Whether a test asks for values only, and not whether two things are one and the same."
+    same = [c for n in ast.walk(test) if isinstance(n, ast.Compare) for op, c in zip(n.ops, n.comparators, strict=True) if isinstance(op, ast.Is | ast.IsNot)]
+    return all(isinstance(c, ast.Constant) and (c.value is None or isinstance(c.value, bool)) for c in same)
+
+# %% ../nbs/04i_summaries.ipynb #6c99f335
 def follows(s, line: Sketch) -> None:
-    "`x` is 3; hence `x > 5` is true: a test is held against what the sentence told just before of its parts, or of its names."
-    values, outcomes, pins, before = {}, {}, None, s.t[0].start if s.t else 0
+    "`x` is 3; hence `x > 5` is true: a test is held against what the sentence told right before of its parts, or of its names."
+    values, outcomes, pins, since, last = {}, {}, None, 0, 0
     for c in sorted(s.found, key=lambda c: c.end):
         r = c.readings[0]
+        tree = parse(r.subject) if r.subject and r.form in ("outcome", "value") else None
         if c.mood not in ("fact", "vague") or c.pins != pins:
             values, outcomes, pins = {}, {}, c.pins
-        tree = parse(r.subject) if r.subject and r.form in ("outcome", "value") else None
         if tree is not None and r.form == "value" and simple_name(r.subject) and r.relation == "==" and kind_of(r.value or "", s.facts) == "literal":
-            values[r.subject] = r.value
+            since = since if values else c.start
+            values[r.subject], told = r.value, truth_told(r.value)
+            outcomes |= {r.subject: told} if told is not None else {}
         elif tree is not None and r.form == "outcome" and r.value in ("True", "False") and len(c.readings) == 1:
-            known, told = decided_by(tree.body, outcomes), r.value == "True"
-            names = names_in(r.subject)
-            linked = HENCE.search(s.reader.text, before, c.start + 8) is not None
+            known, told, names = decided_by(tree.body, outcomes), r.value == "True", names_in(r.subject)
+            linked = HENCE.search(s.reader.text, last, c.start + 8) or HENCE.search(s.reader.text, max(since - 9, s.t[0].start), since)
             if known is not None and known != told:
                 s.note(c.start, c.end, "condition", [Reading("closed", str(known), "==", r.value)])
-            elif known is None and linked and names and names <= set(values) and c.mood == "fact":
+            elif known is None and linked and names and names <= set(values) and c.mood == "fact" and by_value(tree.body):
                 s.note(c.start, c.end, "condition", [Reading("closed", f"bool({put_in(r.subject, values)})", "==", r.value)])
-            outcomes[ast.unparse(tree.body)] = told
-        before = c.end
+            outcomes[ast.unparse(tree.body)], values = told, {}
+        else:
+            values = {}
+        last = c.end
 
 # %% ../nbs/04i_summaries.ipynb #a2b1afd2
 OF_LAPS = (values_in, tallied, same_way, after_them)
