@@ -204,3 +204,11 @@ def test_an_expression_that_ends_the_child_costs_the_other_answers_nothing():
         replay.fetch(probes=True, watch=["n"], evaluate=["__import__('os')._exit(3)", "f(2)"])
         assert replay.watch(["n"])["n"] and replay.probes() and replay.evaluate(["f(2)"]) == ["2"]
         assert replay.evaluate(["__import__('os')._exit(3)"])[0].startswith("!")
+
+
+def test_a_name_that_its_handler_takes_away_is_gone_at_the_same_moment_when_watched():
+    box = box_for()
+    code = ("def f(xs):\n    log = []\n    for x in xs:\n        try:\n            1 / x\n        except ZeroDivisionError as error:\n"
+            "            log.append(str(error))\n            break\n        finally:\n            log.append(x)\n    return log\n")
+    replay = Replay(trace(code, "f([1, 0])", sandbox=box), box)
+    assert [text for _, _, text in replay.watch(["log[-1:]"])["log[-1:]"]] == ["[]", "[1]", "['division by zero']", "[0]"]
