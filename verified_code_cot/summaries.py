@@ -121,7 +121,7 @@ GOES_OVER = re.compile(
 )
 AS_LONG = re.compile(
     r"\b(?:repeats?|goes on|continues?|runs?|is repeated|are repeated|loops?|iterates?|keeps going)\b[^;.«»]* (?:as|so) long as «(?P<c>\d+)» "
-    r"(?P<not>(?:does not hold|is false|is not true|is not met|fails)\b)?(?:holds|is true|is met|is satisfied|remains true|stays true)?"
+    r"(?:(?P<not>does not hold|is false|is not true|is not met|fails)\b|holds\b|is true\b|is met\b|is satisfied\b|remains true\b|stays true\b|(?=[.,;:]|$))"
 )
 
 
