@@ -64,6 +64,10 @@ class Returns:
             plain = len(named) == 1 and named[0] in self.facts.variables and not negated and self.mood == "fact"
             if plain and len(self.found) > kept:
                 self.note(val.start, val.end, "return", self.return_readings(val, False))
+            elif len(named) == 1 and len(self.found) > kept and val.code and val.type == "open" and not negated and self.mood == "fact" and is_operation(named[0]):
+                told = self.found[kept].readings[0]
+                if told.form == "return" and told.value is not None:  # `f` returns `xs[1:]`, which is V: so is `xs[1:]`
+                    self.note(val.start, self.found[kept].end, "expression", [self.reading(named[0], "==", told.value, "any")])
             return done
         self.last = replace(val, sources=["__return__"], type="open") if named else val
         if self.s.agent == "function":

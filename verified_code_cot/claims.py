@@ -765,7 +765,9 @@ class Reader(Trials, Proposals, Closing, Tables, Headings, Placed):
         self.keywords = keywords(code)
         self.assumed = -1
         last = final_answer(text, direction, self.facts.entry or None) if direction == "backward" else None
-        self.final = last.literal if last is not None and last.literal and entry_of(last.literal) == self.facts.entry else None
+        spoken = last.literal if last is not None and last.literal else ""
+        chained = not self.called_by_name() and bool(self.facts.entry) and f"{self.facts.entry}(" in spoken  # `Box(3).grow(2).size()`
+        self.final = spoken if spoken and (entry_of(spoken) == self.facts.entry or chained) else None
         self.passed = self.arguments(self.final)  # what the final answer passes
         self.bound_in: dict[str, int] = {}
         self.tried: list[tuple[Claim, str, str, bool]] = []  # claims that give a parameter a value: name, value, and whether it is chosen for good

@@ -5,23 +5,24 @@
 # %% auto #0
 __all__ = ['BUILTINS', 'BELONGING', 'OPENERS', 'OPPOSITES', 'GROUNDERS', 'Grounding', 'Asked', 'once', 'unsayable',
            'variables_of', 'attributes_of', 'definitions_of', 'filled', 'substituted', 'without_lap', 'open_names',
-           'unknown_names', 'evaluations_of', 'instances_of', 'compared', 'is_opaque', 'type_of', 'near',
-           'side_by_side', 'ground_value', 'midway', 'within_calls', 'inner_calls', 'owner_of', 'part_way', 'beyond',
-           'put_there', 'supposed', 'stored_into', 'is_stored', 'told_directly', 'never_such', 'of_other_kind',
-           'ground_relation', 'just_written', 'ground_unknown', 'is_closed', 'parts_of', 'operands', 'operand_at',
-           'filled_in', 'of_other_type', 'with_values', 'ground_closed', 'augmented', 'ground_operands', 'opposed',
-           'ground_instance', 'truths', 'ground_outcome', 'ground_next_test', 'is_for', 'branches_of', 'lines_meant',
-           'header_named', 'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end',
-           'runs_meant', 'ground_count', 'ground_comprehension_count', 'visited', 'ground_visits', 'comprehended',
-           'spot_of', 'bound_to', 'in_comprehension', 'in_comprehensions', 'ground_over', 'visits_hold', 'in_order',
-           'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect', 'ground_step',
-           'support_only', 'effects', 'insertions', 'item_of', 'element_at', 'ground_unchanged', 'ground_return',
-           'named_returning', 'speaks_of_result', 'ground_produced', 'returns_of', 'of_one_kind', 'is_meant',
-           'ground_mention', 'mistold', 'never_held', 'is_mistold', 'ground_maps', 'chained', 'entries', 'transitions',
-           'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal',
-           'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity', 'predicate_of',
-           'ground_law', 'ground_exists', 'ground_tally', 'stretches_named', 'of_laps', 'ground_stretch', 'true_in',
-           'in_lap', 'ground_tally_of_laps', 'course_of', 'ground_course', 'ground_while', 'ground_written', 'ground']
+           'unknown_names', 'inner_functions', 'nested_call', 'evaluations_of', 'instances_of', 'compared', 'is_opaque',
+           'type_of', 'near', 'side_by_side', 'ground_value', 'midway', 'within_calls', 'inner_calls', 'owner_of',
+           'part_way', 'beyond', 'put_there', 'supposed', 'stored_into', 'is_stored', 'told_directly', 'never_such',
+           'of_other_kind', 'ground_relation', 'just_written', 'ground_unknown', 'is_closed', 'parts_of', 'operands',
+           'operand_at', 'filled_in', 'of_other_type', 'with_values', 'ground_closed', 'augmented', 'ground_operands',
+           'opposed', 'ground_instance', 'truths', 'ground_outcome', 'ground_next_test', 'is_for', 'branches_of',
+           'lines_meant', 'header_named', 'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop',
+           'ground_end', 'runs_meant', 'ground_count', 'ground_comprehension_count', 'visited', 'ground_visits',
+           'comprehended', 'spot_of', 'bound_to', 'in_comprehension', 'in_comprehensions', 'ground_over', 'visits_hold',
+           'in_order', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect',
+           'ground_step', 'support_only', 'effects', 'insertions', 'item_of', 'element_at', 'ground_unchanged',
+           'ground_return', 'named_returning', 'speaks_of_result', 'ground_produced', 'returns_of', 'of_one_kind',
+           'is_meant', 'ground_mention', 'mistold', 'never_held', 'is_mistold', 'ground_maps', 'chained', 'entries',
+           'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer',
+           'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity',
+           'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'stretches_named', 'of_laps',
+           'ground_stretch', 'true_in', 'turned_round', 'reversal', 'signless', 'in_lap', 'ground_tally_of_laps',
+           'course_of', 'ground_course', 'ground_while', 'ground_written', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -170,6 +171,33 @@ def unknown_names(asked: Asked, source: str) -> frozenset[str]:
     code = asked.execution.trace.code
     return open_names(asked, source) - variables_of(code)
 
+# %% ../nbs/06a_forms.ipynb #50bbc3f5
+@lru_cache(maxsize=512)
+def inner_functions(code: str) -> frozenset[str]:
+    "The functions that a program defines inside another one: they cannot be called from outside."
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    around = [n for n in ast.walk(ast.parse(code)) if isinstance(n, functions)]
+    top = {n.name for n in ast.parse(code).body if isinstance(n, functions)}
+    return frozenset(n.name for outer in around for n in ast.walk(outer) if isinstance(n, functions) and n is not outer) - top
+
+def nested_call(asked: Asked, subject: str, value: str) -> Grounding | None:
+    "What an inner function gave when it was called with just these arguments; None when a claim is about something else."
+    tree, execution = parsed(subject), asked.execution
+    name = tree.func.id if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) else ""
+    if name not in inner_functions(execution.trace.code) or tree.keywords or open_names(asked, f"({', '.join(map(ast.unparse, tree.args))},)"):
+        return None
+    *given, claimed = together(*[lambda a=a: asked.inquiry.value(ast.unparse(a)) for a in tree.args], lambda: asked.inquiry.value(value))
+    orders, frames = parameters_of(execution.trace.code), set()
+    for event in execution.events:
+        if event.kind == "call" and not event.resumed and event.function.rpartition(".")[2] == name:
+            seen = [event.changed.get(key) for key in orders.get((name, event.line), ())]
+            if len(seen) == len(given) and all(a and b and same_text(a, b) for a, b in zip(seen, given, strict=True)):
+                frames.add(event.frame)
+    returned = [Fact(e.step, e.step, e.value, e.frame, e.line) for e in execution.events if e.kind == "return" and e.frame in frames and e.value is not None]
+    if not returned or claimed is None or claimed.startswith("!"):
+        return None
+    return Grounding(claimed, compared(returned, asked.reading.relation, claimed), subject=subject, moment="at")
+
 # %% ../nbs/06a_forms.ipynb #75913b23
 def evaluations_of(execution: Execution, source: str) -> list[Fact]:
     "All evaluations of an expression that stands in the program's source, in order; none where it does not stand there."
@@ -257,6 +285,8 @@ def ground_value(asked: Asked) -> Grounding:
     subject, value = substituted(asked, reading.subject), substituted(asked, reading.value)
     if subject is None or value is None or parsed(subject) is None or parsed(value) is None:
         return unsayable(reading.value, "the text names no expression that can be evaluated")
+    if (inner := nested_call(asked, subject, value)) is not None:
+        return inner
     if not open_names(asked, subject) and not open_names(asked, value):
         return ground_closed(asked, subject, value)
     if subject in attributes_of(asked.execution.trace.code) and unknown_names(asked, subject):
@@ -1136,7 +1166,7 @@ def ground_return(asked: Asked) -> Grounding:
         returned.append(Fact(execution.end, execution.end, whole))  # what the whole call gives
     found = Grounding(claimed, compared(returned, reading.relation, claimed), subject="the returned value", moment="at")
     held = next((f for f in found.facts if f.holds), None)
-    if held is not None and not function:  # whose return it is was not said: any will do
+    if held is not None and (not function or reading.moment == "end"):  # which of its returns is meant was not said: any will do
         return once(claimed, held.value, True, subject="the returned value")
     return found if speaks_of_result(asked) else support_only(found)
 
@@ -1544,6 +1574,28 @@ def true_in(asked: Asked, laps: tuple[Lap, ...], facts: list[Fact], wanted: bool
     "The laps in which a test came out as wanted, at least once."
     return [lap for lap in laps if any(lap.first <= f.first <= lap.last and f.frame == lap.frame and truth(f.value) == wanted for f in facts)]
 
+def turned_round(execution: Execution, test: str) -> list[Fact]:
+    "What a test would have been wherever the program evaluates the same comparison the other way round: `x <= 3` for `x > 3`."
+    sources = [p for p in execution.places.values() if isinstance(p.node, ast.expr) and reversal(p.node, parsed(test))]
+    seen = watch(execution, test) if sources else []
+    there = [(whole, value_at(seen, whole.first, whole.frame)) for place in sources for whole in execution.evaluations.get(place.site, [])]
+    return [whole._replace(value=fact.value) for whole, fact in there if fact is not None and not fact.value.startswith("!")]
+
+def reversal(one: ast.expr | None, other: ast.expr | None) -> bool:
+    "Whether two tests are the same but for the signs of their comparisons, which are opposite somewhere."
+    if one is None or other is None or not opposed(one, other):
+        return False
+    return signless(one) == signless(other)
+
+def signless(node: ast.expr) -> str:
+    "An expression with every sign of comparison left out, as text to compare."
+    import copy
+    tree = copy.deepcopy(node)
+    for inner in ast.walk(tree):
+        if isinstance(inner, ast.Compare):
+            inner.ops = [ast.Eq() for _ in inner.ops]
+    return ast.dump(tree)
+
 def in_lap(execution: Execution, name: str, lap: Lap) -> str:
     "What a name was in a lap: bound by its header, or last set in it; an empty text where it was nothing."
     seen = None if name in execution.targets[lap] else value_at(execution.timelines.get(name, []), lap.last, lap.frame)
@@ -1554,7 +1606,7 @@ def ground_tally_of_laps(asked: Asked) -> Grounding:
     subject, through, claimed = asked.reading.subject or "", asked.reading.through, asked.reading.value or ""
     wanted = not (subject.startswith("not (") and subject.endswith(")"))
     test = subject if wanted else subject[5:-1]
-    facts = evaluations_of(asked.execution, test) if parsed(test) is not None else []
+    facts = (evaluations_of(asked.execution, test) or turned_round(asked.execution, test)) if parsed(test) is not None else []
     if not facts:
         return unsayable(claimed, "the test was not evaluated as it stands")
     found = []
@@ -1593,6 +1645,8 @@ def ground_while(asked: Asked) -> Grounding:
         return unsayable("True", "the program has no such loop")
     if any(normal(subject) == loop.over for loop in loops.values()):
         return once("True", "True", True, subject=f"goes on as long as {subject}")
+    if (other := next((loop.over for loop in loops.values() if reversal(parsed(loop.over), parsed(subject))), None)) is not None:
+        return once("True", f"the test is {other}", False, subject=f"goes on as long as {subject}")
     seen, against, judged = watch(execution, subject), [], set()
     for event in execution.events:
         fact = value_at(seen, event.step, event.frame) if event.line in loops and event.outcome is not None else None

@@ -947,7 +947,7 @@ _verbs(
     "giving;yielding;producing;leading to;resulting to;which gives;evaluates;computes as",
 )
 _verbs("means", "means;comes down to;boils down to;stands for;becomes in figures")
-_verbs("shifts", "rises from;grows from;drops from;falls from;climbs from;went from;goes up from;goes down from")
+_verbs("shifts", "changes from;changed from;rises from;grows from;drops from;falls from;climbs from;went from;goes up from;goes down from")
 _verbs("finishes", "ends up as;ends up being;ends as;ends up;finishes as;finishes at;ends at;ends up with")
 _verbs("isreturned", "is yielded;are yielded;is handed out;are handed out;is returned;are returned;gets returned;is what is returned;is what gets returned")
 _verbs("finds", "finds;find;locates;found")
