@@ -196,10 +196,12 @@ def test_trl_trains_two_steps_on_the_dataset_and_on_the_pairs(pairs, run, tmp_pa
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>")
     fast.chat_template = "{% for m in messages %}{{ m['content'] }}{{ eos_token }}{% endfor %}"
-    shape = {"vocab_size": 258, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 256}
-    common = {"max_steps": 2, "per_device_train_batch_size": 2, "report_to": [], "save_strategy": "no", "use_cpu": True, "bf16": False, "max_length": 128}
+    shape = {"vocab_size": 258, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 8192}
+    common = {"max_steps": 2, "per_device_train_batch_size": 1, "report_to": [], "save_strategy": "no", "use_cpu": True, "bf16": False, "max_length": 8192}
     for name, source, Trainer, Config in (("sft", run / "dataset", SFTTrainer, SFTConfig), ("dpo", pairs[0], DPOTrainer, DPOConfig)):
         data = datasets.load_dataset(str(source), cache_dir=str(tmp_path / name))["train"]
+        data = data.select(sorted(range(len(data)), key=lambda i, data=data: len(json.dumps(data[i])))[:4])
         LlamaForCausalLM(LlamaConfig(**shape)).save_pretrained(tmp_path / "model")
-        trainer = Trainer(model=str(tmp_path / "model"), args=Config(output_dir=str(tmp_path / f"{name}-out"), **common), train_dataset=data, processing_class=fast)
+        config = Config(output_dir=str(tmp_path / f"{name}-out"), **common)
+        trainer = Trainer(model=str(tmp_path / "model"), args=config, train_dataset=data, processing_class=fast)
         assert trainer.train().global_step == 2
