@@ -1,5 +1,6 @@
 # make study   runs the demo study and says where the report is
 # make test    runs every test
+# make soak    kills a study at 20 random moments, fills its disk, damages its files: nothing may be lost (half an hour)
 # make bench   measures how fast the pieces are (BENCH="--json" passes options on)
 # make lab     opens JupyterLab on the notebooks (LAB="--no-browser --port 8899" passes options on)
 # make check   are the notebooks, as files, in step with the package? (ruff as well)
@@ -14,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11 python3.10 python
 
 .DEFAULT_GOAL := help
-.PHONY: help study test bench lab check export locks
+.PHONY: help study test soak bench lab check export locks
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -24,6 +25,9 @@ study: $(VENV)/.study
 
 test: $(VENV)/.test
 	@$(BIN)/python -m pytest -n 2 --dist worksteal tests
+
+soak: $(VENV)/.test
+	@SOAK=20 $(BIN)/python -m pytest tests/test_soak.py
 
 bench: $(VENV)/.bench
 	@$(BIN)/verified-code-cot bench $(BENCH)

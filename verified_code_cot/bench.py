@@ -7,6 +7,7 @@ __all__ = ['CHANGE', 'FRESH', 'pysnooper_module', 'under_pysnooper', 'under_reco
            'tracing_times', 'timed', 'fresh_interpreters', 'sandboxed', 'chain', 'slope', 'growth', 'bench']
 
 # %% ../nbs/16a_bench.ipynb #1ea31560
+import contextlib
 import io
 import math
 import re
@@ -46,7 +47,8 @@ def under_pysnooper(
     start = time.process_time()
     exec(program, space)
     exec(asked, space)
-    snoop(space["asked_for"])()
+    with contextlib.suppress(Exception):  # a call may raise: that is its result, and it is told as well
+        snoop(space["asked_for"])()
     return time.process_time() - start, printed.getvalue()
 
 # %% ../nbs/16a_bench.ipynb #fb1e9121
@@ -72,11 +74,7 @@ def comparable(
     found = []
     pysnooper_module()  # before programs run, whose errors are their own affair
     for code, call in cases:
-        state = recorder.prepare({"code": code}, Limits().model_dump())
-        try:
-            printed = under_pysnooper(code, call)[1]
-        except Exception:  # noqa: BLE001 - whatever the program raises: such a case takes no part
-            continue
+        state, printed = recorder.prepare({"code": code}, Limits().model_dump()), under_pysnooper(code, call)[1]
         ours = sorted(change for event in under_recorder(state, call)[1] for change in event["changed"].items())
         if ours == sorted(CHANGE.findall(printed)):
             found.append((code, call, state))
@@ -93,7 +91,8 @@ def under_nothing(code: str, call: str) -> float:
     exec(program, space)
     sys.settrace(nothing)
     try:
-        eval(asked, space)
+        with contextlib.suppress(Exception):
+            eval(asked, space)
     finally:
         sys.settrace(before)
     return time.process_time() - start

@@ -21,7 +21,7 @@ from .baselines import output_only, sliding_window  # noqa: F401  (methods, foun
 from .engine import map_partitions, stage
 from .falsehoods import KINDS, Mutant, answer_place, mutants
 from .mentions import read, statements
-from .records import InputError, Rationale, Verdict, load, write_jsonl
+from .records import InputError, Rationale, Verdict, stream, write_jsonl
 from .replay import ReplayError
 from .sandbox import Sandbox
 from .tracing import trace
@@ -285,12 +285,14 @@ def written(row: dict[str, Any]) -> dict[str, Any]:
 
 def true_texts(run: Path, texts: int, seed: int) -> list[dict[str, Any]]:
     "Verified rationales of a run, drawn by chance, as `verify` reads them; raises `InputError` when there are none."
-    verified = {v.id for v in load(run / "data" / "verdicts.jsonl", Verdict) if v.verdict == "verified"}
-    told = [r for r in load(run / "data" / "rationales.jsonl", Rationale) if r.id in verified]
+    verified = {v.id for v in stream(run / "data" / "verdicts.jsonl", Verdict) if v.verdict == "verified"}
+    told = [r.id for r in stream(run / "data" / "rationales.jsonl", Rationale) if r.id in verified]  # not the texts: there may be many
     if not told:
         raise InputError(f"{run}: none of its rationales is verified, so there is nothing to falsify")
     drawn = random.Random(f"challenge {seed}").sample(told, min(texts, len(told)))
-    return [r.to_dict() | {"answer": None} for r in drawn]
+    wanted = set(drawn)
+    found = {r.id: r for r in stream(run / "data" / "rationales.jsonl", Rationale) if r.id in wanted}
+    return [found[name].to_dict() | {"answer": None} for name in drawn]
 
 
 @stage("challenge")

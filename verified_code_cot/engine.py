@@ -248,7 +248,7 @@ def _progress_cell(label: str, total: int | None) -> Iterator[Callable[[int], No
 # %% ../nbs/00c_engine.ipynb #140a1215
 def map_partitions(
     function: Callable[..., Any],  # list of dicts (and `arguments`) → list of dicts or records; at the top level of a module
-    records: Iterable[Record | dict[str, Any]],
+    records: Iterable[Record | dict[str, Any] | str],  # a string is a record's canonical line; read one after the other, a few partitions ahead
     *,
     run_dir: str | Path | None = None,  # the run folder, in which finished partitions are kept; None keeps nothing
     name: str = "work",  # of the stage; names the folder of its partitions
@@ -269,7 +269,7 @@ def map_partitions(
         submit = _submitter(stack, target, given, workers, scheduler)
         ahead = max(4 * workers, 1)
         waiting: deque[Partition] = deque()
-        for number, lines in enumerate(partitions(map(line_of, records), size)):
+        for number, lines in enumerate(partitions((record if isinstance(record, str) else line_of(record) for record in records), size)):
             key = hashlib.sha256(canonical_json([about, lines]).encode("utf-8")).hexdigest()
             done = parts.get(number, key)
             waiting.append(Partition(number, key, len(lines), done, None if done is not None else submit(lines)))

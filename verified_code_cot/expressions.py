@@ -249,6 +249,8 @@ _OP = re.compile(r"<=>|==>|===|==|!=|<=|>=|\+=|-=|\*\*=|\*=|//=|/=|%=|->|=>|-->|
 _BINOP = re.compile(r"\s*\\?(\*\*|//|[-+*/%×·&|^])\s*")
 _CURLY = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'"})
 _SAME = {"→": "->", "⇒": "->", "⟶": "->", "➜": "->", "=>": "->", "-->": "->", "==>": "->", "≠": "!=", "≤": "<=", "≥": ">=", "===": "==", "≡": "=="}
+_SINGLETONS = frozenset(("True", "False", "None"))
+_GOES_ON = frozenset("([.'\"")  # after an identifier: a call, an element, an attribute, a string of which it is the prefix
 
 # %% ../nbs/04b_expressions.ipynb #1e354a26
 _HOLE = re.compile(r"\b(\w+)\((\?+|\.\.\.|…|_+)\)")
@@ -329,7 +331,7 @@ class Words:
             return False
         if after == "(" or (after == "[" and (name in self.facts.names or self.code)):
             return end in self.close and (self.code or parse("x" + t[end : self.close[end] + 1]) is not None)
-        if after == "." and end + 1 < len(t) and _IDENT.match(t, end + 1) and name in self.facts.names | _BUILTINS:
+        if after == "." and end + 1 < len(t) and _IDENT.match(t, end + 1) and (name in self.facts.names or name in _BUILTINS):
             return True
         return name in self.facts.names
 
@@ -402,6 +404,13 @@ class Tokens:
     def add(self, kind: str, start: int, end: int, **more) -> None:
         self.tokens.append(Token(kind, self.offset + start, self.offset + end, more.pop("text", self.text[start:end]), code=self.code, **more))
 
+    def _plain(self, at: int) -> bool:
+        "Is this a word of prose, as most are? No expression begins here, and there is no need to look for one."
+        m = _IDENT.match(self.text, at)
+        if m is None or m.group() in self.facts.names or m.group() in _SINGLETONS:
+            return False
+        return self.text[m.end() : m.end() + 1] not in _GOES_ON
+
     def _step(self, at: int) -> int:
         "Read one token at `at`; return where it ends."
         t = self.text
@@ -409,7 +418,7 @@ class Tokens:
             return self._span(at)
         if t.startswith("**", at) and not self.code:
             return at + 2
-        end = self.expression(at)
+        end = None if self._plain(at) else self.expression(at)
         if end is not None:
             source = fill_hole(t[at:end].replace("×", "*").replace("·", "*"), self.facts)
             if "\\" in source and parse(source) is None:  # `7 \% 3`, as Markdown and LaTeX have it

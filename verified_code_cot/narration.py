@@ -20,7 +20,7 @@ from .explaining import Explainer
 from .forward import Clause, Detail, call_text, parameters, sentence
 from .passages import Page, returned, tell_items, times
 from .purpose import class_purpose, documented, plan, purpose
-from .records import InputError, Rationale, Trace, load, write_jsonl
+from .records import InputError, Rationale, Trace, line_of, read_lines, stream, write_jsonl
 from .replay import Replay, ReplayError, replayed
 from .story import FUNCTIONS, Activation, Loop, Moment, Story, flat, story_of, variable
 from .tracing import box_for
@@ -464,6 +464,7 @@ def run(
     seed: int = 0,
     max_tokens: int | None = None,  # None: each style's own budget
     raised: bool = False,  # whether calls that raised are told too
+    size: int = 32,  # traces in a partition
     workers: int = 2,
     scheduler: str | None = None,
 ) -> dict:  # counts: traces read, rationales accepted, traces rejected by reason
@@ -471,7 +472,14 @@ def run(
     unknown = sorted(set(styles) - set(STYLES)) + sorted(set(directions) - {"forward", "backward"})
     if unknown:
         raise InputError(f"narration: no such style or direction: {', '.join(map(str, unknown))}")
-    traces = load(Path(run_dir) / "data" / "traces.jsonl", Trace)
+    path, read = Path(run_dir) / "data" / "traces.jsonl", Counter()
+
+    def lines() -> Iterator[str]:
+        "The traces as they stand in the file, one at a time."
+        for trace in stream(path, Trace):
+            read["traces"] += 1
+            yield line_of(trace)
+
     arguments = {"styles": list(styles), "directions": list(directions), "seed": seed, "max_tokens": max_tokens, "raised": raised}
     rejected: Counter[str] = Counter()
 
@@ -484,7 +492,8 @@ def run(
                 yield result
 
     results = map_partitions(
-        narrate_partition, traces, run_dir=run_dir, name="narration", arguments=arguments, workers=workers, scheduler=scheduler, label="narrating"
+        narrate_partition, lines(), total=sum(1 for _ in read_lines(path)), run_dir=run_dir, name="narration", size=size, arguments=arguments,
+        workers=workers, scheduler=scheduler, label="narrating",
     )
     count = write_jsonl(Path(run_dir) / "data" / "rationales.jsonl", kept(results))
-    return {"read": len(traces), "accepted": count, "rejected": dict(sorted(rejected.items()))}
+    return {"read": read["traces"], "accepted": count, "rejected": dict(sorted(rejected.items()))}

@@ -118,4 +118,5 @@ def advice(features: dict) -> str:
     lower = "or lower the bar with --min-isolation (none, no-network or no-files) for programs that you trust"
     if features["namespaces"]:
         return f"install bubblewrap (Debian, Ubuntu: apt install bubblewrap; Fedora: dnf install bubblewrap), {lower}"
-    return f"{'macOS' if features['system'] == 'Darwin' else features['system']} has nothing to install for it: use a Linux container or virtual machine, {lower}"
+    system = {"Darwin": "macOS"}.get(features["system"], features["system"])
+    return f"{system} has nothing to install for it: use a Linux container or virtual machine, {lower}"

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['Id', 'Direction', 'Difficulty', 'Status', 'SURROGATE', 'R', 'canonical_json', 'Record', 'Case', 'Program', 'Event',
            'Trace', 'Rationale', 'Claim', 'Answer', 'Coverage', 'Verdict', 'InputError', 'RecordError', 'first_mistake',
-           'parse_json_object', 'parse_value', 'parse_line', 'read_lines', 'read_jsonl', 'load', 'atomic', 'line_of',
-           'write_jsonl', 'digest', 'write_parquet', 'read_parquet', 'CallLine', 'CruxevalLine', 'entry_point_of',
-           'defined_names', 'program_of', 'check_program', 'read_programs']
+           'parse_json_object', 'parse_value', 'parse_line', 'read_lines', 'read_jsonl', 'stream', 'load', 'atomic',
+           'line_of', 'write_jsonl', 'digest', 'write_parquet', 'read_parquet', 'CallLine', 'CruxevalLine',
+           'entry_point_of', 'defined_names', 'program_of', 'check_program', 'read_programs']
 
 # %% ../nbs/00_records.ipynb #76dd3ab6
 import ast
@@ -302,17 +302,23 @@ def read_jsonl(
         yield number, parse_line(line, model, str(path), number, extra)
 
 # %% ../nbs/00_records.ipynb #1a4e345a
+def stream(
+    path: str | Path,  # a file of JSON lines that a stage wrote
+    model: type[R],  # what each line must be
+) -> Iterator[R]:
+    "The records of a file, one at a time, for files that may be larger than the memory; raises `InputError` at the first line that is not one."
+    for _, record in read_jsonl(path, model):
+        if isinstance(record, RecordError):
+            raise InputError(str(record))
+        yield record
+
+# %% ../nbs/00_records.ipynb #6df86d44
 def load(
     path: str | Path,  # a file of JSON lines that a stage wrote
     model: type[R],  # what each line must be
 ) -> list[R]:
     "All records of a file; raises `InputError` at the first line that is not one."
-    records = []
-    for _, record in read_jsonl(path, model):
-        if isinstance(record, RecordError):
-            raise InputError(str(record))
-        records.append(record)
-    return records
+    return list(stream(path, model))
 
 # %% ../nbs/00_records.ipynb #802c2c90
 @contextlib.contextmanager

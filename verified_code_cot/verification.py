@@ -8,7 +8,8 @@ __all__ = ['REASONS', 'STATUS_REASONS', 'THRESHOLDS', 'COSTS', 'JUDGED', 'GOING_
            'own_answer', 'entry_name', 'Job', 'calls_meant', 'grounded', 'grounded_in', 'supposed_call', 'leaves_of',
            'placed_claims', 'plainly', 'returns', 'doubted', 'moment_of', 'in_font', 'seen', 'instead', 'explanation',
            'claim_record', 'coverage_of', 'is_step', 'score_of', 'judge', 'verify', 'unusable', 'verify_record',
-           'bad_program', 'reward', 'completion_text', 'reward_of', 'verify_partition', 'verify_pair', 'run']
+           'bad_program', 'reward', 'completion_text', 'reward_of', 'verify_partition', 'verify_pair', 'Shelf', 'pairs',
+           'run']
 
 # %% ../nbs/07_verification.ipynb #35160bb0
 import ast
@@ -27,8 +28,8 @@ from .alignment import Costs, Leaf, Placed, align
 from .engine import map_partitions, stage
 from .forms import BUILTINS, Asked, Grounding, definitions_of, ground, unsayable
 from .grounding import Fact, Inquiry, answer_all, names_in, parsed, together
-from .records import (Answer, Claim, Coverage, Rationale, RecordError, Trace, Verdict, entry_point_of, load,
-                                       parse_value, write_jsonl)
+from .records import (Answer, Claim, Coverage, InputError, Rationale, RecordError, Trace, Verdict, entry_point_of, line_of,
+                                       parse_value, write_jsonl, parse_line, read_lines, stream)
 from .rendering import canonical, same_text
 from .replay import replayed, traced
 from .sandbox import Sandbox
@@ -357,7 +358,7 @@ def claim_record(job: Job, claim: Any, call: str | None, placed: Placed) -> Clai
 # %% ../nbs/07_verification.ipynb #0fd55dec
 def coverage_of(job: Job, claims: list[Claim]) -> Coverage:
     "How many sentences hold something concrete, and what became of them."
-    segments = reading.concrete_segments(job.text, job.inquiry.real.trace.code)
+    segments = reading.concrete_segments(job.text, job.inquiry.real.trace.code, job.inquiry.real.trace.call)
     counts = {"supported": 0, "contradicted": 0, "unverifiable": 0}
     by_start = sorted(claims, key=lambda c: c.start)
     for segment in segments:
@@ -549,6 +550,39 @@ def verify_pair(pair: dict[str, Any], sandbox: Sandbox, thresholds: Thresholds) 
     return verify(rationale.rationale, trace, rationale.direction, rationale.answer, sandbox, thresholds, id=rationale.id)
 
 # %% ../nbs/07_verification.ipynb #01c92ce0
+class Shelf:
+    "The traces of a run as lines of their file, found by program and call."
+
+    def __init__(self, path: Path):
+        self.path, self.places, at = path, {}, 0
+        for number, line in read_lines(path):
+            trace = parse_line(line, Trace, str(path), number)
+            if isinstance(trace, RecordError):
+                raise InputError(str(trace))
+            self.places[trace.program, trace.call] = at
+            at += len(line)
+
+    def line(self, file: Any, program: str | None, call: str) -> str | None:
+        "The line of a trace, read from the open file; None when there is none."
+        if (program, call) not in self.places:
+            return None
+        file.seek(self.places[program, call])
+        return file.readline().decode("utf-8").rstrip("\n")
+
+
+def pairs(
+    data: Path,  # has rationales.jsonl and traces.jsonl
+) -> Iterator[str]:  # canonical lines of {"rationale": …, "trace": …}
+    "Each rationale with the trace that it is held against, null where there is none."
+    shelf, last = Shelf(data / "traces.jsonl"), (None, None)
+    with open(shelf.path, "rb") as file:
+        for rationale in stream(data / "rationales.jsonl", Rationale):
+            key = (rationale.program, rationale.call)
+            if last[0] != key:  # those of one trace stand together
+                last = (key, shelf.line(file, *key))
+            yield f'{{"rationale":{line_of(rationale)},"trace":{last[1] or "null"}}}'
+
+# %% ../nbs/07_verification.ipynb #cf7ee4a1
 @stage("verification")
 def run(
     run_dir: str | Path,  # with data/traces.jsonl and data/rationales.jsonl; writes data/verdicts.jsonl
@@ -559,14 +593,12 @@ def run(
 ) -> dict[str, Any]:
     "Verify every rationale of a run, in order."
     data = Path(run_dir) / "data"
-    traces = {(t.program, t.call): t for t in load(data / "traces.jsonl", Trace)}
-    rationales = load(data / "rationales.jsonl", Rationale)
-    pairs = [{"rationale": r.to_dict(), "trace": t.to_dict() if (t := traces.get((r.program, r.call))) else None} for r in rationales]
-    counts: dict[str, Any] = {"read": len(pairs), "verified": 0, "contradicted": 0, "unsupported": 0, "error": 0, "reasons": {}}
+    counts: dict[str, Any] = {"read": 0, "verified": 0, "contradicted": 0, "unsupported": 0, "error": 0, "reasons": {}}
 
     def counted() -> Iterator[dict[str, Any]]:
-        for verdict in map_partitions(verify_partition, pairs, run_dir=run_dir, name="verification", size=size,
-                                      arguments={"coverage": coverage}, workers=workers, scheduler=scheduler, label="verify"):
+        for verdict in map_partitions(verify_partition, pairs(data), total=sum(1 for _ in read_lines(data / "rationales.jsonl")), run_dir=run_dir,
+                                      name="verification", size=size, arguments={"coverage": coverage}, workers=workers, scheduler=scheduler, label="verify"):
+            counts["read"] += 1
             counts[verdict["verdict"]] += 1
             counts["reasons"][verdict["reason_code"]] = counts["reasons"].get(verdict["reason_code"], 0) + 1
             yield verdict
