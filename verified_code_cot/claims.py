@@ -801,9 +801,9 @@ _IN_CONCRETE = words_of("= == -> < > <= >= !=")
 _IN_CONCRETE_2 = words_of("true false empty skipped unchanged twice once")
 
 # %% ../nbs/05_claims.ipynb #2f29960a
-def concrete_segments(text: str, code: str | None = None) -> list[Segment]:
+def concrete_segments(text: str, code: str | None = None, call: str | None = None) -> list[Segment]:
     "The segments that hold something concrete: a literal, a name with a value, an outcome. The base of `coverage`."
-    facts, out = code_facts(code or ""), []
+    facts, out = code_facts(code or "", call), []  # the call changes nothing here, but with it the tokens are those that `extract` has read
     _lines, found = segments(text or "")
     for seg in found:
         body = (text or "")[seg.start : seg.end]

@@ -568,19 +568,25 @@ def with_values(node: ast.expr, places: list[ast.expr], texts: list[str]) -> str
     "An expression of the program written with the values that its operands had."
     by_spot = {(p.lineno, p.col_offset, p.end_col_offset): text for p, text in zip(places, texts, strict=True)}
 
-    class Fill(ast.NodeTransformer):
-        def visit(self, inner: ast.AST) -> ast.AST:
-            spot = (getattr(inner, "lineno", None), getattr(inner, "col_offset", None), getattr(inner, "end_col_offset", None))
-            if spot in by_spot and isinstance(inner, ast.expr):
-                return parsed(by_spot[spot]) or ast.Constant(by_spot[spot])
-            return self.generic_visit(inner)
-    copy = ast.parse(ast.unparse(node), mode="eval").body if not by_spot else node
-    return ast.unparse(Fill().visit(_copied(copy)))
+    return ast.unparse(_filled(node, by_spot))
 
-def _copied(node: ast.expr) -> ast.expr:
-    "A copy of a tree that keeps its positions, so that the original stays as it is."
-    import copy
-    return copy.deepcopy(node)
+def _filled(node: ast.AST, by_spot: dict[tuple[int, int, int], str]) -> ast.AST:
+    "The tree with other texts at some spots; what has none in it is not copied, and the original stays as it is."
+    if isinstance(node, ast.expr):
+        spot = (node.lineno, node.col_offset, node.end_col_offset)
+        if spot in by_spot:
+            return parsed(by_spot[spot]) or ast.Constant(by_spot[spot])
+    changed = {}
+    for name, value in ast.iter_fields(node):
+        if isinstance(value, ast.AST):
+            new = _filled(value, by_spot)
+            if new is not value:
+                changed[name] = new
+        elif isinstance(value, list) and value:
+            new = [_filled(part, by_spot) if isinstance(part, ast.AST) else part for part in value]
+            if any(made is not part for made, part in zip(new, value, strict=True)):
+                changed[name] = new
+    return type(node)(**{**dict(ast.iter_fields(node)), **changed}) if changed else node
 
 # %% ../nbs/06a_forms.ipynb #5e21ebc2
 def ground_closed(asked: Asked, subject: str, value: str) -> Grounding:

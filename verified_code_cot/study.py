@@ -61,6 +61,8 @@ def told_by_a_model(stages: dict[str, str]) -> dict[str, str]:
 PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     "tiny": {"curriculum": {"count": 6, "cases": 1}, "synthesis": {"count": 6}, "agreement": {"cases": 1}, "challenge": {"texts": 12, "per_kind": 2}},
     "demo": {"curriculum": {"count": 60, "cases": 2}, "synthesis": {"count": 60}, "agreement": {"cases": 2}},
+    # 10,000 programs, a case of moderate length of each, three styles in both directions: above 54,000 verified rationales
+    "paper": {"curriculum": {"count": 10_000, "cases": 1, "turns": 16}, "verification": {"size": 24}},
     "full": {"synthesis": {"count": None}, "agreement": {"cases": None}},
 }
 
@@ -203,7 +205,13 @@ def snapshot(out: Path) -> dict[str, tuple[int, int, int]]:
 # %% ../nbs/17_study.ipynb #10a4e5a8
 def bytes_digest(path: Path) -> str | None:
     "SHA-256 over a file's bytes, or None when it is not there."
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    if not path.is_file():
+        return None
+    total = hashlib.sha256()
+    with open(path, "rb") as file:
+        while part := file.read(1 << 20):
+            total.update(part)
+    return total.hexdigest()
 
 # %% ../nbs/17_study.ipynb #699058ff
 @dataclass(frozen=True)
