@@ -223,7 +223,7 @@ def coincidence(task: Task, place: int, rng: random.Random) -> Spoilt:
 
     return local(task, place, change)
 
-
+# %% ../nbs/15a_arms.ipynb #66004809
 def wrong_result(task: Task, place: int, rng: random.Random) -> Spoilt:
     "Another result is written, and what follows goes on from it."
     return carried(task, task.plan, {place: other(rng, task.true()[place].result)})

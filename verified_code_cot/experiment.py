@@ -166,7 +166,7 @@ def made_pool(arm: Arm, profile: Profile, seed: int, held: frozenset[str], run_d
     yield {"table": table}
     yield from rows
 
-
+# %% ../nbs/15c_experiment.ipynb #d0df9683
 def rows_of(arm: Arm, profile: Profile, seed: int, held: frozenset[str], run_dir: Path, workers: int) -> tuple[list[list[dict[str, Any]]], dict[str, Any]]:
     "The examples of an arm, stage by stage, and how many of each kind its stream had and it has; what is costly is kept in the run folder."
     if not arm.filter and not arm.natural:
