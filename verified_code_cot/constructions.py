@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = ['TYPED', 'SIZED', 'UNIT', 'WHOSE', 'QUANTIFIED', 'STRICT', 'THERE_NO', 'PLACES', 'CLASSES', 'UNITS', 'REPEATED',
            'EACH_ONCE', 'WANTED', 'SOUGHT', 'CASELESS', 'AMOUNTS', 'AMOUNT', 'COUNTED', 'SIZED_NOUN', 'NEEDED_LENGTH',
-           'FOR_IT', 'THE_PARAMETER', 'IN_NOUN', 'PASSED', 'FOLLOWED', 'OF_INPUT', 'OF_OUTPUT', 'OCCURRENCES',
-           'AS_ELEMENT', 'LAW', 'NOT_SUCH', 'WHOLE', 'PLURALS', 'THIS_RETURNED', 'LATEST', 'RETURNED', 'FINAL_IS',
-           'APPLIED', 'TURNING', 'WHICH_GIVES', 'TAKEN_AS', 'APPOSED', 'NTH', 'FROM_END', 'COPY', 'RANGE', 'TURNED',
-           'SUPPOSED', 'FROM_TO', 'RETURNS_WHERE', 'FACTUAL', 'GENERAL', 'Sketch', 'sketch', 'parameter_named',
-           'number_of', 'conditions_at', 'quantified', 'asserted', 'nothing_such', 'each_appears', 'needed_length',
-           'what_it_must_be', 'necessity_of', 'followed', 'occurrences', 'as_element', 'calls_of', 'law',
-           'this_returned', 'returned_so', 'final_is', 'applied', 'which_gives', 'taken_as', 'apposed', 'nth',
-           'from_end', 'copied', 'ranging', 'turned', 'from_to', 'Given', 'given_by', 'branches', 'returned_where',
-           'constructions']
+           'FOR_IT', 'THE_PARAMETER', 'IN_NOUN', 'PASSED', 'NEEDED_VALUE', 'FOLLOWED', 'OF_INPUT', 'OF_OUTPUT',
+           'OCCURRENCES', 'AS_ELEMENT', 'LAW', 'NOT_SUCH', 'WHOLE', 'PLURALS', 'THIS_RETURNED', 'LATEST', 'RETURNED',
+           'FINAL_IS', 'APPLIED', 'TURNING', 'WHICH_GIVES', 'TAKEN_AS', 'APPOSED', 'NTH', 'CHANGED_BY', 'CHANGED',
+           'FROM_END', 'COPY', 'RANGE', 'TURNED', 'SUPPOSED', 'FROM_TO', 'RETURNS_WHERE', 'FACTUAL', 'GENERAL',
+           'Sketch', 'sketch', 'parameter_named', 'number_of', 'conditions_at', 'quantified', 'asserted',
+           'nothing_such', 'each_appears', 'needed_length', 'what_it_must_be', 'needed_value', 'necessity_of',
+           'followed', 'occurrences', 'as_element', 'calls_of', 'law', 'this_returned', 'returned_so', 'final_is',
+           'applied', 'which_gives', 'taken_as', 'apposed', 'nth', 'changed_by', 'from_end', 'copied', 'ranging',
+           'turned', 'from_to', 'Given', 'given_by', 'branches', 'returned_where', 'constructions']
 
 # %% ../nbs/04h_constructions.ipynb #4747d95a
 import ast
@@ -235,7 +235,7 @@ IN_NOUN = re.compile(
     r"(?P<noun>string|text|list|array|dictionary|dict|tuple|input)\b"
 )
 PASSED = re.compile(
-    r"(?:«(?P<q>\d+)»|the (?P<name>\w+)(?: parameter| argument)?)(?: (?:that )?we (?:pass|provide|use|give|choose))? "
+    r"(?:«(?P<q>\d+)»|the (?:(?:original|initial|whole|entire) )?(?:input )?(?P<name>\w+)(?: parameter| argument)?)(?: (?:that )?we (?:pass|provide|use|give|choose))? "
     r"(?:must|should|has to|needs to) (?P<not>not )?be "
 )
 
@@ -258,10 +258,28 @@ def what_it_must_be(s, line: Sketch) -> None:
     for m in PASSED.finditer(line.text):
         name = line.tokens[int(m["q"])].source if m["q"] else m["name"]
         conditions, end = conditions_at(s, line, line.at(m.end()))
-        if name in s.facts.parameters and conditions and line.tokens[end - 1].kind == "expr":
+        if name == "input" and m["q"] is None and conditions:  # "the input must not be all lowercase"
+            name = parameter_named(s, "input")
+        if name in s.facts.parameters and conditions and (line.tokens[end - 1].kind == "expr" or m["name"] == "input" and end == line.at(len(line.text.rstrip(" .")))):
             made = [re.sub(r"\bx_", name, c) for c in conditions]
             made = [f"not ({c})" for c in made] if m["not"] else made
             asserted(s, line.tokens[line.at(m.start())].start, line.tokens[end - 1].end, made, True)
+
+
+NEEDED_VALUE = re.compile(
+    r"(?:we (?:would )?need|you need|this needs|this requires|it requires) (?:the )?«(?P<p>\d+)» to be (?:set to |equal to )?"
+    r"(?:either )?(?P<v>«\d+»(?:(?: ,)?(?: or)? «\d+»)*) (?:[.,;]|$|to |so |in order |for |since |because )"
+)
+
+
+def needed_value(s, line: Sketch) -> None:
+    "Backward: we need `n` to be 3 or 4."
+    for m in NEEDED_VALUE.finditer(line.text) if s.reader.direction == "backward" else ():
+        name = line.tokens[int(m["p"])]
+        values = [line.tokens[int(k)] for k in re.findall(r"\d+", m["v"])]
+        if name.source in s.facts.parameters and all(t.kind == "expr" and t.type == "literal" for t in values):
+            made = f"{name.source} in ({', '.join(t.source for t in values)},)"
+            asserted(s, name.start, values[-1].end, [made], True)
 
 
 def necessity_of(s, line: Sketch, value: Token, found: re.Match) -> str | None:
@@ -547,6 +565,29 @@ def nth(s, line: Sketch) -> None:
             s.note(x.start, end, "expression", [Reading("value" if kind_of(made, s.facts) == "open" else "closed", made, "==", "True")])
 
 
+CHANGED_BY = {"swapping the case": ("{x}.swapcase()",), "lowercasing": ("{x}.lower()",), "uppercasing": ("{x}.upper()",), "capitalizing": ("{x}.capitalize()",),
+              "stripping": ("{x}.strip()",), "sorting": ("sorted({x})", "''.join(sorted({x}))"),
+              "reversing": ("{x}[::-1]", "' '.join({x}.split()[::-1])")}  # (the characters, or the words)
+CHANGED = re.compile(
+    rf"\b(?P<how>{'|'.join(CHANGED_BY)})(?: of)?(?: (?:each|every|all)(?: the)? (?:character|letter)s?)?(?: (?:in|of))? {WHOSE}(?:«(?P<x>\d+)»|the (?:desired |given |target )?(?P<out>output)) "
+    r"(?P<down>in descending order )?(?:in ascending order )?(?:also |then |thus |simply |just )?(?:gives|results in|yields|produces|gets)(?: us| you)?(?: :)? «(?P<v>\d+)»"
+)
+
+
+def changed_by(s, line: Sketch) -> None:
+    "Reversing `'abc'` gives `'cba'`; sorting the list V in descending order gives W: run as it stands."
+    for m in CHANGED.finditer(line.text):
+        x, v = line.tokens[int(m["x"])] if m["x"] else None, line.tokens[int(m["v"])]
+        source = x.source if x is not None and x.kind == "expr" and x.type == "literal" else "__output__" if m["out"] else None
+        if source is None or v.kind != "expr" or v.type != "literal":
+            continue
+        made = [how.format(x=bracket(source)) for how in CHANGED_BY[m["how"]]]
+        made = [f"sorted({bracket(source)}, reverse=True)"] if m["down"] and m["how"] == "sorting" else made
+        start = line.tokens[line.at(m.start())].start
+        s.note(start, v.end, "goal" if x is None else "semantics", [Reading("value" if x is None else "closed", one, "==", v.source) for one in made],
+               mood="fact")
+
+
 FROM_END = re.compile(
     r"(?:removes|strips|drops|deletes|cuts|removing|stripping|dropping|cutting) (?:off )?(?:the |this )?(?:(?:string|substring|prefix|suffix|text|leading|trailing) )?"
     r"«(?P<v>\d+)» (?:from|off|at) the (?:very )?(?:start|beginning|front|left|end|right|back) of (?:the )?(?:(?:\w+) )?«(?P<x>\d+)»"
@@ -692,8 +733,8 @@ def returned_where(s, line: Sketch) -> None:
 
 # %% ../nbs/04h_constructions.ipynb #849d1a56
 FACTUAL = (final_is, quantified, nothing_such, each_appears, followed, occurrences, as_element, this_returned, returned_so, applied, which_gives, taken_as, apposed, nth,
-           from_end, copied, ranging)
-GENERAL = (needed_length, what_it_must_be, law, turned, from_to, returned_where)  # told of every input, or of one that is only tried; or looked at clause by clause
+           from_end, copied, ranging, changed_by)
+GENERAL = (needed_length, needed_value, what_it_must_be, law, turned, from_to, returned_where)  # told of every input, or of one that is only tried; or looked at clause by clause
 
 
 def constructions(s) -> None:
