@@ -758,3 +758,17 @@ def test_backward_a_literal_that_would_return_something_is_an_input(box):
     code = "def f(text):\n    if text.isdigit():\n        return 'int'\n    if text.isalpha():\n        return 'word'\n    return 'other'\n"
     check(box, code, "f('a-b')", "+ `'12'` would return `'int'`, so it will not do.\n- `'ab'` would return `'other'`.\n? To avoid returning 'int' there must be a sign.\n"
           "+ assert f('1-2') == 'other'", direction="backward")
+
+
+def test_backward_what_is_needed_and_what_an_operation_gives(box):
+    code = "def f(word, n):\n    return word if word.islower() else word[::-1] * n\n"
+    check(box, code, "f('abc', 1)", "- We need `n` to be 2 or 3.\n+ Reversing 'abc' gives 'cba'.\n- Sorting the list [2, 3, 1] in descending order gives [3, 1, 2].\n+ assert f('abc', 5) == 'abc'",
+          direction="backward")
+    check(box, "def g(word):\n    return word if word.islower() else word[::-1]\n", "g('abc')",
+          "- This implies that the input must not be all lowercase.\n+ assert g('CBA') == 'ABC'\n- assert g('cba') == 'abc'", direction="backward")
+
+
+def test_a_variable_written_anew_with_the_same_value_stays_as_it_was(box):
+    code = "def top_two(xs):\n    a = b = None\n    for x in xs:\n        if a is None or x > a:\n            a, b = x, a\n    return b\n"
+    check(box, code, "top_two([2, 7])", "+ x = 2: a becomes 2 and b stays None.\n+ x = 7: a becomes 7 and b becomes 2.\n+ The function returns 2.")
+    check(box, code, "top_two([2, 7])", "+ x = 2: a becomes 2.\n- x = 7: a becomes 7 and b stays None.\n+ The function returns 2.")

@@ -127,7 +127,7 @@ class Notes:
             return
         text = self.reader.text[start:end]
         given = {**self.reader.bindings, **self.local_given} if self.reader.direction == "backward" else dict(self.local_given)
-        mood = "general" if self.never else mood or self.mood
+        mood = "general" if self.never and readings[0].form != "exists" else mood or self.mood
         if mood == "plan" and kind in ("input", "goal", "answer"):
             mood = "fact"
         if mood in ("fact", "necessity") and (
@@ -1148,7 +1148,11 @@ class Copulas:
         return self.copula(m, v, self.relative_clause)
 
     def _becomes(self, m, v):
-        return self.copula(m, v)
+        kept = len(self.found)
+        end = self.copula(m, v)
+        for c in self.found[kept:] if v.words[0] in ("gets", "get", "got") else ():  # "`xs` gets 3": it may be added to it
+            c.readings = [*c.readings, *(Reading("effect", r.subject, "added", r.value, "after") for r in c.readings if r.form == "value" and r.relation == "==")]
+        return end
 
     def _finishes(self, m, v):
         return self.copula(m, v)
@@ -2253,7 +2257,7 @@ class Colons:
             return n
         names = [t.source for t in self.t[:i] if t.kind == "expr" and t.type == "open" and t.source not in self.facts.functions]
         subjects = (
-            list(dict.fromkeys([*self.sources(self.subject), *reversed(names)]))[:4] if self.subject is not None else list(dict.fromkeys(reversed(names)))[:4]
+            list(dict.fromkeys([*self.sources(self.subject), *reversed(names)]))[:4] if self.subject is not None and self.subject.type != "literal" else list(dict.fromkeys(reversed(names)))[:4]
         )
         vals = [f"[{', '.join(x.source for x in m.items)}]"] if m.items else m.sources
         kept = {"unchanged", "remains", "stays", "still", "initial", "original"} & {t.text for t in self.t[:i] if t.kind == "word"}
@@ -2310,7 +2314,8 @@ class Leftovers:
                     if x.kind == "expr" and x.type == "literal" and len(x.source) > 3 and (x.source[0] in "[{(" or len(x.source) > 4):
                         if x is t and (v := verb_at(self.t, i + 1)) is not None and v.kind in _IN_UNREAD:
                             continue  # something is said of it, and that is not understood
-                        said = x is t and (word(self.t, i - 1) in _IN_SAID or is_punct(self.t, i - 1, ":"))
+                        then = word(self.t, i - 1) == "then" and word(self.t, i - 2) in ("is", "are")
+                        said = x is t and (word(self.t, i - 1) in _IN_SAID or is_punct(self.t, i - 1, ":") or then)
                         said = said and not words & _IN_DOUBT and (self.reader.direction == "forward" or bool(self.reader.proposal))
                         left = said and {word(self.t, i - 1), word(self.t, i - 2)} & {"leaves", "leaving", "now"} and self.reader.direction == "forward"
                         self.note(x.start, x.end, "expression", [Reading("mention", None, "left" if left else "is" if said else "==", x.source)])

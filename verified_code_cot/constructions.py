@@ -279,7 +279,7 @@ def needed_value(s, line: Sketch) -> None:
         values = [line.tokens[int(k)] for k in re.findall(r"\d+", m["v"])]
         if name.source in s.facts.parameters and all(t.kind == "expr" and t.type == "literal" for t in values):
             made = f"{name.source} in ({', '.join(t.source for t in values)},)"
-            asserted(s, name.start, values[-1].end, [made], True)
+            s.note(name.start, values[-1].end, "goal", [Reading("necessity", made, "==", "True")], mood="necessity")
 
 
 def necessity_of(s, line: Sketch, value: Token, found: re.Match) -> str | None:
@@ -569,7 +569,7 @@ CHANGED_BY = {"swapping the case": ("{x}.swapcase()",), "lowercasing": ("{x}.low
               "stripping": ("{x}.strip()",), "sorting": ("sorted({x})", "''.join(sorted({x}))"),
               "reversing": ("{x}[::-1]", "' '.join({x}.split()[::-1])")}  # (the characters, or the words)
 CHANGED = re.compile(
-    rf"\b(?P<how>{'|'.join(CHANGED_BY)})(?: of)?(?: (?:each|every|all)(?: the)? (?:character|letter)s?)?(?: (?:in|of))? {WHOSE}(?:«(?P<x>\d+)»|the (?:desired |given |target )?(?P<out>output)) "
+    rf"\b(?P<how>{'|'.join(CHANGED_BY)})(?: of)?(?: (?:each|every|all)(?: the)? (?:character|letter)s?)?(?: (?:in|of))? (?:the |its |this )?(?:(?:string|list|array|word|text|tuple|input|original|resulting) ){{0,2}}(?:«(?P<x>\d+)»|the (?:desired |given |target )?(?P<out>output)) "
     r"(?P<down>in descending order )?(?:in ascending order )?(?:also |then |thus |simply |just )?(?:gives|results in|yields|produces|gets)(?: us| you)?(?: :)? «(?P<v>\d+)»"
 )
 
