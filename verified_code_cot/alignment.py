@@ -39,6 +39,7 @@ class Costs:
     most_skip: float = 0.45  # and no more than this for one jump
     nearby: float = 0.12  # for going back within the same lap, or within the statements around no loop
     recap: float = 0.35  # for going back where a paragraph or a cue word allows it
+    still: float = 0.5  # for telling by a bare `x = 3` what was so before and still is
     back: float = 1.7  # for going back where nothing allows it
     again: float = 0.3  # for a second heading that means the same lap
     misnamed: float = 0.7  # for a heading of which only a part fits (the ordinal, or the value)
@@ -160,6 +161,7 @@ def steady(facts: list[Fact], window: Window) -> list[Fact]:
     found = []
     for fact in last_of.values():
         unchanged = not fact.written or fact.first <= window.first or fact.order is not None  # an evaluation writes nothing
+        unchanged = unchanged or all(f.value == fact.value for f in facts if f.frame == fact.frame)  # written anew, and the same
         holds = unchanged if fact.holds is None else fact.holds and unchanged
         value = fact.value if unchanged or fact.holds is False else f"{fact.value}, just written"
         found.append(fact._replace(holds=holds, value=value if fact.holds is not None else ("unchanged" if unchanged else f"changed to {fact.value}")))
@@ -354,12 +356,12 @@ def lay_leaf(search: Search, leaf: Leaf, window: Window, states: list[State]) ->
             there = max(first, min(state.moment, last))
             price = search.skipped(state.moment, there) if there >= state.moment else search.going_back(state.moment, there, leaf.recap)
             if there < state.moment <= fact.last and stative(leaf.claim):  # written before, and it is still so
-                price = min(price, search.costs.nearby)
+                price = min(price, search.costs.still if "=" in leaf.claim.text else search.costs.nearby)
             elif there < state.moment and not leaf.recap and overtaken(state, places[n][0], there):
                 price = search.costs.back
             placed = Placed("supported", places[n][0], fact, fact.value, "holds")
             found.append(State(state.cost + price, there, state.lap, (state.choices, leaf.index, placed)))
-        if (so := so_now(leaf, window, state.moment)) is not None:
+        if (so := so_now(search, leaf, window, state.moment)) is not None:
             found.append(State(state.cost + search.costs.nearby, state.moment, state.lap, (state.choices, leaf.index, so)))
         if false is not None:
             wrong = against(leaf, options, window, state.moment) or false
@@ -367,7 +369,7 @@ def lay_leaf(search: Search, leaf: Leaf, window: Window, states: list[State]) ->
             found.append(State(state.cost + price, state.moment, state.lap, (state.choices, leaf.index, wrong)))
     return found
 
-# %% ../nbs/06b_alignment.ipynb #fb78755a
+# %% ../nbs/06b_alignment.ipynb #e778da03
 CHANGING = frozenset("becomes become became incremented decremented increments decrements updated set changed increased decreased turns gets to into".split())
 
 def stative(claim: Claim) -> bool:
@@ -378,13 +380,14 @@ def entries_of(leaf: Leaf) -> list[Grounding]:
     "The groundings of a claim, as told of the moment at which the lap began."
     return [replace(g, moment="entry") for g in leaf.groundings if g.note is None and g.moment == "after"]
 
-def so_now(leaf: Leaf, window: Window, moment: int) -> Placed | None:
+def so_now(search: Search, leaf: Leaf, window: Window, moment: int) -> Placed | None:
     "Outside of laps, an expression that the program evaluates elsewhere may be told by what it would be at the moment reached."
     told = [r.form for r in leaf.claim.readings]
     for grounding in leaf.groundings if window.lap is None and set(told) == {"value"} else ():
         fact = value_at(list(grounding.later), moment) if grounding.note is None else None
         over = not grounding.facts or grounding.facts[-1].last < moment  # a test is told where it is made, or when it is made no more
-        if fact is not None and fact.holds and (over or grounding.claimed not in ("True", "False")):
+        around = any(lap.first <= moment <= lap.last for lap in search.execution.laps[:256])
+        if fact is not None and fact.holds and (over or not around and grounding.claimed not in ("True", "False")):
             return Placed("supported", grounding, fact, fact.value, "holds")
     return None
 

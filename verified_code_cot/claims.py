@@ -340,7 +340,7 @@ def _last_word(text, direction, entry):
 def final_answer(text: str, direction: str = "forward", entry_point: str | None = None) -> Answer | None:
     "The final answer in any usual form: a tag, a closing assertion, a last code block, `Answer: …`, the last `returns …`. None when none is found."
     text = text or ""
-    for find in (_tagged, _asserted, _last_block, _said_late, _last_word, _last_value, _said):
+    for find in (_tagged, _asserted, _last_block, _said_late, _last_value, _last_word, _said):
         found = find(text, direction, entry_point)
         if found is not None:
             return found

@@ -441,7 +441,8 @@ def never_such(asked: Asked, subject: str, claimed: str, facts: list[Fact]) -> b
 def of_other_kind(claimed: str, observed: str) -> bool:
     "Whether one is a number and the other a container or a text: then the sentence was misread rather than false."
     one, other = literal(claimed), literal(plain(observed))
-    return number(one) and isinstance(other, (str, list, tuple, dict, set)) or number(other) and isinstance(one, (list, tuple, dict, set))
+    worded = isinstance(one, str) and not one.lstrip("-").isdigit()  # ('3' for 3 is a slip of type)
+    return number(one) and isinstance(other, (str, list, tuple, dict, set)) or number(other) and (worded or isinstance(one, (list, tuple, dict, set)))
 
 # %% ../nbs/06a_forms.ipynb #1d140ad0
 def ground_relation(asked: Asked, subject: str, value: str) -> Grounding:
@@ -1488,7 +1489,8 @@ def as_tuple(call: ast.expr | None) -> str | None:
 # %% ../nbs/06a_forms.ipynb #9eea6e57
 def ground_necessity(asked: Asked) -> Grounding:
     "What the text says must be so: the real call refutes it where it is not so there (what only should be so may be a proposal's own)."
-    subject, value = substituted(asked, asked.reading.subject), asked.reading.value
+    real = replace(asked, claim=replace(asked.claim, given={}))  # it is told of every input, not of the one that is tried
+    subject, value = substituted(real, asked.reading.subject), asked.reading.value
     if subject is None or parsed(subject) is None or unknown_names(asked, subject):
         return unsayable(value, "the condition cannot be evaluated")
     should = "should" in f"{asked.before} {asked.claim.text}".lower()

@@ -239,6 +239,8 @@ def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
         return True
     if prev is not None and prev.kind == "word" and prev.text == "output" and t.text in NOUNS:
         return True  # "the output string" is not the variable `string`
+    if t.text == "out" and prev is not None and prev.text in ("leaving", "leaves", "left") and nxt is not None and (nxt.text in ("as", "at") or nxt.kind == "expr"):
+        return False
     if t.text == "out" and prev is not None and prev.kind == "word" and prev.text in _PARTICLE:
         return True
     return t.text.lower() in STOPWORDS
@@ -907,6 +909,7 @@ _HEADS = {
     "content": _value_of,
     "copy": _value_of,
     "state": _value_of,
+    "default": _value_of,
     "number": _number_of,
     "count": _number_of,
     "index": _index_of,
@@ -982,7 +985,7 @@ _verbs(
 )
 _verbs(
     "stays",
-    "remains;remain;stays;stay;stays at;remains at;is still;are still;still is;still equals;still returns;still gives;"
+    "remains;remain;stays;stay;stays at;is left at;are left at;is kept at;remains at;is still;are still;still is;still equals;still returns;still gives;"
     "keeps the value;remains as;stays as;is kept as;is unchanged at;remains set to;is also still;also remains;"
     "keeps its value;remains equal to;continues to be",
 )
