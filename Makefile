@@ -1,6 +1,6 @@
 # make study   runs the demo study and says where the report is
 # make test    runs every test
-# make soak    kills a study at 20 random moments, fills its disk, damages its files: nothing may be lost (half an hour)
+# make soak    kills a study at 20 random moments, damages its files, runs it elsewhere: nothing may be lost (half an hour)
 # make bench   measures how fast the pieces are (BENCH="--json" passes options on)
 # make lab     opens JupyterLab on the notebooks (LAB="--no-browser --port 8899" passes options on)
 # make check   are the notebooks, as files, in step with the package? (ruff as well)
