@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .records import InputError, Record, atomic, canonical_json, digest, line_of, read_parquet
+from .records import InputError, Record, atomic, canonical_json, digest, line_of
 
 # %% ../nbs/00c_engine.ipynb #89a093a9
 def name_of(function: Callable[..., Any]) -> str:
@@ -337,8 +337,11 @@ def versions() -> dict[str, str]:
 def file_digest(path: Path) -> dict[str, Any]:
     "The digest of a file of a run, and how many records it has: over canonical records for JSON lines and Parquet, over bytes otherwise."
     if path.suffix == ".parquet":
-        rows = read_parquet(path)
-        return {"digest": digest(rows), "records": len(rows)}
+        import pyarrow.parquet
+
+        with pyarrow.parquet.ParquetFile(path) as table:  # a few rows at a time: the file may be larger than the memory
+            made = digest(row for batch in table.iter_batches(batch_size=256) for row in batch.to_pylist())
+            return {"digest": made, "records": table.metadata.num_rows}
     total, count = hashlib.sha256(), 0
     with open(path, "rb") as file:
         for line in file:  # our JSON lines are canonical as they stand

@@ -123,7 +123,7 @@ class NearDuplicates:
 
     def __init__(
         self,
-        threshold: float = 0.9,  # the share of common shingles from which on two texts are nearly the same
+        threshold: float = 0.8,  # the share of common shingles from which on two texts are nearly the same
     ):
         from datasketch import MinHashLSH
 
