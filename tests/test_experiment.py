@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verified_code_cot import arms, experiment, student
+from verified_code_cot import arms, experiment, loop, student
 from verified_code_cot.records import InputError
 
 HAS_TORCH = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
@@ -288,3 +288,26 @@ def test_the_readme_says_of_the_experiment_what_the_results_say():
         assert [cell.strip() for cell in line.split("|")[2:-1]] == [
             str(len(runs)), *(experiment.said(experiment.column(runs, what)) or "–" for what in ("right", "right at temperature 1", "verified"))]
     assert experiment.said(experiment.contrast(kept, experiment.PRIMARY), signed=True) in readme
+
+
+def test_the_loops_programs_are_fresh_and_even_by_difficulty():
+    held = frozenset(row["code"] for row in (experiment.unseen(0, "programs", n) for n in range(60)))
+    made = loop.fresh(0, 60, held)
+    assert made == loop.fresh(0, 60, held) and len({program.code for program in made}) == 60
+    assert not held & {program.code for program in made}
+    assert {program.concept for program in made} == {*arms.TRAINED, *arms.HELD_OUT}
+    sizes = {level: {len(p.code.splitlines()) - 2 for p in made if p.difficulty == level} for level in loop.SIZES}
+    assert all(found <= set(loop.SIZES[level]) and found for level, found in sizes.items())
+    assert all(executed(p.code, p.cases[0].call) == int(p.cases[0].output) for p in made)
+
+
+def test_only_verified_rationales_become_lessons():
+    row = experiment.unseen(0, "programs", 0)
+    words = student.vocabulary([row["question"] + row["rationale"]])
+    some = [{**row, "verdict": verdict} for verdict in ("verified", "contradicted", "unsupported")]
+    assert loop.lessons(some, words, times=3) == [[student.pair(row, "told", words)]] * 3
+
+
+def test_a_folder_without_a_student_is_one_line(tmp_path):
+    with pytest.raises(InputError, match="no student was saved there" if HAS_TORCH else r"\[train\]"):
+        loop.run(tmp_path, tmp_path / "loop")
