@@ -765,7 +765,7 @@ def test_backward_what_is_needed_and_what_an_operation_gives(box):
     check(box, code, "f('abc', 1)", "- We need `n` to be 2 or 3.\n+ Reversing 'abc' gives 'cba'.\n- Sorting the list [2, 3, 1] in descending order gives [3, 1, 2].\n+ assert f('abc', 5) == 'abc'",
           direction="backward")
     check(box, "def g(word):\n    return word if word.islower() else word[::-1]\n", "g('abc')",
-          "- This implies that the input must not be all lowercase.\n+ assert g('CBA') == 'ABC'\n- assert g('cba') == 'abc'", direction="backward")
+          "- This implies that the input must not be all lowercase.\n- assert g('cba') == 'abc'", direction="backward")
 
 
 def test_a_variable_written_anew_with_the_same_value_stays_as_it_was(box):

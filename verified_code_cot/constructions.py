@@ -266,6 +266,8 @@ def what_it_must_be(s, line: Sketch) -> None:
             asserted(s, line.tokens[line.at(m.start())].start, line.tokens[end - 1].end, made, True)
 
 
+
+# %% ../nbs/04h_constructions.ipynb #5cfaaf5e
 NEEDED_VALUE = re.compile(
     r"(?:we (?:would )?need|you need|this needs|this requires|it requires) (?:the )?«(?P<p>\d+)» to be (?:set to |equal to )?"
     r"(?:either )?(?P<v>«\d+»(?:(?: ,)?(?: or)? «\d+»)*) (?:[.,;]|$|to |so |in order |for |since |because )"
@@ -450,6 +452,8 @@ def returned_so(s, line: Sketch) -> None:
         s.note(start, value.end, "return", [Reading("return", None, "==", value.source, "end")])
 
 
+
+# %% ../nbs/04h_constructions.ipynb #5e9f587c
 FINAL_IS = re.compile(
     r"\bfinal (?:returned |return |combined |resulting )?"
     r"(?P<noun>result|output|value|string|list|state|answer|array|dictionary|tuple|number|count)"
@@ -565,6 +569,9 @@ def nth(s, line: Sketch) -> None:
             s.note(x.start, end, "expression", [Reading("value" if kind_of(made, s.facts) == "open" else "closed", made, "==", "True")])
 
 
+
+
+# %% ../nbs/04h_constructions.ipynb #51a7ecea
 CHANGED_BY = {"swapping the case": ("{x}.swapcase()",), "lowercasing": ("{x}.lower()",), "uppercasing": ("{x}.upper()",), "capitalizing": ("{x}.capitalize()",),
               "stripping": ("{x}.strip()",), "sorting": ("sorted({x})", "''.join(sorted({x}))"),
               "reversing": ("{x}[::-1]", "' '.join({x}.split()[::-1])")}  # (the characters, or the words)
@@ -588,6 +595,8 @@ def changed_by(s, line: Sketch) -> None:
                mood="fact")
 
 
+
+# %% ../nbs/04h_constructions.ipynb #cff7938a
 FROM_END = re.compile(
     r"(?:removes|strips|drops|deletes|cuts|removing|stripping|dropping|cutting) (?:off )?(?:the |this )?(?:(?:string|substring|prefix|suffix|text|leading|trailing) )?"
     r"«(?P<v>\d+)» (?:from|off|at) the (?:very )?(?:start|beginning|front|left|end|right|back) of (?:the )?(?:(?:\w+) )?«(?P<x>\d+)»"

@@ -1578,6 +1578,7 @@ def ground_stretch(asked: Asked, claimed: str, wanted: list[Any]) -> Grounding:
         found.append((laps[0], text, True if True in same else None if None in same else False))
     return of_laps(asked, claimed, found, f"`{name}` in these iterations")
 
+# %% ../nbs/06a_forms.ipynb #2fbe30fb
 def true_in(asked: Asked, laps: tuple[Lap, ...], facts: list[Fact], wanted: bool) -> list[Lap]:
     "The laps in which a test came out as wanted, at least once."
     return [lap for lap in laps if any(lap.first <= f.first <= lap.last and f.frame == lap.frame and truth(f.value) == wanted for f in facts)]
