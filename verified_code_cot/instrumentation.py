@@ -187,7 +187,7 @@ class Effects:
             return isinstance(node.func, ast.Attribute) and node.func.attr in HARMLESS_METHODS
         return isinstance(node, PLAIN)
 
-
+# %% ../nbs/01a_instrumentation.ipynb #9118017c
 def stored_here(part):
     "The names that a part of a statement binds in its own scope: a comprehension's loop variables are not among them."
     if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
