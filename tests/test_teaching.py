@@ -15,7 +15,7 @@ def called(*arguments):
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--teacher", "openai"], "name of a model"), (["--teacher", "openai", "--model", "m", "--base-url", "localhost"], "not the base URL"),
-    (["--seeds", "no/such/folder"], "no such file or folder"), (["--model", "m"], "--model is for --teacher openai"),
+    (["--seeds", "no/such/folder"], "no such file or folder"), (["--model", "m"], "--model is for --teacher or --narrator openai or recorded"),
     (["--teacher", "recorded", "--recorded", "no_such.jsonl"], "no_such.jsonl"), (["--seeds", ".", "--programs", "x.jsonl"], "do not go together")])
 def test_what_does_not_go_together_is_one_line(arguments, words, capsys, tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
@@ -38,14 +38,26 @@ def test_a_model_that_talks_nonsense_verifies_nothing_and_fails_nothing(capsys, 
     with FakeTeacher(lambda body: "vel ipsum ⟂ 0x1f " * 20) as server:
         assert called("study", "--out", tmp_path / "run", "--teacher", "openai", "--model", "m", "--base-url", server.url, "--workers", 1) == 0
     out, err = capsys.readouterr()
-    assert "There is no report" in out and "nothing was verified" in err
+    assert out.startswith("The report is ") and (tmp_path / "run" / "report.html").is_file()
+    assert "verification: nothing to do, since no program came of what the teacher wrote" in err
     manifest = read_manifest(tmp_path / "run")
     assert manifest["counts"]["agreement"]["programs"] == 0 and manifest["teacher"]["stages"]["concepts"]["malformed"] == 77
     assert manifest["teacher"]["tokens"] == 2 * 15 * 77
 
 
+def told(question):
+    "A true rationale of a call of `double`, forward or backward."
+    call, n = re.search(r"`(double\((-?\d+)\))`", question).groups()
+    twice = 2 * int(n)
+    if "Which input would do?" in question:
+        return f"The result has to be `{twice}`. With `x` as `{n}`, the call `{call}` returns `{twice}`.\n\n<answer>{call}</answer>"
+    return f"In this call `x` is `{n}`. So `{call}` returns `{twice}`.\n\n<answer>{twice}</answer>"
+
+
 def sensible(body):
     question = body["messages"][0]["content"]
+    if "The record of the execution" in question or "with the record of its execution" in question:
+        return told(question)
     if "Which programming ideas" in question:
         passage = re.search(r"Twice a number[^.]*\.", question)[0]
         return json.dumps({"concepts": [{"name": "Doubling", "description": "Twice a number.", "examples": [passage]}]})
@@ -64,5 +76,6 @@ def test_an_estimate_pilots_a_few_and_forecasts_the_rest(capsys, tmp_path, monke
         options = ["--seeds", tmp_path / "notes.md", "--teacher", "openai", "--model", "m", "--base-url", server.url, "--workers", 1, "--json"]
         assert called("study", "--out", tmp_path / "run", *options, "--estimate", 2, "--total", 200) == 0
     found = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
-    assert found["instructions"] == 200 and found["requests"] == 100 * len(server.bodies) and found["records"] == 100 and found["hours"] > 0
+    assert found["instructions"] == 200 and found["requests"] == 100 * len(server.bodies) and found["hours"] > 0
+    assert found["records"] == 400, "one of two instructions gives a program, with two cases, each told forward and backward"
     assert (tmp_path / "run" / ".answers.sqlite").exists(), "what the pilot was told need not be asked again"
