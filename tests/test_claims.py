@@ -153,6 +153,14 @@ def test_what_says_nothing_yields_nothing_to_judge(text):
     assert not [c for c in read(text) if c.readings[0].value is not None]
 
 
+def test_line_and_times_are_words_beside_a_number_though_there_are_variables_of_that_name():
+    code = "def f(text, times):\n    line = 0\n    for c in text:\n        line += times\n    return line\n"
+    (claim,) = read("The loop in line 3 ran 28 times; we go through it in reverse.", code, "f('ab', 2)", "4")
+    assert (claim.readings[0].form, claim.readings[0].subject, claim.readings[0].value) == ("count", "line 3", "28")
+    values = [(c.readings[0].subject, c.readings[0].value) for c in read("line is 4 and times is 2.", code, "f('ab', 2)", "4")]
+    assert values == [("line", "4"), ("times", "2")]
+
+
 def test_numbers_with_a_noun_are_counts_and_not_values():
     assert first("xs contains 2 numbers.")[1] == "len(xs)"
     assert not [c for c in read("The function returns two lists.") if c.kind == "return"]

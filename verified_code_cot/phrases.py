@@ -201,6 +201,10 @@ def settle(tokens: list[Token], facts: CodeFacts) -> list[Token]:
 _PIECES = words_of("half part side end piece portion section segment")  # "the second half", though there may be a variable `half`
 
 
+def _digits(token) -> bool:
+    return token is not None and token.kind == "expr" and (token.source or "").isdigit()
+
+
 def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
     "A bare word that is both English and a name: is it English here?"
     t, nxt, prev = tokens[k], tokens[k + 1] if k + 1 < len(tokens) else None, tokens[k - 1] if k else None
@@ -210,6 +214,10 @@ def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
         return False
     if nxt is not None and nxt.kind == "op":
         return False
+    if t.text in ("times", "time") and _digits(prev):
+        return True  # "it ran 3 times", though there may be a variable `times`
+    if t.text == "line" and _digits(nxt) and word(tokens, k - 1) in ("in", "on", "at", "of"):
+        return True  # "the loop in line 8"
     if t.text == "here" and prev is not None and prev.kind == "expr" and prev.code and nxt is not None and nxt.kind == "word" and nxt.text in _VERBISH | {"means"}:
         return True  # "`x > 3` here means `5 > 3`"
     if t.text == "a":
