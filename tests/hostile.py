@@ -101,7 +101,8 @@ EVASION = {
     "disarm the hook by name": ("import sys\n for m in list(sys.modules.values()):\n  if m.__name__.startswith('verified_code_cot'): vars(m).clear()\n"
                                 " return open('CANARY').read()", {"denied", "killed", "exception"}),
     "forget the modules": ("import sys\n sys.modules.clear()\n return 1", {"ok", "killed", "import", "exception"}),
-    "a thread that outlives the call": ("import _thread, time\n def w():\n  time.sleep(0.2)\n  open('CANARY', 'w')\n _thread.start_new_thread(w, ())\n return 1",
+    "a thread that outlives the call": ("import _thread, time\n"
+                                       " def w():\n  time.sleep(0.2)\n  open('CANARY', 'w')\n _thread.start_new_thread(w, ())\n return 1",
                                         {"ok", "denied"}),
     "threads that never end": ("import _thread\n def w():\n  while True: pass\n for i in range(4): _thread.start_new_thread(w, ())\n return 1", {"ok"}),
     "os._exit": ("import os\n os._exit(0)", {"killed"}),

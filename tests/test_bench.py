@@ -17,7 +17,8 @@ KEYS = {"trace_speedup_vs_pysnooper", "trace_over_settrace_floor", "sandboxed_tr
 def test_only_cases_with_equal_information_take_part():
     pytest.importorskip("pysnooper")
     opaque = "class Box:\n    pass\n\ndef f(n):\n    box = Box()\n    return n"
-    assert [call for _, call, _ in bench.comparable([(LOOP, "f([1, 2])"), (opaque, "f(1)"), (LOOP, "f(3)")])] == ["f([1, 2])", "f(3)"], "a call that raises is a case as well"
+    kept = bench.comparable([(LOOP, "f([1, 2])"), (opaque, "f(1)"), (LOOP, "f(3)")])
+    assert [call for _, call, _ in kept] == ["f([1, 2])", "f(3)"], "a call that raises is a case as well"
 
 
 def test_a_recorder_that_misses_a_change_takes_no_part(monkeypatch):

@@ -47,7 +47,8 @@ def script(tmp_path_factory):
 
 
 def start(script, out, largest=0, workers=2, scheduler=""):
-    return subprocess.Popen([sys.executable, str(script), str(out), str(largest), str(workers), scheduler], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+    command = [sys.executable, str(script), str(out), str(largest), str(workers), scheduler]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
                             start_new_session=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 

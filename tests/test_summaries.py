@@ -28,7 +28,8 @@ def verdict(box, text, direction="forward"):
 
 
 TRUE = [
-    "- Iterations 2 to 5 (with `x` being `4`, `1`, `5`, `2`) are only summed up here: `x > n` is true for `x = 4` and `x = 5` only; after them `total` is `18`.",
+    "- Iterations 2 to 5 (with `x` being `4`, `1`, `5`, `2`) are only summed up here: "
+    "`x > n` is true for `x = 4` and `x = 5` only; after them `total` is `18`.",
     "- Iterations 2 to 5 (with `x` going from `4` to `2`) go on in this manner: `x > n` is true in iterations 2 and 4 only; after them `total` is `18`.",
     "- Iterations 2 to 5 follow: `x > n` is false in 2 of them; after them `x` is `2` and `total` is `18`.",
     "The loop goes through `xs[::-1]`, that is `[9, 4, 1, 5, 2, 8]`: it runs 6 times.",

@@ -730,8 +730,10 @@ SPREAD = "def s(a, b):\n    total = {}\n    for x, y in b.items():\n        if y
     (SPREAD, "s(1, {'a': 4, 'b': 6, 'c': 5})", "+ For `x = 'c'`: `y % 3 != 2` is False.\n- The `total` dictionary now contains `{'a': 2}`.\n"
                                                "+ The function returns `['a', 'b']`."),
     # within one statement, a call inside another one leaves a state of its own
-    (MOVED, "h([5, 6], 7)", "+ `xs` becomes `[5, 6, 7]`.\n+ `xs.pop(1)` takes out 6, so `xs` becomes `[5, 7]`.\n+ Then `xs` becomes `[6, 5, 7]`, which is returned."),
-    (MOVED, "h([5, 6], 7)", "+ `xs` becomes `[5, 6, 7]`.\n- `xs.pop(1)` takes out 6, so `xs` becomes `[6, 7]`.\n+ Then `xs` becomes `[6, 5, 7]`, which is returned."),
+    (MOVED, "h([5, 6], 7)", "+ `xs` becomes `[5, 6, 7]`.\n"
+     "+ `xs.pop(1)` takes out 6, so `xs` becomes `[5, 7]`.\n+ Then `xs` becomes `[6, 5, 7]`, which is returned."),
+    (MOVED, "h([5, 6], 7)", "+ `xs` becomes `[5, 6, 7]`.\n"
+     "- `xs.pop(1)` takes out 6, so `xs` becomes `[6, 7]`.\n+ Then `xs` becomes `[6, 5, 7]`, which is returned."),
 ])
 def test_states_are_held_to_the_moment_that_the_words_allow(box, code, call, marked):
     check(box, code, call, marked)
@@ -756,13 +758,15 @@ def test_places_and_replacements_told_in_words(box, marked):
 
 def test_backward_a_literal_that_would_return_something_is_an_input(box):
     code = "def f(text):\n    if text.isdigit():\n        return 'int'\n    if text.isalpha():\n        return 'word'\n    return 'other'\n"
-    check(box, code, "f('a-b')", "+ `'12'` would return `'int'`, so it will not do.\n- `'ab'` would return `'other'`.\n? To avoid returning 'int' there must be a sign.\n"
+    check(box, code, "f('a-b')", "+ `'12'` would return `'int'`, so it will not do.\n"
+          "- `'ab'` would return `'other'`.\n? To avoid returning 'int' there must be a sign.\n"
           "+ assert f('1-2') == 'other'", direction="backward")
 
 
 def test_backward_what_is_needed_and_what_an_operation_gives(box):
     code = "def f(word, n):\n    return word if word.islower() else word[::-1] * n\n"
-    check(box, code, "f('abc', 1)", "- We need `n` to be 2 or 3.\n+ Reversing 'abc' gives 'cba'.\n- Sorting the list [2, 3, 1] in descending order gives [3, 1, 2].\n+ assert f('abc', 5) == 'abc'",
+    check(box, code, "f('abc', 1)", "- We need `n` to be 2 or 3.\n+ Reversing 'abc' gives 'cba'.\n"
+          "- Sorting the list [2, 3, 1] in descending order gives [3, 1, 2].\n+ assert f('abc', 5) == 'abc'",
           direction="backward")
     check(box, "def g(word):\n    return word if word.islower() else word[::-1]\n", "g('abc')",
           "- This implies that the input must not be all lowercase.\n- assert g('cba') == 'abc'", direction="backward")

@@ -45,7 +45,8 @@ class Returns:
             if x is not None and x.closed and self.sources(val):
                 self.note(start, self.t[n].end, "return", self.return_readings(x, False))
             n += 1
-        part = val.noun in ("part", "portion", "section", "component", "half", "side") and val.code or val.noun == "raw" and word(self.t, n) in NOUNS or val.type == "literal" and self.quoted(val.source) is not None
+        a_piece = val.noun in ("part", "portion", "section", "component", "half", "side") and val.code
+        part = a_piece or val.noun == "raw" and word(self.t, n) in NOUNS or val.type == "literal" and self.quoted(val.source) is not None
         if val.ref == "nothing" or val.number or val.quantified or part:  # "returns the `head` part", "returns 'total'"
             self.last = replace(val, sources=[], ref="part", number=False)
             return n
@@ -64,7 +65,10 @@ class Returns:
             plain = len(named) == 1 and named[0] in self.facts.variables and not negated and self.mood == "fact"
             if plain and len(self.found) > kept:
                 self.note(val.start, val.end, "return", self.return_readings(val, False))
-            elif len(named) == 1 and len(self.found) > kept and val.code and val.type == "open" and not negated and self.mood == "fact" and is_operation(named[0]):
+            elif (
+                len(named) == 1 and len(self.found) > kept and val.code and val.type == "open"
+                and not negated and self.mood == "fact" and is_operation(named[0])
+            ):
                 told = self.found[kept].readings[0]
                 if told.form == "return" and told.value is not None:  # `f` returns `xs[1:]`, which is V: so is `xs[1:]`
                     self.note(val.start, self.found[kept].end, "expression", [self.reading(named[0], "==", told.value, "any")])

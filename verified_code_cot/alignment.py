@@ -370,7 +370,10 @@ def lay_leaf(search: Search, leaf: Leaf, window: Window, states: list[State]) ->
     return found
 
 # %% ../nbs/06b_alignment.ipynb #e778da03
-CHANGING = frozenset("becomes become became incremented decremented increments decrements updated set changed increased decreased turns gets to into".split())
+CHANGING = frozenset((
+    "becomes", "become", "became", "incremented", "decremented", "increments", "decrements", "updated", "set", "changed",
+    "increased", "decreased", "turns", "gets", "to", "into",
+))
 
 def stative(claim: Claim) -> bool:
     "Whether a claim tells how something is (`res` now holds …), and not that it just became so."

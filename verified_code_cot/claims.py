@@ -563,7 +563,10 @@ _RECHECK = re.compile(
     r"|\bre-?(?:check|evaluat|test)(?:s|es|ed)?\b", re.I
 )
 _LOST = re.compile(r"\b(?:continu\w+|repeat\w*|similar\w*|so on|process|until|each|every|eventually|subsequent\w*|iteration|pass|times)\b|\.\.\.|…", re.I)
-_LEFT = re.compile(r"\bloop (?:ends|exits|stops|terminates|breaks|is (?:over|exited|done))|\bexit(?:s|ing)? the (?:while )?loop|\bafter the (?:while )?loop|\breturns?\b", re.I)
+_LEFT = re.compile(
+    r"\bloop (?:ends|exits|stops|terminates|breaks|is (?:over|exited|done))|\bexit(?:s|ing)? the (?:while )?loop|\bafter the (?:while )?loop|\breturns?\b",
+    re.I,
+)
 
 
 class Rechecks:
@@ -591,7 +594,10 @@ class Rechecks:
         return (start + found.start(), start + found.end()) if found is not None else None
 
 # %% ../nbs/05_claims.ipynb #278a4473
-_SHOWN = re.compile(r"\b(?:result|output|return(?:ed)? value|final (?:string|list|value|text|result))\b[^.\n]{0,30}?(?:is|be|looks like this|as follows)?\s*:\s*$", re.I)
+_SHOWN = re.compile(
+    r"\b(?:result|output|return(?:ed)? value|final (?:string|list|value|text|result))\b[^.\n]{0,30}?(?:is|be|looks like this|as follows)?\s*:\s*$",
+    re.I,
+)
 
 
 def printed(text: str, seg: Segment, n: int, call: str) -> list[Claim]:

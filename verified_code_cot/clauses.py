@@ -16,8 +16,26 @@ import ast
 import re
 from dataclasses import replace
 
-from .expressions import words_of, Token, entry_of, is_literal, kind_of, normal, parse
-from .phrases import ADJECTIVES, ADVERBS, CARDINALS, DETERMINERS, NOUNS, ORDINALS, RESULTS, STOPWORDS, Mention, Verb, comparison_at, is_op, is_punct, predicate_at, verb_at, word, worded_test
+from .expressions import Token, entry_of, is_literal, kind_of, normal, parse, words_of
+from verified_code_cot.phrases import (
+    ADJECTIVES,
+    ADVERBS,
+    CARDINALS,
+    DETERMINERS,
+    NOUNS,
+    ORDINALS,
+    RESULTS,
+    STOPWORDS,
+    Mention,
+    Verb,
+    comparison_at,
+    is_op,
+    is_punct,
+    predicate_at,
+    verb_at,
+    word,
+    worded_test,
+)
 from verified_code_cot.reading import (
     BEING,
     Claim,
@@ -419,9 +437,7 @@ class Loosely:
     def loosely(self, i: int, w: str) -> int | None:
         "Words after which nothing is asserted of this execution: `how many times x appears`, `would mean`, `e.g.`, `for any other case`."
         before, after = word(self.t, i - 1) if i else "", word(self.t, i + 1)
-        if w == "how":
-            self.indirect = True
-        elif w in ("mean", "imply", "require") and before in ("would", "could", "might"):
+        if w == "how" or w in ("mean", "imply", "require") and before in ("would", "could", "might"):
             self.indirect = True
         elif w == "e" and is_punct(self.t, i + 1, ".") and word(self.t, i + 2) == "g" or w == "for" and after in ("example", "instance"):
             self.mood = "vague" if self.mood == "fact" else self.mood
@@ -547,7 +563,8 @@ class Circumstances:
             return k
         if t.text in ",;:":
             reason, self.since, self.indirect = self.since, False, False
-            if self.quantifying and (t.text == ";" or reason or word(self.t, i + 1) in ("so", "which", "therefore", "hence", "thus") or self.now_follows(i + 1)):
+            followed = word(self.t, i + 1) in ("so", "which", "therefore", "hence", "thus") or self.now_follows(i + 1)
+            if self.quantifying and (t.text == ";" or reason or followed):
                 self.mood, self.quantifying = "fact", False  # "… every 'a' in it, so `s` becomes …": the rule is over
             if self.condition and t.text in ",:":
                 self.condition = self.hinging = False
@@ -566,7 +583,7 @@ class Circumstances:
         return m is not None and (simple_name(m.source) or m.noun == "raw") and word(self.t, n) in ("is", "are") and word(self.t, n + 1) == "now"
 
     def told_before(self) -> bool:
-        "Forward: does the sentence tell something before its if-clause? \"It takes 'a' off, if it is there, so `s` becomes 'b'\": that it becomes so is a fact."
+        "Forward: is something told before the sentence's if-clause? \"It takes 'a' off, if it is there, so `s` becomes 'b'\": that it becomes so is a fact."
         opens = word(self.t, 0) in ("if", "when", "while", "unless", "until", "before", "suppose", "assuming", "whenever", "as", "given")
         return not opens and self.told_as == "fact" and self.reader.direction == "forward"
 
@@ -950,7 +967,8 @@ class Attaching:
         v = verb_at(self.t, k)
         if v is not None and self.belongs(m):
             return k
-        if word(self.t, k) == "to" and any(word(self.t, x) == "for" and self.t[x].end <= m.start and self.t[x + 1].start >= m.start for x in range(len(self.t) - 1)):
+        right_after_for = any(word(self.t, x) == "for" and self.t[x].end <= m.start <= self.t[x + 1].start for x in range(len(self.t) - 1))
+        if word(self.t, k) == "to" and right_after_for:
             return k + 1  # "for `f(x)` to be 3": what is wanted, not what is so
         if v is not None:
             acts = m.ref in ("function", "it", "test") or m.sources and m.type == "open"
@@ -1151,7 +1169,8 @@ class Copulas:
         kept = len(self.found)
         end = self.copula(m, v)
         for c in self.found[kept:] if v.words[0] in ("gets", "get", "got") else ():  # "`xs` gets 3": it may be added to it
-            c.readings = [*c.readings, *(Reading("effect", r.subject, "added", r.value, "after") for r in c.readings if r.form == "value" and r.relation == "==")]
+            stated = [r for r in c.readings if r.form == "value" and r.relation == "=="]
+            c.readings = [*c.readings, *(Reading("effect", r.subject, "added", r.value, "after") for r in stated)]
         return end
 
     def _finishes(self, m, v):
@@ -1613,7 +1632,7 @@ class Alternatives:
             readings += [self.reading(f"list({s})[::-1]", rel, x, moment) for s in subjects for x in values if x[:1] == "["]
         if m.ref == "result" and self.pinned:
             readings = [r for r in readings if r.form != "return"]
-        if moment == "unchanged" and self.pinned and val.type == "literal" and val.source[:1] in "'\"[{(":  # "it does not match, so it stays 'ab'": what an operation gave
+        if moment == "unchanged" and self.pinned and val.type == "literal" and val.source[:1] in "'\"[{(":  # "so it stays 'ab'": what an operation gave
             readings += [Reading("produced", None, rel, x) for x in values]
         if m.ref == "result":
             if "__return__" not in subjects and not self.pinned:
@@ -1808,7 +1827,8 @@ class Comparing:
         "`the elements [1, 2] are in xs`: each of them is."
         tests = [f"all(x_ {rel} {bracket(x)} for x_ in {m.source})" for x in values]
         kinds = [kind_of(t, self.facts) for t in tests]
-        self.note(m.start, val.end, "condition", [Reading("closed" if k in ("literal", "closed") else "value", t, "==", "True") for t, k in zip(tests, kinds, strict=True)])
+        forms = ["closed" if k in ("literal", "closed") else "value" for k in kinds]
+        self.note(m.start, val.end, "condition", [Reading(form, t, "==", "True") for t, form in zip(tests, forms, strict=True)])
         self.last = val
         return n
 
@@ -2256,9 +2276,8 @@ class Colons:
             self.note(self.t[i - 1].start, m.end, "answer", [Reading("return", None, "==", v, "end") for v in m.sources])
             return n
         names = [t.source for t in self.t[:i] if t.kind == "expr" and t.type == "open" and t.source not in self.facts.functions]
-        subjects = (
-            list(dict.fromkeys([*self.sources(self.subject), *reversed(names)]))[:4] if self.subject is not None and self.subject.type != "literal" else list(dict.fromkeys(reversed(names)))[:4]
-        )
+        spoken_of = self.sources(self.subject) if self.subject is not None and self.subject.type != "literal" else []
+        subjects = list(dict.fromkeys([*spoken_of, *reversed(names)]))[:4]
         vals = [f"[{', '.join(x.source for x in m.items)}]"] if m.items else m.sources
         kept = {"unchanged", "remains", "stays", "still", "initial", "original"} & {t.text for t in self.t[:i] if t.kind == "word"}
         readings = [self.reading(x, "==", v, "after" if simple_name(x) and not kept else "any") for x in subjects for v in vals if x != "__return__"]

@@ -235,8 +235,8 @@ IN_NOUN = re.compile(
     r"(?P<noun>string|text|list|array|dictionary|dict|tuple|input)\b"
 )
 PASSED = re.compile(
-    r"(?:«(?P<q>\d+)»|the (?:(?:original|initial|whole|entire) )?(?:input )?(?P<name>\w+)(?: parameter| argument)?)(?: (?:that )?we (?:pass|provide|use|give|choose))? "
-    r"(?:must|should|has to|needs to) (?P<not>not )?be "
+    r"(?:«(?P<q>\d+)»|the (?:(?:original|initial|whole|entire) )?(?:input )?(?P<name>\w+)(?: parameter| argument)?)"
+    r"(?: (?:that )?we (?:pass|provide|use|give|choose))? (?:must|should|has to|needs to) (?P<not>not )?be "
 )
 
 
@@ -260,7 +260,8 @@ def what_it_must_be(s, line: Sketch) -> None:
         conditions, end = conditions_at(s, line, line.at(m.end()))
         if name == "input" and m["q"] is None and conditions:  # "the input must not be all lowercase"
             name = parameter_named(s, "input")
-        if name in s.facts.parameters and conditions and (line.tokens[end - 1].kind == "expr" or m["name"] == "input" and end == line.at(len(line.text.rstrip(" .")))):
+        complete = line.tokens[end - 1].kind == "expr" or m["name"] == "input" and end == line.at(len(line.text.rstrip(" .")))
+        if name in s.facts.parameters and conditions and complete:
             made = [re.sub(r"\bx_", name, c) for c in conditions]
             made = [f"not ({c})" for c in made] if m["not"] else made
             asserted(s, line.tokens[line.at(m.start())].start, line.tokens[end - 1].end, made, True)
@@ -576,8 +577,10 @@ CHANGED_BY = {"swapping the case": ("{x}.swapcase()",), "lowercasing": ("{x}.low
               "stripping": ("{x}.strip()",), "sorting": ("sorted({x})", "''.join(sorted({x}))"),
               "reversing": ("{x}[::-1]", "' '.join({x}.split()[::-1])")}  # (the characters, or the words)
 CHANGED = re.compile(
-    rf"\b(?P<how>{'|'.join(CHANGED_BY)})(?: of)?(?: (?:each|every|all)(?: the)? (?:character|letter)s?)?(?: (?:in|of))? (?:the |its |this )?(?:(?:string|list|array|word|text|tuple|input|original|resulting) ){{0,2}}(?:«(?P<x>\d+)»|the (?:desired |given |target )?(?P<out>output)) "
-    r"(?P<down>in descending order )?(?:in ascending order )?(?:also |then |thus |simply |just )?(?:gives|results in|yields|produces|gets)(?: us| you)?(?: :)? «(?P<v>\d+)»"
+    rf"\b(?P<how>{'|'.join(CHANGED_BY)})(?: of)?(?: (?:each|every|all)(?: the)? (?:character|letter)s?)?(?: (?:in|of))? (?:the |its |this )?"
+    r"(?:(?:string|list|array|word|text|tuple|input|original|resulting) ){0,2}(?:«(?P<x>\d+)»|the (?:desired |given |target )?(?P<out>output)) "
+    r"(?P<down>in descending order )?(?:in ascending order )?(?:also |then |thus |simply |just )?"
+    r"(?:gives|results in|yields|produces|gets)(?: us| you)?(?: :)? «(?P<v>\d+)»"
 )
 
 
@@ -598,7 +601,8 @@ def changed_by(s, line: Sketch) -> None:
 
 # %% ../nbs/04h_constructions.ipynb #cff7938a
 FROM_END = re.compile(
-    r"(?:removes|strips|drops|deletes|cuts|removing|stripping|dropping|cutting) (?:off )?(?:the |this )?(?:(?:string|substring|prefix|suffix|text|leading|trailing) )?"
+    r"(?:removes|strips|drops|deletes|cuts|removing|stripping|dropping|cutting) (?:off )?"
+    r"(?:the |this )?(?:(?:string|substring|prefix|suffix|text|leading|trailing) )?"
     r"«(?P<v>\d+)» (?:from|off|at) the (?:very )?(?:start|beginning|front|left|end|right|back) of (?:the )?(?:(?:\w+) )?«(?P<x>\d+)»"
 )
 
@@ -638,7 +642,8 @@ def ranging(s, line: Sketch) -> None:
     targets = {name for _, target, *_ in s.facts.loops for name in re.findall(r"\w+", target or "")}
     for m in RANGE.finditer(line.text):
         i, a, b = (line.tokens[int(m[k])] for k in "iab")
-        if i.source in targets and all(re.fullmatch(r"-?\d+", t.source or "") for t in (a, b)) and not any(c.start <= i.start < c.end for c in s.found if c.kind == "iteration"):
+        told = any(c.start <= i.start < c.end for c in s.found if c.kind == "iteration")
+        if i.source in targets and all(re.fullmatch(r"-?\d+", t.source or "") for t in (a, b)) and not told:
             low, high = int(a.source), int(b.source)
             step = 1 if low <= high else -1
             values = [list(range(low, high + step, step)), list(range(low, high, step))]
@@ -738,12 +743,13 @@ def returned_where(s, line: Sketch) -> None:
         if value.kind != "expr" or value.type != "literal" or not given or not all(kind_of(ast.unparse(one), s.facts) == "literal" for one in given):
             continue
         sources = sorted({ast.unparse(one) for one in given})
-        s.note(line.tokens[line.at(m.start())].start, (test or value).end, "semantics", [Reading("written", None, "==", value.source, previous=repr(sources))], mood="fact")
+        reading = Reading("written", None, "==", value.source, previous=repr(sources))
+        s.note(line.tokens[line.at(m.start())].start, (test or value).end, "semantics", [reading], mood="fact")
 
 # %% ../nbs/04h_constructions.ipynb #849d1a56
-FACTUAL = (final_is, quantified, nothing_such, each_appears, followed, occurrences, as_element, this_returned, returned_so, applied, which_gives, taken_as, apposed, nth,
-           from_end, copied, ranging, changed_by)
-GENERAL = (needed_length, needed_value, what_it_must_be, law, turned, from_to, returned_where)  # told of every input, or of one that is only tried; or looked at clause by clause
+FACTUAL = (final_is, quantified, nothing_such, each_appears, followed, occurrences, as_element, this_returned, returned_so, applied, which_gives, taken_as,
+           apposed, nth, from_end, copied, ranging, changed_by)
+GENERAL = (needed_length, needed_value, what_it_must_be, law, turned, from_to, returned_where)  # told of every input, or of one that is only tried
 
 
 def constructions(s) -> None:

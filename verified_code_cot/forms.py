@@ -426,8 +426,8 @@ def told_directly(asked: Asked, subject: str) -> bool:
     opens = not whole or not last or not last[-1].isalnum() or last in OPENERS or coded and last not in BELONGING
     return opens and words.startswith(subject) and "which" not in words and not words[len(subject):].lstrip().startswith("(")
 
-BELONGING = frozenset(("of", "in", "from", "for", "at", "by", "to", "on", "than", "between", "within", "inside", "into", "over", "through", "per", "like", "its",
-                       "the", "a", "an", "each", "every", "element", "character", "item", "string", "list", "value", "key", "index", "first", "last"))
+BELONGING = frozenset(("of", "in", "from", "for", "at", "by", "to", "on", "than", "between", "within", "inside", "into", "over", "through", "per", "like",
+                       "its", "the", "a", "an", "each", "every", "element", "character", "item", "string", "list", "value", "key", "index", "first", "last"))
 OPENERS = frozenset(("so", "and", "then", "now", "thus", "therefore", "that", "where", "but", "because", "since", "as", "the", "with",
                      "hence", "while", "when", "if", "variable", "has", "have", "here", "this", "call", "next", "finally"))
 
@@ -851,7 +851,8 @@ def ground_visits(asked: Asked) -> Grounding:
         if asked.execution.loops[run.line].kind == "while":
             continue
         text = visited(asked.execution, run)
-        if isinstance(literal(text), list) and literal(text) and wanted and all(of_other_type(repr(seen), repr(said)) for seen in literal(text) for said in list(wanted)[:1]):
+        elements = literal(text)
+        if isinstance(elements, list) and elements and wanted and all(of_other_type(repr(seen), repr(said)) for seen in elements for said in list(wanted)[:1]):
             continue  # "goes over 'abc'" of a loop over its indices
         facts.append(Fact(run.first, asked.execution.end, text, run.frame, run.line, visits_hold(asked.reading.relation, literal(text), list(wanted))))
     facts += in_comprehensions(asked, list(wanted))  # a comprehension may bind the name of a loop

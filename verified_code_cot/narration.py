@@ -28,7 +28,7 @@ from .words import ARTICLE, SIZED, UNREAD, Voice, code, joined, kind, number, re
 
 # %% ../nbs/04_narration.ipynb #184675c4
 def program_purpose(story: Story, voice: Voice, both: bool = False) -> str:
-    "What the functions and classes that took part are for, the outermost first: their author's word where there is one (`both`: and what their structure shows)."
+    "What the functions and classes that took part are for, outermost first: their author's word where there is one (`both`: and what their structure shows)."
     source, told, texts = story.source, [], []
     for activation in story.activations:
         node = activation.node

@@ -218,7 +218,8 @@ def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
         return True  # "it ran 3 times", though there may be a variable `times`
     if t.text == "line" and _digits(nxt) and word(tokens, k - 1) in ("in", "on", "at", "of"):
         return True  # "the loop in line 8"
-    if t.text == "here" and prev is not None and prev.kind == "expr" and prev.code and nxt is not None and nxt.kind == "word" and nxt.text in _VERBISH | {"means"}:
+    verb_next = nxt is not None and nxt.kind == "word" and nxt.text in _VERBISH | {"means"}
+    if t.text == "here" and prev is not None and prev.kind == "expr" and prev.code and verb_next:
         return True  # "`x > 3` here means `5 > 3`"
     if t.text == "a":
         if prev is not None and prev.kind == "expr" and nxt is None:
@@ -247,7 +248,8 @@ def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
         return True
     if prev is not None and prev.kind == "word" and prev.text == "output" and t.text in NOUNS:
         return True  # "the output string" is not the variable `string`
-    if t.text == "out" and prev is not None and prev.text in ("leaving", "leaves", "left") and nxt is not None and (nxt.text in ("as", "at") or nxt.kind == "expr"):
+    left = prev is not None and prev.text in ("leaving", "leaves", "left")
+    if t.text == "out" and left and nxt is not None and (nxt.text in ("as", "at") or nxt.kind == "expr"):
         return False
     if t.text == "out" and prev is not None and prev.kind == "word" and prev.text in _PARTICLE:
         return True
@@ -761,7 +763,8 @@ class NounPhrases(Heads, Expressions, Numbers, Nouns, Worded, Results, Positions
         if m is None and j > i and word(self.t, j - 1) in PRONOUNS and (j - i == 1 or word(self.t, j - 1) not in ("this", "that")):
             t = self.t[j - 1]
             return Mention(t.start, t.end, ref="it", noun=""), j
-        if m is not None and ordinal is not None and (m.source or "").isidentifier() and m.noun in ("elements", "characters", "items", "letters", "entries", "numbers"):
+        several = m is not None and m.noun in ("elements", "characters", "items", "letters", "entries", "numbers")
+        if several and ordinal is not None and (m.source or "").isidentifier():
             m = Mention(m.start, m.end, ref="part", noun=m.noun)  # "the first n elements"
         if m is not None and m.number and ordinal is not None:
             m = Mention(m.start, m.end, ref="part", noun=m.noun)
@@ -877,8 +880,8 @@ def _index_of(np: NounPhrases, j: int, depth: int, w: str):
         return m, k
     if nth == -1:
         return _binary("{y}.rindex({x})", "{y}.rfind({x})")(np, j, depth, w)
-    return _binary("[k_ for k_ in range(len({y})) if {y}[k_:k_ + len({x})] == {x}][%d]" % (nth - 1),
-                   "[k_ for k_, c_ in enumerate({y}) if c_ == {x}][%d]" % (nth - 1))(np, j, depth, w)
+    return _binary(f"[k_ for k_ in range(len({{y}})) if {{y}}[k_:k_ + len({{x}})] == {{x}}][{nth - 1}]",
+                   f"[k_ for k_, c_ in enumerate({{y}}) if c_ == {{x}}][{nth - 1}]")(np, j, depth, w)
 
 # %% ../nbs/04c_phrases.ipynb #e82ee26c
 def _value_of(np: NounPhrases, j: int, depth: int, w: str):
