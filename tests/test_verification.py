@@ -548,6 +548,14 @@ def test_a_test_with_its_values_put_in_is_that_test(box):
 """)
 
 
+def test_the_part_that_is_skipped_is_that_of_the_test_spoken_of_last(box):
+    code = "def f(xs):\n    n = 0\n    for x in xs:\n        if x > 5:\n            n = 0\n        if x > 1:\n            n += 1\n    return n\n"
+    check(box, code, "f([2, 3])", """
++ First `x > 5` is false, so this part is skipped; `x > 1` is true, so `n` becomes `1`; for `x = 3`, `x > 5` is false, so this part is skipped.
+- First `x > 5` is false, so this part is skipped; `x > 5` is false, and `x > 1` is true, so this part is skipped.
+""")
+
+
 def test_what_was_before_and_what_follows_a_rule_are_facts(box):
     code = "def f(s):\n    t = s.replace('a', 'b')\n    return t\n"
     check(box, code, "f('cat')", """
