@@ -88,3 +88,36 @@ def test_a_docstring_that_is_quoted_does_not_swallow_what_follows(box):
     said = 'The docstring of `g` says: "Adds one to a number, until 2 are left; gives it." Here `x` is `{}`.\n\n<answer>5</answer>'
     assert verify_record({**record, "rationale": said.format(4)}, box).verdict == "verified"
     assert verify_record({**record, "rationale": said.format(3)}, box).verdict == "contradicted"
+
+
+BRANCHES = """def values(tree):
+    if tree is None:
+        return []
+    v, low, high = tree
+    left = values(low)
+    right = values(high)
+    return left + [v] + right"""
+TREE = "values((5, (2, None, None), (9, None, (7, None, None))))"
+
+
+@pytest.mark.parametrize(("told", "wanted"), [
+    ("Back in `values((2, None, None))`, `left` becomes `[]` and `right` becomes `[]`.", "verified"),
+    ("At last `left` becomes `[2]` and `right` becomes `[9, 7]`.", "verified"),
+    ("At last `left` becomes `[2]` and `right` becomes `[7]`.", "contradicted"),  # each was so, in two calls
+    ("At last `left` is `[2]`, `right` is `[9, 7]` and `v` is `5`.", "verified"),
+    ("At last `left` is `[2]`, `right` is `[9, 7]` and `v` is `9`.", "contradicted"),
+    ("`v` is `5`; `right` is `[7]`.", "verified"),  # not in one breath
+])
+def test_what_is_told_in_one_breath_is_so_at_once(box, told, wanted):
+    record = {"id": "t", "code": BRANCHES, "call": TREE, "output": "[2, 5, 9, 7]", "direction": "forward", "answer": None}
+    found = verify_record({**record, "rationale": told + "\n\n<answer>[2, 5, 9, 7]</answer>"}, box)
+    assert found.verdict == wanted, [(c.text, c.verdict, c.why) for c in found.claims]
+
+
+def test_a_test_is_told_of_the_moment_of_its_reasons(box):
+    code = "def f(xs):\n    known = {'a': len}\n    n = 0\n    for x in xs:\n        if x in known:\n            n += 1\n    return n"
+    record = {"id": "t", "code": code, "call": "f(['b', 'a', 'c'])", "output": "1", "direction": "forward", "answer": None}
+    told = "`x` is `'{}'` and `known` is a dictionary; hence `x in known` is {}.\n\n<answer>1</answer>"
+    assert verify_record({**record, "rationale": told.format("a", "true")}, box).verdict == "verified"
+    assert verify_record({**record, "rationale": told.format("b", "true")}, box).verdict == "contradicted"
+    assert verify_record({**record, "rationale": told.format("a", "false")}, box).verdict == "contradicted"

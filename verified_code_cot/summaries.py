@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['LAPS', 'LIST', 'BEING', 'GOING', 'PAIRS', 'TALLIED', 'SAME_WAY', 'AFTER_THEM', 'THROUGH', 'GOES_OVER', 'AS_LONG',
-           'ENTERED', 'KEPT', 'INDEXED', 'FINAL_OF', 'HENCE', 'OF_LAPS', 'PLAIN', 'laps_of', 'sources', 'values_in',
-           'tallied', 'same_way', 'after_them', 'through_values', 'goes_over', 'as_long_as', 'at_entry',
-           'parameter_lists', 'put_into', 'decided_by', 'truth_told', 'by_value', 'follows', 'summaries']
+           'ENTERED', 'KEPT', 'INDEXED', 'FINAL_OF', 'JOINED', 'HENCE', 'OF_LAPS', 'PLAIN', 'laps_of', 'sources',
+           'values_in', 'tallied', 'same_way', 'after_them', 'through_values', 'goes_over', 'as_long_as', 'at_entry',
+           'parameter_lists', 'put_into', 'is_state', 'at_once', 'decided_by', 'truth_told', 'by_value', 'follows',
+           'summaries']
 
 # %% ../nbs/04i_summaries.ipynb #80a75656
 import ast
@@ -203,6 +204,34 @@ def put_into(s, line: Sketch) -> None:
             readings.insert(0, Reading("effect", owner.source, "set", v.source, "after", told["k"].source))
         s.note(min(owner.start, v.start), max(owner.end, v.end), "state", readings)
 
+# %% ../nbs/04i_summaries.ipynb #bb1a19e5
+JOINED = re.compile(r"[`*]*(?:,? and|,) (?:then )?[`*]*")
+
+
+def is_state(s, c) -> bool:
+    "Whether a claim says of a variable, or of an operation of the program, that it is some value (now, or after a write)."
+    r = c.readings[0]
+    told = c.mood == "fact" and len(c.readings) == 1 and (r.form, r.relation) == ("value", "==") and r.moment in ("any", "after", "start")
+    return told and kind_of(r.value or "", s.facts) in ("literal", "closed") and r.subject is not None
+
+
+def at_once(s, line: Sketch) -> None:
+    "`x` becomes 3 and `y` becomes 4: at some moment both are so."
+    runs = []
+    for c in sorted((c for c in s.found if is_state(s, c)), key=lambda c: c.start):
+        last = runs[-1][-1] if runs else None
+        if last is not None and last.pins == c.pins and JOINED.fullmatch(s.reader.text, last.end, c.start):
+            runs[-1].append(c)
+        else:
+            runs.append([c])
+    for run in (some for some in runs if len(some) > 1):
+        names, moments = [c.readings[0].subject for c in run], {c.readings[0].moment for c in run}
+        whole = f"({', '.join(names)})"
+        variables = len(set(names)) == len(names) and all(name in s.facts.variables for name in names)
+        if variables or normal(whole) in s.facts.expressions:
+            value = f"({', '.join(c.readings[0].value for c in run)})"
+            s.note(run[0].start, run[-1].end, "state", [Reading("together", whole, "==", value, moments.pop() if len(moments) == 1 else "any")])
+
 # %% ../nbs/04i_summaries.ipynb #e155eca7
 HENCE = re.compile(r"\b(?:hence|so|thus|therefore|which makes|since|because|as|taken together|alone settles)\b", re.IGNORECASE)
 
@@ -254,6 +283,9 @@ def follows(s, line: Sketch) -> None:
                 s.note(c.start, c.end, "condition", [Reading("closed", str(known), "==", r.value)])
             elif known is None and linked and names and names <= set(values) and c.mood == "fact" and by_value(tree.body):
                 s.note(c.start, c.end, "condition", [Reading("closed", f"bool({put_in(r.subject, values)})", "==", r.value)])
+            elif known is None and linked and c.mood == "fact" and (held := {name: values[name] for name in names if name in values}):
+                both = Reading("together", f"({', '.join(held)}, bool({r.subject}))", "==", f"({', '.join(held.values())}, {r.value})")
+                s.note(c.start, c.end, "condition", [both])
             outcomes[ast.unparse(tree.body)], values = told, {}
         else:
             values = {}
@@ -261,7 +293,7 @@ def follows(s, line: Sketch) -> None:
 
 # %% ../nbs/04i_summaries.ipynb #a2b1afd2
 OF_LAPS = (values_in, tallied, same_way, after_them)
-PLAIN = (through_values, goes_over, at_entry, put_into, follows)
+PLAIN = (through_values, goes_over, at_entry, put_into, at_once, follows)
 
 
 def summaries(s) -> None:
