@@ -1189,10 +1189,9 @@ class Branching:
         self.note(start, end, "branch", [Reading("branch", one, relation) for one in meant])
 
     def tested_here(self) -> list[str]:
-        "The tests of the program that this sentence has spoken of, when it spoke of one alone."
+        "The test of the program that this sentence has spoken of last; none when it spoke of none."
         tests = [r.subject for c in self.found for r in c.readings if r.form == "outcome" and r.subject and kind_of(r.subject, self.facts) == "open"]
-        known = [t for t in dict.fromkeys(tests) if normal(t) in self.facts.tests]
-        return known[-1:]
+        return [t for t in tests if normal(t) in self.facts.tests][-1:]
 
     def _skipped(self, m, v):
         looped = bool(m.sources) and any(normal(m.source) == normal(over) for kind, _t, over, _l in self.facts.loops if kind != "comprehension")

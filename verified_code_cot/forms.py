@@ -8,21 +8,21 @@ __all__ = ['BUILTINS', 'BELONGING', 'OPENERS', 'OPPOSITES', 'GROUNDERS', 'Ground
            'unknown_names', 'inner_functions', 'nested_call', 'evaluations_of', 'instances_of', 'compared', 'is_opaque',
            'type_of', 'near', 'side_by_side', 'ground_value', 'midway', 'within_calls', 'inner_calls', 'owner_of',
            'part_way', 'beyond', 'put_there', 'supposed', 'stored_into', 'is_stored', 'told_directly', 'never_such',
-           'of_other_kind', 'ground_relation', 'just_written', 'ground_unknown', 'is_closed', 'parts_of', 'operands',
-           'operand_at', 'filled_in', 'of_other_type', 'with_values', 'ground_closed', 'augmented', 'ground_operands',
-           'opposed', 'ground_instance', 'truths', 'ground_outcome', 'ground_next_test', 'is_for', 'branches_of',
-           'lines_meant', 'header_named', 'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop',
-           'ground_end', 'runs_meant', 'ground_count', 'ground_comprehension_count', 'visited', 'ground_visits',
-           'comprehended', 'spot_of', 'bound_to', 'in_comprehension', 'in_comprehensions', 'ground_over', 'visits_hold',
-           'in_order', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect',
-           'ground_step', 'support_only', 'effects', 'insertions', 'item_of', 'element_at', 'ground_unchanged',
-           'ground_return', 'named_returning', 'speaks_of_result', 'ground_produced', 'returns_of', 'of_one_kind',
-           'is_meant', 'ground_mention', 'mistold', 'never_held', 'is_mistold', 'ground_maps', 'chained', 'entries',
-           'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer',
-           'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity',
-           'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'stretches_named', 'of_laps',
-           'ground_stretch', 'true_in', 'turned_round', 'reversal', 'signless', 'in_lap', 'ground_tally_of_laps',
-           'course_of', 'ground_course', 'ground_while', 'ground_written', 'ground']
+           'of_other_kind', 'ground_relation', 'just_written', 'ground_together', 'ground_unknown', 'is_closed',
+           'parts_of', 'operands', 'operand_at', 'filled_in', 'of_other_type', 'with_values', 'ground_closed',
+           'augmented', 'ground_operands', 'opposed', 'ground_instance', 'truths', 'ground_outcome', 'ground_next_test',
+           'is_for', 'branches_of', 'lines_meant', 'header_named', 'ground_branch', 'ground_branch_of', 'Run',
+           'runs_of', 'ground_skipped_loop', 'ground_end', 'runs_meant', 'ground_count', 'ground_comprehension_count',
+           'visited', 'ground_visits', 'comprehended', 'spot_of', 'bound_to', 'in_comprehension', 'in_comprehensions',
+           'ground_over', 'visits_hold', 'in_order', 'changes_of', 'occurrences', 'grew_at_end', 'number',
+           'effect_holds', 'ground_effect', 'ground_step', 'support_only', 'effects', 'insertions', 'item_of',
+           'element_at', 'ground_unchanged', 'ground_return', 'named_returning', 'speaks_of_result', 'ground_produced',
+           'returns_of', 'of_one_kind', 'is_meant', 'ground_mention', 'mistold', 'never_held', 'is_mistold',
+           'ground_maps', 'chained', 'entries', 'transitions', 'ground_arguments', 'parameters_of', 'ground_raises',
+           'outcome_of', 'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input',
+           'as_tuple', 'ground_necessity', 'predicate_of', 'ground_law', 'ground_exists', 'ground_tally',
+           'stretches_named', 'of_laps', 'ground_stretch', 'true_in', 'turned_round', 'reversal', 'signless', 'in_lap',
+           'ground_tally_of_laps', 'course_of', 'ground_course', 'ground_while', 'ground_written', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -466,6 +466,18 @@ def just_written(facts: tuple[Fact, ...], left: list[Fact], right: list[Fact], r
         if before is not None and agrees(relation, one.value, before.value):
             found.append(one._replace(holds=True, claimed=before.value))
     return tuple(found)
+
+def ground_together(asked: Asked) -> Grounding:
+    "Several things that are told in one breath: true of the moments at which, in one activation, all of them are so."
+    subject, value = substituted(asked, asked.reading.subject), substituted(asked, asked.reading.value)
+    if subject is None or value is None or unknown_names(asked, subject):
+        return unsayable(asked.reading.value, "the text names no expressions that can be evaluated")
+    claimed, own, state = together(lambda: asked.inquiry.value(value), lambda: evaluations_of(asked.execution, subject),
+                                   lambda: watch(asked.execution, subject))
+    seen = own or [fact for fact in state if not fact.value.startswith("!")]
+    if claimed is None or claimed.startswith("!") or not seen:
+        return unsayable(value, "they cannot be evaluated together")
+    return Grounding(claimed, compared(near(asked, seen), "==", claimed), subject=subject, moment=asked.reading.moment)
 
 def ground_unknown(asked: Asked, subject: str, name: str, value: str) -> Grounding:
     "A claim about a name that the program does not have: where it is told as a variable, there is nothing of which it could be true."
@@ -1688,7 +1700,7 @@ GROUNDERS: dict[str, Callable[[Asked], Grounding]] = {
     "arguments": ground_arguments, "return": ground_return, "produced": ground_produced, "maps": ground_maps, "mention": ground_mention,
     "raises": ground_raises, "answer": ground_answer, "meta": ground_meta, "input": ground_input, "proposal": ground_proposal,
     "necessity": ground_necessity, "law": ground_law, "instance": ground_instance, "written": ground_written, "course": ground_course,
-    "while": ground_while,
+    "while": ground_while, "together": ground_together,
 }
 
 def ground(asked: Asked) -> Grounding:
