@@ -12,6 +12,7 @@ from trace_versions import interpreters
 from verified_code_cot import tracing
 from verified_code_cot.records import Case, InputError, Program, Trace, load, write_jsonl
 from verified_code_cot.rendering import canonical, same_text
+from verified_code_cot.replay import Replay
 from verified_code_cot.sandbox import Limits, Sandbox
 from verified_code_cot.tracing import iterations, to_frame, trace, traces
 
@@ -24,6 +25,39 @@ def test_a_trace_is_a_record():
     assert [event.kind for event in found.events] == ["call", "line", "line", "return"]
     assert found.events[1].changed == {"y": "2"} and found.events[3].value == "2"
     assert Trace.model_validate_json(found.to_json()) == found
+
+
+CONTEST = """def groups(nums: List[int], k: int) -> Optional[int]:
+    best, count = inf, Counter(nums)
+    queue = deque(sorted(count))
+    while queue:
+        best = min(best, math.ceil(count[queue.popleft()] / k))
+    return best if best < inf else None
+"""
+
+
+def test_a_contest_program_is_given_the_names_that_its_platform_imports():
+    found = trace(CONTEST, "groups(nums = [1, 1, 2], k = 2)")
+    assert (found.status, found.output, found.code) == ("ok", "1", CONTEST) and found.events[0].line == 1
+    assert [name for name, _, _ in tracing.supplied(CONTEST)] == ["Counter", "List", "Optional", "deque", "inf", "math"]
+    with Sandbox() as box:
+        replay = Replay(found, box)
+        assert replay.evaluate(["groups([], 1)", "Counter('aab')['a']"]) == ["None", "2"]
+        assert replay.watch(["best < inf"])["best < inf"][-1][2] == "True"
+
+
+@pytest.mark.parametrize("code, call, says", [
+    ("def f(x): return Lost(x)", "f(1)", "NameError: name 'Lost' is not defined"),
+    ("def f(x):\n    r = count + x\n    count = 1\n    return r", "f(1)", "UnboundLocalError"),  # bound in the program: its own affair
+])
+def test_names_that_no_platform_imports_or_that_the_program_binds_stay_unbound(code, call, says):
+    found = trace(code, call)
+    assert tracing.supplied(code) == [] and found.exception.startswith(says)
+
+
+def test_what_is_supplied_hides_nothing_of_the_program():
+    found = trace("from math import inf\ndef Counter(xs): return len(xs)\ndef f(xs: List[int]): return [Counter(xs), inf, sorted(k for k in globals() if k[0] != '_')]", "f([4])")
+    assert found.output == "[1, inf, ['Counter', 'f', 'inf']]"
 
 
 @pytest.mark.parametrize("code, call, status, says", [

@@ -784,3 +784,11 @@ def test_a_variable_written_anew_with_the_same_value_stays_as_it_was(box):
     code = "def top_two(xs):\n    a = b = None\n    for x in xs:\n        if a is None or x > a:\n            a, b = x, a\n    return b\n"
     check(box, code, "top_two([2, 7])", "+ x = 2: a becomes 2 and b stays None.\n+ x = 7: a becomes 7 and b becomes 2.\n+ The function returns 2.")
     check(box, code, "top_two([2, 7])", "+ x = 2: a becomes 2.\n- x = 7: a becomes 7 and b stays None.\n+ The function returns 2.")
+
+
+def test_a_contest_program_without_its_imports_is_judged_like_any_other(box):
+    code = "def total(nums: List[int]) -> int:\n    seen = defaultdict(int)\n    for x in nums:\n        seen[x] += x\n    return max(seen.values())\n"
+    for value, verdict in (("6", "verified"), ("5", "contradicted")):
+        text = f"`seen` ends up as `{{3: {value}, 1: 1}}`, so the function returns 6."
+        found = verify_record({"id": "a", "code": code, "call": "total(nums = [3, 1, 3])", "output": "6", "direction": "forward", "rationale": text}, box)
+        assert found.verdict == verdict, found
