@@ -7,7 +7,7 @@ __all__ = ['JOB', 'REPLY', 'MESSAGE', 'HELLO', 'GUEST', 'FAILURE', 'SYSCALLS', '
            'EQUAL', 'ABOVE', 'ANY_BIT', 'RETURN', 'ALLOW', 'KILL', 'REFUSE', 'NUMBER', 'ARCH', 'ARGUMENTS', 'RESERVE',
            'NEEDS_LIBRARIES', 'FORBIDDEN', 'HARMLESS', 'FREQUENT', 'LISTS', 'NO_IMPORT', 'SIGNALS', 'TIMERS', 'PRELOAD',
            'read_exactly', 'write_all', 'instruction', 'prologue', 'on_call', 'helper_filter', 'child_filter',
-           'FilterProgram', 'Kernel', 'landlock', 'stdlib_directories', 'library_directories', 'change_root',
+           'FilterProgram', 'Kernel', 'insist', 'landlock', 'stdlib_directories', 'library_directories', 'change_root',
            'Bindings', 'Confinement', 'forbidden', 'forbidden_path', 'Capped', 'interpreter_settings', 'World',
            'identical', 'Reporting', 'Guarding', 'Child', 'describe_end', 'Listening', 'Ending', 'Proving', 'Helper',
            'kill_quietly', 'install', 'rehearse', 'serve']
@@ -17,6 +17,7 @@ import _signal
 import _thread
 import contextvars
 import ctypes
+import functools
 import gc
 import importlib
 import io
@@ -172,11 +173,17 @@ class Kernel:
         self.libc = ctypes.CDLL(None, use_errno=True)
         self.libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
         self.libc.syscall.restype = ctypes.c_long
+        self.quick = ctypes.CDLL(None).prctl          # keeps no errno
 
     def prctl(self, option: int, *values: int) -> None:
         padded = [*values, 0, 0, 0, 0][:4]
         if self.libc.prctl(option, *padded) < 0:
             raise OSError(ctypes.get_errno(), f"prctl({option}) was refused")
+
+    def ready(self, option: int, *values: int):
+        "A `prctl` call with its arguments converted ahead: a function without arguments, its answer negative when it was refused."
+        padded = [*values, 0, 0, 0, 0][:4]
+        return functools.partial(self.quick, ctypes.c_int(option), *map(ctypes.c_ulong, padded))
 
     def syscall(self, number: int, *arguments) -> int:
         answer = self.libc.syscall(ctypes.c_long(number), *arguments)
@@ -189,10 +196,16 @@ class Kernel:
         if hasattr(self.libc, "malloc_trim"):
             self.libc.malloc_trim(0)
 
-    def load_filter(self, code) -> None:
-        "Install a filter given as a ctypes buffer of instructions."
+    def filter_ready(self, code):
+        "The call that installs a filter (a ctypes buffer of instructions), and what must stay in memory for it."
         program = FilterProgram(ctypes.sizeof(code) // 8, ctypes.addressof(code))
-        self.prctl(self.SET_SECCOMP, 2, ctypes.addressof(program))
+        return self.ready(self.SET_SECCOMP, 2, ctypes.addressof(program)), (program, code)
+
+
+def insist(call, what: str) -> None:
+    "Make a call that is ready; `OSError` when the kernel refuses it."
+    if call() < 0:
+        raise OSError(f"the kernel refused {what}")
 
 # %% ../nbs/00b_helper.ipynb #4ded1b1f
 def landlock(
@@ -279,7 +292,7 @@ class Bindings:
         if self.layers["seccomp"]:
             for hole in self.holes:
                 struct.pack_into("=I", self.code, 8 * hole + 4, os.getpid())
-            self.kernel.load_filter(self.code)
+            insist(self.filter, "the filter of system calls")
         else:
             os.setpgid(0, 0)
             resource.setrlimit(resource.RLIMIT_NPROC, (self.limits["processes"],) * 2)
@@ -299,15 +312,22 @@ class Confinement(Bindings):
         "Bind the helper; its children inherit all of it."
         self.no_privileges()
         self.no_files()
+        if self.uid is not None:
+            os.setgroups([])
+            os.setresgid(self.uid, self.uid, self.uid)                 # the user follows in each child: the helper has to end them
+        if self.kernel:
+            self.undumpable = self.kernel.ready(Kernel.SET_DUMPABLE, 0)
+            self.with_parent = self.kernel.ready(Kernel.SET_PDEATHSIG, signal.SIGKILL)
         for name, value in (("RLIMIT_CORE", 0), ("RLIMIT_FSIZE", 0), ("RLIMIT_NOFILE", self.limits["files"])):
             resource.setrlimit(getattr(resource, name), (value, value))
         machine = self.features["seccomp"]
         self.layers["address limit"], self.layers["seccomp"] = self.features["address_limit"], machine is not None
         if machine:
             code, self.holes = child_filter(machine)
-            self.code = ctypes.create_string_buffer(code, len(code))
+            self.filter, (self.program, self.code) = self.kernel.filter_ready(ctypes.create_string_buffer(code, len(code)))
             own = helper_filter(machine)
-            self.kernel.load_filter(ctypes.create_string_buffer(own, len(own)))
+            install, _kept = self.kernel.filter_ready(ctypes.create_string_buffer(own, len(own)))
+            insist(install, "the helper's filter of system calls")
 
     def child(self) -> None:
         "Bind the child that this process is, for good."
@@ -315,12 +335,10 @@ class Confinement(Bindings):
             os.dup2(self.null, fd)
         os.close(self.null)
         if self.uid is not None:
-            os.setgroups([])
-            os.setresgid(self.uid, self.uid, self.uid)
             os.setresuid(self.uid, self.uid, self.uid)
         if self.kernel and not self.layers["pid 1"]:                    # with a pid 1 everything ends anyway
-            self.kernel.prctl(Kernel.SET_DUMPABLE, 0)                  # a change of user may have set it again
-            self.kernel.prctl(Kernel.SET_PDEATHSIG, signal.SIGKILL)
+            insist(self.undumpable, "to keep others out of our memory")    # a change of user may have let them in again
+            insist(self.with_parent, "to end us with the helper")
             if os.getppid() != self.parent:
                 os._exit(1)                                            # the helper died before we asked to be told
         if self.features["address_limit"]:

@@ -244,7 +244,8 @@ class Starting:
         command = [*(bwrap_command(self.place) if level == "bwrap" else []), self.place["executable"]]
         self.process = subprocess.Popen(
             [*command, "-s", "-S", "-B", "-X", "utf8", "-c", BOOTSTRAP], executable=shutil.which(command[0]), cwd="/",
-            env={"PYTHONHASHSEED": str(self.hash_seed)}, start_new_session=True, bufsize=0,
+            env={"PYTHONHASHSEED": str(self.hash_seed), "LD_BIND_NOW": "1"},     # what the loader would look up in every child, once
+            start_new_session=True, bufsize=0,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.finalizer = weakref.finalize(self, stop, self.process, os.getpid())
         self.owner, self.inbox, self.outbox = os.getpid(), bytearray(), deque()
