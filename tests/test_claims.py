@@ -157,14 +157,20 @@ def test_line_and_times_are_words_beside_a_number_though_there_are_variables_of_
     code = "def f(text, times):\n    line = 0\n    for c in text:\n        line += times\n    return line\n"
     (claim,) = read("The loop in line 3 ran 28 times; we go through it in reverse.", code, "f('ab', 2)", "4")
     assert (claim.readings[0].form, claim.readings[0].subject, claim.readings[0].value) == ("count", "line 3", "28")
-    values = [(c.readings[0].subject, c.readings[0].value) for c in read("line is 4 and times is 2.", code, "f('ab', 2)", "4")]
-    assert values == [("line", "4"), ("times", "2")]
+    told = [c.readings[0] for c in read("line is 4 and times is 2.", code, "f('ab', 2)", "4")]
+    assert [(r.subject, r.value) for r in told if r.form == "value"] == [("line", "4"), ("times", "2")]
 
 
 def test_numbers_with_a_noun_are_counts_and_not_values():
     assert first("xs contains 2 numbers.")[1] == "len(xs)"
     assert not [c for c in read("The function returns two lists.") if c.kind == "return"]
     assert first("'aBC' has 2 uppercase letters.")[1] == "sum(c.isupper() for c in 'aBC')"
+
+
+def test_a_call_with_its_values_is_judged_by_running_it_and_no_restated_goal():
+    code = "def f(n):\n    result = n * n\n    return result\n"
+    told = [read(text, code, "f(3)", "9", "backward")[0].readings[0] for text in ("`f(4)` returns `9`.", "`f(n)` returns `9`.", "The result has to be `6`.")]
+    assert [(r.form, r.subject, r.value) for r in told] == [("closed", "f(4)", "9"), ("value", "__output__", "9"), ("value", "__output__", "6")]
 
 
 def test_the_subject_of_one_clause_is_no_value_of_another():

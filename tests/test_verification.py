@@ -548,6 +548,16 @@ def test_a_test_with_its_values_put_in_is_that_test(box):
 """)
 
 
+def test_where_the_question_is_a_comparison_so_is_the_answer(box):
+    code = "class Pair:\n    def __init__(self, a, b):\n        self.both = [a, b]\n    def __eq__(self, other):\n" \
+           "        return isinstance(other, Pair) and self.both == other.both\n"
+    for given, right in (("Pair(2, 1) == Pair(2, 1)", True), ("Pair(2, 1) == Pair(1, 2)", False), ("Pair(2, 1)", False)):
+        text = f"The result has to be `True`.\n\n`{given}` returns `True`.\n\n<answer>{given}</answer>"
+        found = verify_record({"id": "t", "code": code, "call": "Pair(1, 2) == Pair(1, 2)", "output": "True", "direction": "backward",
+                               "rationale": text, "answer": None}, box)
+        assert (found.verdict == "verified", found.answer.correct) == (right, right)
+
+
 def test_the_part_that_is_skipped_is_that_of_the_test_spoken_of_last(box):
     code = "def f(xs):\n    n = 0\n    for x in xs:\n        if x > 5:\n            n = 0\n        if x > 1:\n            n += 1\n    return n\n"
     check(box, code, "f([2, 3])", """

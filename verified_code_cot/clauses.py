@@ -1513,8 +1513,18 @@ class Special:
         return bool(words & OFFERING) or self.mood == "proposal"
 
 # %% ../nbs/04e_clauses.ipynb #08d42fc1
+_IN_GOAL = words_of("has to must be should needs the result is")
+
+
 class Restated:
     "Equalities of a text that looks for an input."
+
+    def says_the_goal(self, m: Mention, val: Mention) -> bool:
+        "\"The result has to be V.\", a whole sentence under no heading: it tells the goal, also where V is not like it."
+        around = [t for t in self.t if t.kind != "punct" and not m.start <= t.start < m.end and not val.start <= t.start < val.end]
+        only = all(t.kind == "word" and t.text in _IN_GOAL for t in around)
+        sought = bool({"has", "must", "should", "needs"} & {t.text for t in around})
+        return only and sought and self.reader.text[m.start : m.end].lower() == "the result" and not self.pins and not self.reader.proposal
 
     def equal_backward(self, m, val, negated, moment="any") -> bool:
         "Backward, equalities may restate the goal or propose an input."
@@ -1526,13 +1536,15 @@ class Restated:
             return True
         if m.ref in ("result", "return", "output") and val.closed:
             if not self.reader.like_output(val.source):
+                if self.says_the_goal(m, val):
+                    self.note(start, end, "goal", goal)
                 return not self.reader.proposal
             if not val.number and (self.goal or m.ref == "output" or not self.reader.proposal):
                 self.note(start, end, "goal", goal)
                 return True
         within = m.source and normal(m.source) in self.facts.expressions  # a call that the program makes itself
         own = bool(m.source) and not within and entry_of(m.source) == self.facts.entry
-        if own and kind_of(m.source, self.facts) == "open" and self.reader.like_output(val.source):
+        if own and names_in(m.source) & self.facts.variables and kind_of(m.source, self.facts) == "open" and self.reader.like_output(val.source):
             self.note(start, end, "goal", goal)
             return True
         if m.ref == "noun" and m.noun in ("input", "inputs", "solution") and val.closed:

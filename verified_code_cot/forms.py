@@ -474,7 +474,8 @@ def ground_together(asked: Asked) -> Grounding:
         return unsayable(asked.reading.value, "the text names no expressions that can be evaluated")
     claimed, own, state = together(lambda: asked.inquiry.value(value), lambda: evaluations_of(asked.execution, subject),
                                    lambda: watch(asked.execution, subject))
-    seen = own or [fact for fact in state if not fact.value.startswith("!")]
+    there = [fact for fact in state if not fact.value.startswith("!")]  # (a call may give something else whenever it is made)
+    seen = own if own and any(isinstance(n, ast.Call) for n in ast.walk(parsed(subject))) else sorted(own + there, key=lambda fact: fact.first)
     if claimed is None or claimed.startswith("!") or not seen:
         return unsayable(value, "they cannot be evaluated together")
     return Grounding(claimed, compared(near(asked, seen), "==", claimed), subject=subject, moment=asked.reading.moment)

@@ -54,7 +54,7 @@ def plain(text: str) -> str:
             return repr(list(numbers)) if len(numbers) <= 2000 else text
     if name in WRAPPERS:
         inner = rest[:-1].partition(", ")[2] if name == "defaultdict" else rest[:-1]
-        return inner or "[]"
+        return inner or ("{}" if name in ("Counter", "defaultdict", "OrderedDict") else "[]")
     return text
 
 # %% ../nbs/06_grounding.ipynb #5330be0f
@@ -106,7 +106,7 @@ FALSY = frozenset({"False", "None", "0", "0.0", "-0.0", "0j", "''", '""', "b''",
 
 def truth(text: str) -> bool:
     "Whether the value that a canonical text shows counts as true in a test (instances are taken to be true)."
-    return text not in FALSY
+    return text not in FALSY and plain(text) not in FALSY
 
 # %% ../nbs/06_grounding.ipynb #a04f63b4
 LONGEST = 2000  # characters of an expression that a claim may bring along

@@ -160,6 +160,7 @@ def own_answer(
     found = reading.final_answer(text, direction, entry_name(trace.call))
     if found is None:
         return None
+    found = reading.as_comparison(found, trace.call, direction)
     return found.literal or found.text, found.value if direction == "backward" else None
 
 def entry_name(call: str) -> str | None:
