@@ -802,3 +802,20 @@ def test_a_contest_program_without_its_imports_is_judged_like_any_other(box):
         text = f"`seen` ends up as `{{3: {value}, 1: 1}}`, so the function returns 6."
         found = verify_record({"id": "a", "code": code, "call": "total(nums = [3, 1, 3])", "output": "6", "direction": "forward", "rationale": text}, box)
         assert found.verdict == verdict, found
+
+
+def test_a_call_with_its_values_that_raises_does_not_return(box):
+    check(box, "def f(n, step=1):\n    return n + step\n", "f(3)", """
+- `f(3, size=1)` returns `4`.
+- `f('a', 1)` returns `'a1'`.
+- `'abc'.index('z')` gives `-1`.
++ `f(3, step=1)` returns `4`, and `max()` takes the largest element.
+""")
+
+
+def test_what_a_call_leaves_is_told_when_the_call_has_been_told(box):
+    code = "def g(n):\n    k = 0\n    while k < n:\n        k += 1\n    return k * 2\n\ndef f(n):\n    k = g(n)\n    return k + 1\n"
+    check(box, code, "f(2)", """
++ In `g`, `k` becomes `1`, then `k` becomes `2`, and `k < n` is false. Back from there, `k` becomes `4`.
+- In `g`, `k` becomes `1`, then `k` becomes `2`, and `k < n` is false. Back from there, `k` becomes `5`.
+""")

@@ -12,6 +12,7 @@ __all__ = ['CHANGING', 'NEAREST', 'WEIGHT', 'Window', 'Costs', 'Placed', 'Leaf',
 
 # %% ../nbs/06b_alignment.ipynb #09b73659
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -311,11 +312,15 @@ class Search:
     def __init__(self, execution: Execution, costs: Costs = Costs()):
         self.execution, self.costs = execution, costs
         self.starts = sorted(lap.first for lap in execution.laps)
+        self.starts_in: dict[int, list[int]] = defaultdict(list)  # by frame
+        for lap in sorted(execution.laps, key=lambda lap: lap.first):
+            self.starts_in[lap.frame].append(lap.first)
         self.checks = checks_of(execution)
 
-    def skipped(self, here: int, there: int) -> float:
-        "The price of passing over laps."
-        laps = bisect_right(self.starts, there) - bisect_right(self.starts, here)
+    def skipped(self, here: int, there: int, frame: int | None = None) -> float:
+        "The price of passing over laps: of all, or of those of one activation, as what goes on in the calls that it makes need not be told."
+        starts = self.starts if frame is None else self.starts_in[frame]
+        laps = bisect_right(starts, there) - bisect_right(starts, here)
         return min(self.costs.skip * max(laps - 1, 0), self.costs.most_skip)
 
     def going_back(self, here: int, there: int, recap: bool) -> float:
@@ -347,14 +352,15 @@ def lay_leaf(search: Search, leaf: Leaf, window: Window, states: list[State]) ->
     options = [(g, chosen(g, window)) for g in leaf.groundings if g.note is None]
     elsewhere = any(not facts and any(f.holds for f in (*g.facts, *g.later)) for g, facts in options)  # so of a moment that is not meant here
     places = [*options, *([(g, chosen(g, window)) for g in entries_of(leaf)] if leaf.opening and window.lap else [])]
-    holding = sorted(((f.first, f.first if places[n][0].moment == "after" and f.written else f.last, n, f)
+    written = search.execution.ends  # what a call left is there when the call is over, at the end of the statement that made it
+    holding = sorted(((f.first, written[f.first] if places[n][0].moment == "after" and f.written else f.last, n, f)
                       for n, (_, facts) in enumerate(places) for f in facts if f.holds), key=lambda h: h[:3])
     false = refuted(leaf, options, window, states[0].moment if states else window.first)
     found = []
     for state in states:
         for first, last, n, fact in reachable(holding, state.moment):
             there = max(first, min(state.moment, last))
-            price = search.skipped(state.moment, there) if there >= state.moment else search.going_back(state.moment, there, leaf.recap)
+            price = search.skipped(state.moment, there, fact.frame) if there >= state.moment else search.going_back(state.moment, there, leaf.recap)
             if there < state.moment <= fact.last and stative(leaf.claim):  # written before, and it is still so
                 price = min(price, search.costs.still if "=" in leaf.claim.text else search.costs.nearby)
             elif there < state.moment and not leaf.recap and overtaken(state, places[n][0], there):

@@ -226,11 +226,13 @@ def at_once(s, line: Sketch) -> None:
             runs.append([c])
     for run in (some for some in runs if len(some) > 1):
         names, moments = [c.readings[0].subject for c in run], {c.readings[0].moment for c in run}
-        whole = f"({', '.join(names)})"
-        variables = len(set(names)) == len(names) and all(name in s.facts.variables for name in names)
-        if variables or normal(whole) in s.facts.expressions:
-            value = f"({', '.join(c.readings[0].value for c in run)})"
-            s.note(run[0].start, run[-1].end, "state", [Reading("together", whole, "==", value, moments.pop() if len(moments) == 1 else "any")])
+        whole, value = f"({', '.join(names)})", f"({', '.join(c.readings[0].value for c in run)})"
+        reading = Reading("together", whole, "==", value, moments.pop() if len(moments) == 1 else "any")
+        if len(set(names)) == len(names) and all(name in s.facts.variables for name in names) or normal(whole) in s.facts.expressions:
+            s.note(run[0].start, run[-1].end, "state", [reading])
+        elif not any(isinstance(n, ast.Call) for n in ast.walk(parse(whole))):
+            for c in run:  # "`n - 1` is 3 and `found` is []": where there is an `n` tells whose `found` is meant
+                c.readings.append(reading)
 
 # %% ../nbs/04i_summaries.ipynb #e155eca7
 HENCE = re.compile(r"\b(?:hence|so|thus|therefore|which makes|since|because|as|taken together|alone settles)\b", re.IGNORECASE)
