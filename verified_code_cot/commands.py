@@ -17,6 +17,7 @@ __all__ = ['SOME_WERE_ERRORS', 'CONTRACT', 'STUDY_HELP', 'STUDY_MORE', 'VERIFY_H
 # %% ../nbs/17a_commands.ipynb #40cc2101
 import argparse
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -919,8 +920,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 # %% ../nbs/17a_commands.ipynb #630dc03c
 def one_line(error: Exception) -> str:
-    "An error as one line: an `InputError` says it all itself, anything else is named and points to --debug."
+    "An error as one line: an `InputError` says it all itself, a full disk what to do, anything else is named and points to --debug."
     from verified_code_cot.records import InputError
 
     text = " ".join(str(error).split())
+    if any(os.strerror(number) in text for number in (errno.ENOSPC, errno.EDQUOT)):  # by its words: it may come from a kernel or a worker
+        return f"the disk is full ({text}): make room and give the same command again, what was finished is kept"
     return text if isinstance(error, InputError) else f"{type(error).__name__}: {text} (--debug shows where)"
