@@ -492,10 +492,22 @@ class There:
 class EffectReadings:
     "The readings of a change."
 
+    def grown(self, relation: str, what: Mention | None) -> str | None:
+        "What something is appended to, where that is not said: the only thing that the program appends to; None where it may be something else."
+        if relation not in ("appended", "added") or what is None or not what.closed or self.reader.direction != "forward":
+            return None
+        how = "append|appendleft" if relation == "appended" else "append|add|appendleft"
+        grown = {m.group(1) for e in self.facts.expressions if (m := re.fullmatch(rf"(.+?)\.(?:{how})\(.*\)", e, re.S))}
+        other = self.facts.methods & {"insert", "extend", "setdefault", "update"} or shape(what.source) == "int" and relation == "added"
+        joined = any(" + " in x for name, xs in self.facts.assigned.items() for x in xs)  # texts and lists grow by `+`, too
+        return grown.pop() if len(grown) == 1 and simple_name(min(grown)) and not other and not (joined and relation == "added") else None
+
     def effect(self, start, end, relation, target: Mention | None, what: Mention | None, at: str | None) -> None:
         subjects = self.sources(target) if target is not None else [None]
         if target is not None and not subjects:
             subjects = [None]
+        if subjects == [None] and (grown := self.grown(relation, what)) is not None:
+            subjects = [grown]
         if subjects and subjects[0] == "__return__":
             subjects = [None]
         values = what.sources if what is not None else [None]
@@ -1037,10 +1049,16 @@ class Proposing:
             return v.end
         if w in ("returning", "returns", "return") and i and (self.t[i - 1].kind == "expr" or word(self.t, i - 1) in ("for", "of", "instead", "about")):
             return v.end  # "a function where `g(3)` returns 1", "the condition for returning 1"
-        if w in ("returning", "returns", "return") and self.s.agent == "method" and (self.subject is None or self.subject.ref != "function"):
+        alone = i == 0 or word(self.t, i - 1) in ("so", "and", "then", "we") or is_punct(self.t, i - 1, ",;:")
+        own = w == "return" and self.pinned and alone  # what the program does
+        if w in ("returning", "returns", "return") and not own and self.s.agent == "method" and (self.subject is None or self.subject.ref != "function"):
             return self.produced(self.t[i].start, v.end)
         if w in ("returning", "returns", "return"):
-            return self.returned(self.t[i].start, v.end, v.negated or word(self.t, i - 1) == "without")
+            kept = len(self.found)
+            end = self.returned(self.t[i].start, v.end, v.negated or word(self.t, i - 1) == "without")
+            for c in self.found[kept:] if own else ():  # in this very lap
+                c.readings = [replace(r, moment="here") if r.form == "return" else r for r in c.readings]
+            return end
         if v.kind in ("enter", "exit"):
             return getattr(self, "_" + v.kind)(None, v)
         if v.kind == "called":

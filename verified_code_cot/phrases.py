@@ -333,7 +333,8 @@ class Heads:
             ):
                 self.t[j] = replace(t, kind="word", text=t.text.lower(), source=None)
                 return self._head(j, depth, ordinal, adjectives)
-            if not t.code and t.text in NOUNS and set(adjectives) & _DERIVED and not (j + 1 < len(self.t) and self.t[j + 1].kind in ("expr", "raw")):
+            derived = set(adjectives) & (_DERIVED if t.text in self.facts.parameters or t.text in ("string", "list", "result") else _DERIVED - {"final"})
+            if not t.code and t.text in NOUNS and derived and not (j + 1 < len(self.t) and self.t[j + 1].kind in ("expr", "raw")):
                 return Mention(t.start, t.end, ref="noun", noun=t.text), j + 1
             if t.code and t.source in _IN_HEAD:
                 return Mention(t.start, t.end, [t.source], "closed", noun="type", code=True), j + 1
@@ -583,6 +584,8 @@ class Worded:
             return self._noun(j, depth, ordinal)
         if w == "space" or w == "newline":
             return Mention(start, t.end, [{"space": "' '", "newline": "'\\n'"}[w]], "literal", noun="word"), j + 1
+        if w in ("maximum", "minimum", "length") and word(self.t, j - 1) in DETERMINERS and verb_at(self.t, j + 1) is not None:
+            return Mention(start, t.end, ref="noun", noun=w), j + 1
         return None, j
 
 # %% ../nbs/04c_phrases.ipynb #b38fbbca

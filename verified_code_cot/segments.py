@@ -99,7 +99,8 @@ def lines(text: str) -> list[Line]:
             paragraph += 1
             line.paragraph = paragraph
         key = (-1, len(line.marker)) if line.kind == "heading" else (line.indent, line.rank)
-        while stack and not _holds(out[stack[-1][1]], stack[-1][0], line, key, blank):
+        listed = bool(out) and out[-1].rank >= 3 and blank and line.rank == 2
+        while stack and (not _holds(out[stack[-1][1]], stack[-1][0], line, key, blank) or listed and _closed_by(out, stack[-1][1], line)):
             stack.pop()
         line.parent = stack[-1][1] if stack else None
         out.append(line)
@@ -118,6 +119,12 @@ def _holds(top: Line, top_key: tuple, line: Line, key: tuple, blank: bool) -> bo
     if line.indent < top.indent or not top.opens or top_key >= key:
         return False
     return line.rank != 2 or not blank or top.rank == 1 and _boldish(top)
+
+# %% ../nbs/04a_segments.ipynb #9cab66dc
+def _closed_by(out: list[Line], top: int, line: Line) -> bool:
+    "Plain text behind a blank line, where a list stood under an opening line: the list has closed what the line opened."
+    head = out[top]
+    return head.opens and head.kind != "heading" and head.indent == line.indent and any(x.parent == top and x.rank >= 3 for x in out[top + 1:])
 
 # %% ../nbs/04a_segments.ipynb #8c1e438e
 def _boldish(line: Line) -> bool:

@@ -1,0 +1,113 @@
+"""Sentences of walk-throughs of longer programs: each is told once as it is and once falsely, and the execution decides."""
+
+import pytest
+
+from verified_code_cot.sandbox import Sandbox
+from verified_code_cot.verification import verify_record
+
+STACK = """def f(s: str) -> int:
+    stack = []
+    for c in s:
+        if stack and c == ')' and stack[-1] == '(':
+            stack.pop()
+        else:
+            stack.append(c)
+    return len(stack)
+"""
+COUNT = """def f(nums: List[int], k: int) -> int:
+    counts = {}
+    best, worst = 0, 9
+    for i, x in enumerate(nums):
+        counts[x] = counts.get(x, 0) + 1
+        if nums[i] > k:
+            best = max(best, nums[i])
+    return max(counts.values())
+"""
+SEEN = """def f(s: str) -> bool:
+    seen = set()
+    for ch in s:
+        if ch == '0' or ch in seen:
+            return False
+        seen.add(ch)
+    return True
+"""
+SORTED = """def f(words: List[str]) -> str:
+    words.sort(reverse=True)
+    res = []
+    for w in words:
+        res.append(w)
+    i = words.index('b')
+    return ''.join(res)
+"""
+SEARCH = """def f(nums: List[int], target: int) -> int:
+    lo, hi = 0, len(nums) - 1
+    while lo <= hi:
+        mid = (lo + hi) // 2
+        if nums[mid] < target:
+            lo = mid + 1
+        else:
+            hi = mid - 1
+    return lo
+"""
+CALLS = {STACK: "f(s = '(a)')", COUNT: "f(nums = [4, 9, 4], k = 5)", SEEN: "f('120')", SORTED: "f(words = ['b', 'a', 'c'])", SEARCH: "f(nums = [1, 3, 5], target = 2)"}  # noqa: E501
+
+
+@pytest.fixture(scope="module")
+def box():
+    with Sandbox() as box:
+        yield box
+
+
+def verdicts(box, code, text):
+    "What became of the claims of a text: the set of their verdicts."
+    found = verify_record({"id": "t", "code": code, "call": CALLS[code], "direction": "forward", "rationale": text, "answer": "0"}, box)
+    return {c.verdict for c in found.claims if c.claimed is not None and c.observed is not None}
+
+
+@pytest.mark.parametrize("code, true, false", [
+    (STACK, "- `'('`: the stack is empty, so it is pushed. Stack: `['(']`", "- `'('`: the stack is empty, so it is pushed. Stack: `['a']`"),
+    (STACK, "- `'a'`: The top of the stack is `'('`.", "- `'a'`: The top of the stack is `')'`."),
+    (STACK, "c = 'a' -> push -> ['(', 'a']", "c = 'a' -> push -> ['a', '(']"),
+    (STACK, "The final stack has 3 elements.", "The final stack has 2 elements."),
+    (STACK, "First character: '('\n   - it is appended to `stack`.", "First character: 'a'\n   - it is appended to `stack`."),
+    (COUNT, "`best` and `worst` are initialized to 0 and 9 respectively.", "`best` and `worst` are initialized to 9 and 0 respectively."),
+    (COUNT, "4 appears twice and 9 appears once.", "4 appears twice and 9 appears twice."),
+    (COUNT, "4 occurs two times.", "4 occurs three times."),
+    (COUNT, "At the end the count for 4 is 2.", "At the end the count for 4 is 3."),
+    (COUNT, "- i = 1 (value 9): `best` becomes 9.", "- i = 1 (value 4): `best` becomes 9."),
+    (COUNT, "- `i = 1`: `nums[1] = 9 > 5`, so `best = 9`.", "- `i = 1`: `nums[1] = 9 > 12`, so `best = 9`."),
+    (COUNT, "- `i = 0`: `nums[0] = 4 > 5` is false.", "- `i = 0`: `nums[0] = 4 > 5` is true."),
+    (COUNT, "Neither 3 nor 10 is smaller than 2.", "Neither 1 nor 10 is smaller than 2."),
+    (COUNT, "The maximum is 2.", "The maximum is 1."),
+    (COUNT, "The final result is `2`.", "The final result is `1`."),
+    (COUNT, "To find the output of `f(nums = [4, 9, 4], k = 5)`, we go step by step.", "To find the output of `f(nums = [4, 9, 9], k = 5)`, we go step by step."),  # noqa: E501
+    (COUNT, "The keys are 4 and 9; the loop goes through the numbers in the order 4, 9, 4.", "The loop goes through the numbers in the order 4, 4, 9."),
+    (SEEN, "- `'1'`: not `'0'`, not in `seen`, added.", "- `'1'`: already in `seen`."),
+    (SEEN, "- `'2'`: not in seen, add to seen\n- `'0'`: return False", "- `'2'`: not in seen, so return False"),
+    (SEEN, "- '0': it is neither '1' nor '2'.", "- '0': it is neither '0' nor '2'."),
+    (SORTED, "`words.sort(reverse=True)` gives `['c', 'b', 'a']`.", "`words.sort(reverse=True)` gives `['c', 'a', 'b']`."),
+    (SORTED, "The words are joined to form `'cba'`.", "The words are joined to form `'cab'`."),
+    (SORTED, "`i` is the index of `'b'`, which is `1`.", "`i` is the index of `'b'`, which is `2`."),
+    (SORTED, "The word, 'b.a', is split by '.' into 'b' and 'a'.", "The word, 'b.a', is split by '.' into 'b', '.' and 'a'."),
+    (SEARCH, "- First iteration: `mid = 1` and `hi = 0`.\n- Second iteration: `mid = 0` and `lo = 1`.", "- Third iteration: `mid = 0` and `hi = 0`."),
+    (SEARCH, "- Third iteration: `lo` is 1 and `hi` is 0, so the loop ends.", "- Third iteration: `lo` is 2 and `hi` is 0, so the loop ends."),
+])
+def test_told_as_it_is_and_falsely(box, code, true, false):
+    assert verdicts(box, code, true) == {"supported"}, true
+    assert "contradicted" in verdicts(box, code, false), false
+
+
+def test_a_plain_paragraph_behind_a_list_is_not_under_its_heading(box):
+    text = "**Iteration 2:**\n- `mid` is 0.\n- `lo` becomes 1.\n\nIn the beginning `hi` was 2, and it became 0 in the first iteration."
+    assert verdicts(box, SEARCH, text) == {"supported"}
+
+
+def test_several_are_not_the_one_value_spoken_of_last(box):
+    assert "contradicted" not in verdicts(box, SORTED, "The first word, `'c'`, is long. Both parts are non-empty, so they are added to `res`.")
+
+
+def test_laps_are_counted_within_the_lap_that_is_spoken_of(box):
+    code = "def f(n):\n    t = 0\n    for i in range(n):\n        for j in range(i + 1, n):\n            t += 1\n    return t\n"
+    CALLS[code] = "f(2)"
+    assert verdicts(box, code, "- For `i = 0`: the inner loop runs once.") == {"supported"}
+    assert "contradicted" in verdicts(box, code, "- For `i = 1`: the inner loop runs once.")
