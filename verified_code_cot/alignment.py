@@ -7,8 +7,9 @@ __all__ = ['CHANGING', 'NEAREST', 'WEIGHT', 'Window', 'Costs', 'Placed', 'Leaf',
            'leaves_under', 'in_window', 'chosen', 'whole_run', 'steady', 'laps_within', 'value_fits', 'ordinal_fits',
            'checks_of', 'last_checks', 'candidates', 'laps_meant', 'stretches', 'call_windows', 'State', 'better',
            'Search', 'lay_leaf', 'stative', 'entries_of', 'so_now', 'overtaken', 'reachable', 'timeless', 'unchecked',
-           'against', 'shown', 'refuted', 'lay_station', 'at_last_check', 'lay_again', 'lay_each', 'exists_first',
-           'existence', 'never', 'told_in_vain', 'left_early', 'none_such', 'pin_text', 'align']
+           'against', 'shown', 'refuted', 'lay_station', 'does_more_than_check', 'at_last_check', 'lay_again',
+           'lay_each', 'exists_first', 'existence', 'never', 'told_in_vain', 'left_early', 'none_such', 'pin_text',
+           'align']
 
 # %% ../nbs/06b_alignment.ipynb #09b73659
 from bisect import bisect_right
@@ -19,7 +20,7 @@ from typing import Any
 
 from .claims import Claim, Pin
 from .forms import Grounding, of_other_type
-from .grounding import Execution, Fact, Lap, agrees, literal, value_at
+from .grounding import Execution, Fact, Lap, agrees, literal, names_in, value_at
 from .records import Event
 from .rendering import canonical
 
@@ -509,9 +510,17 @@ def lay_station(search: Search, station: Station, window: Window, states: list[S
     return found
 
 # %% ../nbs/06b_alignment.ipynb #5cd398ee
+def does_more_than_check(execution: Execution, station: Station) -> bool:
+    "Whether a new value of a variable that no `while` asks for is told under a heading: then a whole lap is meant, not the check that ends the loop."
+    asked = {name for loop in execution.loops.values() if loop.kind == "while" for name in names_in(loop.over)}
+    new = {told_name(leaf.claim) for leaf in leaves_under(station.children)} - {None, station.pin.name}
+    return bool(new - asked)
+
 def at_last_check(search: Search, station: Station, window: Window, state: State) -> list[State]:
     "Lay a heading at the check that ends a `while` loop, as long as nothing under it is false there."
     found = []
+    if does_more_than_check(search.execution, station):
+        return found
     for inner in last_checks(search, station.pin, window):
         start = replace(state, cost=state.cost + search.skipped(state.moment, inner.first), moment=inner.first)
         finals = search.nodes(exists_first(station, True), inner, [start])

@@ -20,6 +20,7 @@ from .clauses import Clauses
 from .actions import Actions
 from .places import Pinner
 from .constructions import constructions
+from .shorthand import shorthand
 from .summaries import summaries
 from .segments import Segment, segments
 from .reading import CUES, COMMITTING, Claim, Pin, REJECTING, Reading, Situation, flat, shape
@@ -384,6 +385,15 @@ class Trials:
         passed = {**dict(zip(params, map(ast.unparse, node.args), strict=False)), **{k.arg: ast.unparse(k.value) for k in node.keywords if k.arg}}
         return passed if set(passed) <= set(params) and len(node.args) <= len(params) else {}
 
+    def passed_to(self, tree) -> list[str]:
+        "The sources of what a call passes, in the order of the parameters; nothing where some cannot be told apart."
+        node = tree.body
+        if not isinstance(node, ast.Call) or not node.keywords:
+            return [ast.unparse(x) for x in node.args] if isinstance(node, ast.Call) else []
+        named = {k.arg: ast.unparse(k.value) for k in node.keywords}
+        rest = self.facts.parameters[len(node.args):]
+        return [*map(ast.unparse, node.args), *(named[p] for p in rest)] if set(named) == set(rest) else []
+
     def called_by_name(self) -> bool:
         "Whether the case's call is one of the entry point by its name, so that an input is a list of arguments."
         tree = parse(self.call) if self.call else None
@@ -723,6 +733,7 @@ class Placed(Sentences):
         found = self.alone(seg, n, toks) or s.read()
         constructions(s)
         if found is s.found or not found:
+            shorthand(s)
             summaries(s)
             found = s.found
         self.line_pins[seg.line] = tuple(p for p in s.pins if p not in (*s.inner, *s.passing))
@@ -767,7 +778,7 @@ class Reader(Trials, Proposals, Closing, Tables, Headings, Placed):
         self.asserted: tuple[str, str] | None = None  # the call and the value of the last assertion
         tree = parse(call) if call else None
         self.arity = len(tree.body.args) + len(tree.body.keywords) if tree is not None and isinstance(tree.body, ast.Call) else len(self.facts.parameters)
-        self.shapes = [shape(ast.unparse(x)) for x in tree.body.args] if self.arity and tree is not None and len(tree.body.args) == self.arity else []
+        self.shapes = [shape(x) for x in self.passed_to(tree)] if self.arity and tree is not None else []
         self.coded = sum(m.group(1) in self.facts.variables for m in re.finditer(r"`(\w+)`", text[:100_000])) > 1  # variables stand in code font
         self.from_zero = bool(re.search(r"\b(?:iteration|pass|round|cycle)\s+#?0\b", text[:100_000], re.I))
         self.told = frozenset(

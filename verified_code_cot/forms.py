@@ -831,7 +831,8 @@ def ground_count(asked: Asked) -> Grounding:
     if claimed is None or claimed.startswith("!"):
         return unsayable(asked.reading.value, "the number cannot be evaluated")
     runs = runs_meant(asked)
-    facts = [Fact(run.first, asked.execution.end, str(len(run.laps)), run.frame, run.line) for run in runs]
+    within = any(pin.kind == "iteration" for pin in asked.claim.pins)  # of the run in this lap, not of one that was over before
+    facts = [Fact(run.first, run.last if within else asked.execution.end, str(len(run.laps)), run.frame, run.line) for run in runs]
     totals = defaultdict(int)
     for run in runs:
         totals[run.line] += len(run.laps)
@@ -875,6 +876,11 @@ def ground_visits(asked: Asked) -> Grounding:
             continue
         text = visited(asked.execution, run)
         elements = literal(text)
+        pairs = isinstance(elements, list) and all(isinstance(x, tuple) for x in elements)
+        if asked.reading.subject is None and pairs and wanted and not isinstance(wanted[0], tuple):
+            columns = [list(column) for column in zip(*elements, strict=False)]  # of `i, x`, what `x` was in turn
+            elements = next((c for c in columns if c == list(wanted)), next((c for c in columns if type(c[0]) is type(wanted[0])), elements))
+            text = repr(elements)
         if isinstance(elements, list) and elements and wanted and all(of_other_type(repr(seen), repr(said)) for seen in elements for said in list(wanted)[:1]):
             continue  # "goes over 'abc'" of a loop over its indices
         facts.append(Fact(run.first, asked.execution.end, text, run.frame, run.line, visits_hold(asked.reading.relation, literal(text), list(wanted))))
@@ -1185,6 +1191,8 @@ def ground_return(asked: Asked) -> Grounding:
     claimed = asked.inquiry.value(value)
     if claimed is None or claimed.startswith("!"):
         return unsayable(value, "the returned value cannot be evaluated")
+    if reading.moment == "here" and returned:
+        return Grounding(claimed, compared(returned, reading.relation, claimed), absent="the function goes on", subject="the returned value", moment="at")
     outer = [fact for fact in returned if fact.frame == 0 and not execution.events[fact.first].yielded]
     whole = execution.trace.output
     if not function and len(returned) == len(outer) == 1 and whole is not None:
