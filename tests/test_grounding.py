@@ -140,6 +140,8 @@ FORMS = [
     (SUMS, "f([3, 5])", Reading("together", "(n, total)", "==", "(5, 8)"), "✗(3, 0) ✗(3, 3) ✗(5, 3) ✓(5, 8)"),
     (SUMS, "f([3, 5])", Reading("together", "(n, total)", "==", "(3, 8)"), "✗(3, 0) ✗(3, 3) ✗(5, 3) ✗(5, 8)"),
     ("def f(n):\n    m = n + 1\n    n = 7\n    return n, m", "f(3)", Reading("together", "(n, m)", "==", "(3, 4)"), "✓(3, 4) ✗(7, 4) ✗(7, 4)"),
+    (SUMS, "f([3, 5])", Reading("parts", "n > limit", "==", "(5, 6,)", "at", "['n', 'limit']"), "✗(3, 6,) ✓(5, 6,)"),
+    (SUMS, "f([3, 5])", Reading("parts", "n > limit", "==", "(5,)", "at", "['total']"), "?"),
     (SUMS, "f([3, 5])", Reading("together", "(n, other)", "==", "(3, 8)"), "?"),
     (SUMS, "f([3, 5])", Reading("written", None, "==", "'no'", previous="[\"'yes'\", \"'no'\"]"), "✓'yes' or 'no'"),
     (SUMS, "f([3, 5])", Reading("written", None, "==", "'on'", previous="[\"'yes'\", \"'no'\"]"), "✗'yes' or 'no'"),

@@ -551,3 +551,13 @@ def test_of_any_small_program_only_the_truth_is_told(box, body, a, b):
     replay = Replay(t, sandbox=box)
     story = story_of(t, replay)
     assert untrue(story, replay, facts_of(story, seeds=(0,))) == []
+
+
+def test_what_an_inner_generator_yields_is_told_when_it_is_asked_for(box):
+    code = "def inner(n):\n    while n:\n        yield n\n        n -= 1\n\ndef outer(n):\n    yield 9\n    yield from inner(n)\n"
+    made = trace(code, "list(outer(3))", sandbox=box)
+    for style in STYLES:
+        told = narrate(made, "forward", style, seed=0, replay=Replay(made, box)).rationale
+        asked = [part for part in told.split("asked for its next value")[1:]]
+        for value, part in zip((3, 2, 1), asked, strict=False):
+            assert f"`outer` yields `{value}`" in part and all(f"yields `{n}`" not in part for n in (1, 2, 3) if n != value), (style, part)

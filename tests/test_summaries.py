@@ -121,3 +121,12 @@ def test_a_test_is_told_of_the_moment_of_its_reasons(box):
     assert verify_record({**record, "rationale": told.format("a", "true")}, box).verdict == "verified"
     assert verify_record({**record, "rationale": told.format("b", "true")}, box).verdict == "contradicted"
     assert verify_record({**record, "rationale": told.format("a", "false")}, box).verdict == "contradicted"
+
+
+def test_what_an_expression_was_made_of_is_told_of_its_own_moment(box):
+    code = "def f(xs):\n    piece = []\n    for x in xs:\n        piece = [*piece, x]\n        if x > 5:\n            piece = []\n    return sum(c for c in [x, x + 1])"
+    record = {"id": "t", "code": code, "call": "f([6, 1, 2])", "output": "5", "direction": "forward", "answer": None}
+    told = "At last `piece` came from `[*piece, x]` (line 4). Taken apart, `piece` is `{}` and `x` is `2`. In order, `c` ran through `{}` and `{}`.\n\n<answer>5</answer>"
+    for piece, first, second, wanted in (("[1]", 2, 3, "verified"), ("[1, 2]", 2, 3, "contradicted"), ("[1]", 2, 2, "contradicted"), ("[1]", 3, 2, "contradicted")):
+        found = verify_record({**record, "rationale": told.format(piece, first, second)}, box)
+        assert found.verdict == wanted, (piece, first, [(c.text, c.verdict, c.why) for c in found.claims])

@@ -8,12 +8,12 @@ __all__ = ['TYPED', 'SIZED', 'UNIT', 'WHOSE', 'QUANTIFIED', 'STRICT', 'THERE_NO'
            'FOR_IT', 'THE_PARAMETER', 'IN_NOUN', 'PASSED', 'NEEDED_VALUE', 'FOLLOWED', 'OF_INPUT', 'OF_OUTPUT',
            'OCCURRENCES', 'AS_ELEMENT', 'LAW', 'NOT_SUCH', 'WHOLE', 'PLURALS', 'THIS_RETURNED', 'LATEST', 'RETURNED',
            'FINAL_IS', 'APPLIED', 'TURNING', 'WHICH_GIVES', 'TAKEN_AS', 'APPOSED', 'NTH', 'CHANGED_BY', 'CHANGED',
-           'FROM_END', 'COPY', 'RANGE', 'TURNED', 'SUPPOSED', 'FROM_TO', 'RETURNS_WHERE', 'FACTUAL', 'GENERAL',
-           'Sketch', 'sketch', 'parameter_named', 'number_of', 'conditions_at', 'quantified', 'asserted',
+           'FROM_END', 'COPY', 'RANGE', 'TURNED', 'SUPPOSED', 'FROM_TO', 'SO_WAS', 'RETURNS_WHERE', 'FACTUAL',
+           'GENERAL', 'Sketch', 'sketch', 'parameter_named', 'number_of', 'conditions_at', 'quantified', 'asserted',
            'nothing_such', 'each_appears', 'needed_length', 'what_it_must_be', 'needed_value', 'necessity_of',
            'followed', 'occurrences', 'as_element', 'calls_of', 'law', 'this_returned', 'returned_so', 'final_is',
            'applied', 'which_gives', 'taken_as', 'apposed', 'nth', 'changed_by', 'from_end', 'copied', 'ranging',
-           'turned', 'from_to', 'Given', 'given_by', 'branches', 'returned_where', 'constructions']
+           'turned', 'from_to', 'written_in', 'Given', 'given_by', 'branches', 'returned_where', 'constructions']
 
 # %% ../nbs/04h_constructions.ipynb #4747d95a
 import ast
@@ -695,6 +695,19 @@ def from_to(s, line: Sketch) -> None:
             continue
         reading = Reading("effect", name.source, "shifted", new.source, "after", old.source if old is not None else None, through)
         s.note(min(t.start for t in (name, *values)), max(t.end for t in values), "effect", [reading])
+        given = SO_WAS.match(line.text, m.end())
+        x, v = (line.tokens[int(given[key])] for key in "xv") if given and "e" in told else (None, None)
+        if x is not None and v.kind == "expr" and v.type in ("literal", "closed") and normal(x.source or "") in written_in(told["e"].source):
+            s.note(x.start, v.end, "expression", [Reading("parts", told["e"].source, "==", f"({v.source},)", "at", repr([normal(x.source)]))])
+
+
+SO_WAS = re.compile(r"(?:; |, |\. )?(?:so|which means that|hence|thus|therefore) «(?P<x>\d+)» (?:was|is) «(?P<v>\d+)»")
+
+
+def written_in(source: str) -> list[str]:
+    "The expressions of which an expression is made."
+    tree = parse(source)
+    return [ast.unparse(n) for n in ast.walk(tree) if isinstance(n, ast.expr)] if tree is not None else []
 
 # %% ../nbs/04h_constructions.ipynb #a40c695b
 @dataclass(frozen=True)

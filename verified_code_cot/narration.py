@@ -18,7 +18,7 @@ from .backward import way_back
 from .engine import map_partitions, stage
 from .explaining import Explainer
 from .forward import Clause, Detail, call_text, parameters, sentence
-from .passages import Page, returned, tell_items, times
+from .passages import Page, carried_calls, returned, tell_items, times
 from .purpose import class_purpose, documented, plan, purpose
 from .records import InputError, Rationale, Trace, line_of, read_lines, stream, write_jsonl
 from .replay import Replay, ReplayError, replayed
@@ -81,6 +81,7 @@ def course_of_events(explain: Explainer, story: Story, detail: Detail) -> list[s
         if len(shown) < len(story.roots) and i == 6:
             page.block(f"The next {len(story.roots) - len(shown)} calls follow; we go on with the last three.")
         page.open(outer_call(explain, activation, first=i == 0))
+        page.add(carried_calls(explain, activation))
         tell_items(page, activation.items)
         if activation.value is not None and (activation.generator or activation.value != "None"):
             last = activation.items[-1] if activation.items else None

@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['Page', 'target_names', 'label', 'times', 'introduction', 'counted', 'while_introduction', 'choices', 'course',
            'chosen', 'changed_names', 'live_after', 'last_moment', 'tell_loop', 'told_turn', 'gap', 'manner', 'tested',
-           'branch_counts', 'state_of', 'afterwards', 'tell_inline', 'loop_clauses', 'own_calls', 'returned',
-           'call_clauses', 'tell_call', 'arguments_of', 'descent', 'below', 'summed_call', 'tell_items']
+           'branch_counts', 'state_of', 'afterwards', 'tell_inline', 'loop_clauses', 'own_calls', 'told_calls',
+           'returned', 'many_calls', 'call_clauses', 'tell_call', 'arguments_of', 'descent', 'below', 'summed_call',
+           'carried_calls', 'tell_items']
 
 # %% ../nbs/03g_passages.ipynb #60854a04
 import ast
@@ -391,6 +392,11 @@ def own_calls(moment: Moment) -> list[Activation]:
     return [a for a in moment.calls if a.node is not None and not isinstance(a.node, ast.Lambda)]
 
 
+def told_calls(moment: Moment) -> list[Activation]:
+    "The calls to tell with a moment: not those that a generator made when it was resumed and went on with it."
+    return [a for a in own_calls(moment) if not a.later]
+
+
 def returned(explain: Explainer, activation: Activation) -> str:
     "What came out of a call, as a clause."
     text = code(call_text(activation))
@@ -407,14 +413,17 @@ def returned(explain: Explainer, activation: Activation) -> str:
     return explain.say("{c} returns {v} | {c} gives back {v}", c=text, v=explain.show(activation.value))
 
 
+def many_calls(explain: Explainer, calls: list[Activation]) -> list[Clause]:
+    "Calls too many to tell: the first two and the last."
+    told = [Clause(returned(explain, a)) for a in (calls[0], calls[1], calls[-1])]
+    return [*told[:2], Clause(f"and so on, through {len(calls)} calls in all"), Clause(f"at last {told[2].text}")]
+
+
 def call_clauses(explain: Explainer, moment: Moment, detail: Detail, most: int = 4) -> list[Clause]:
     "The calls that a moment made, by their results; short ones in the first turn from inside."
-    calls = own_calls(moment)
-    if not calls:
-        return []
+    calls = told_calls(moment)
     if len(calls) > most:
-        told = [Clause(returned(explain, a)) for a in (calls[0], calls[1], calls[-1])]
-        return [*told[:2], Clause(f"and so on, through {len(calls)} calls in all, until {told[2].text}")]
+        return many_calls(explain, calls)
     clauses = []
     for activation in calls:
         short = (
@@ -445,6 +454,7 @@ def tell_call(page: Page, activation: Activation, depth: int) -> None:
     explain = page.explain
     name = code(call_text(activation))
     if activation.generator:
+        page.add(carried_calls(explain, activation))
         page.add(
             [*tell_inline(explain, activation.items, replace(page.detail, inner=0)), Clause(returned(explain, activation))]
             if not activation.end.yielded
@@ -471,7 +481,7 @@ def descent(activation: Activation) -> list[Activation]:
     "A call and the calls below it, as long as each makes exactly one further call."
     chain = [activation]
     while True:
-        below = [a for m in flat(chain[-1].items) for a in own_calls(m)]
+        below = [a for m in flat(chain[-1].items) for a in told_calls(m)]
         if len(below) != 1:
             return chain if not below else [activation]
         chain.append(below[0])
@@ -481,7 +491,7 @@ def below(activation: Activation) -> int:
     "How many calls a call makes, directly and indirectly."
     total, todo = 0, [activation]
     while todo:
-        calls = [a for m in flat(todo.pop().items) for a in own_calls(m)]
+        calls = [a for m in flat(todo.pop().items) for a in told_calls(m)]
         total += len(calls)
         todo.extend(calls)
     return total
@@ -498,6 +508,12 @@ def summed_call(explain: Explainer, activation: Activation) -> list[Clause]:
     return [Clause(returned(explain, activation) + (f" (after {number(more, 'further call')})" if more else ""))]
 
 
+def carried_calls(explain: Explainer, activation: Activation, most: int = 3) -> list[Clause]:
+    "What a generator asked for when it went on with the statement at which it had been suspended (`yield from`, a loop over another generator)."
+    calls = [a for a in activation.carried if a.node is not None and not isinstance(a.node, ast.Lambda)]
+    return many_calls(explain, calls) if len(calls) > most else [c for a in calls for c in summed_call(explain, a)]
+
+
 def tell_items(page: Page, items: list, depth: int = 0) -> None:
     "Items as paragraphs."
     explain = page.explain
@@ -505,7 +521,7 @@ def tell_items(page: Page, items: list, depth: int = 0) -> None:
         if isinstance(item, Loop):
             tell_loop(page, item)
             continue
-        calls = own_calls(item)
+        calls = told_calls(item)
         inside = depth < page.detail.depth and 0 < len(calls) <= 3
         for activation in calls if inside else []:
             tell_call(page, activation, depth)

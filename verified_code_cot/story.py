@@ -81,6 +81,8 @@ class Activation:
     items: list = field(default_factory=list)  # moments and loops, in order
     end: Event | None = None  # the event that left it
     generator: bool = False
+    later: bool = False  # entered only when the generator that its caller belongs to had been suspended and resumed
+    carried: list["Activation"] = field(default_factory=list)  # the later ones, made while this resumption went on with an earlier statement
 
     @property
     def frame(self) -> int:
@@ -300,6 +302,9 @@ def entered(story: Story, event: Event, stack: list[_Frame]) -> _Frame:
     activation = Activation(event, story.source.function_of(event), caller, generator=generator)
     story.activations.append(activation)
     (caller.calls if caller is not None else story.roots).append(activation)
+    if caller is not None and stack[-1].activation is not caller.activation:
+        activation.later = True
+        stack[-1].activation.carried.append(activation)
     frame = story.frames.get(event.frame) if generator else None
     if frame is None:
         frame = story.frames[event.frame] = _Frame(activation)

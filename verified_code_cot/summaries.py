@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['LAPS', 'LIST', 'BEING', 'GOING', 'PAIRS', 'TALLIED', 'SAME_WAY', 'AFTER_THEM', 'THROUGH', 'GOES_OVER', 'AS_LONG',
-           'ENTERED', 'KEPT', 'INDEXED', 'FINAL_OF', 'JOINED', 'HENCE', 'OF_LAPS', 'PLAIN', 'laps_of', 'sources',
-           'values_in', 'tallied', 'same_way', 'after_them', 'through_values', 'goes_over', 'as_long_as', 'at_entry',
-           'parameter_lists', 'put_into', 'is_state', 'at_once', 'decided_by', 'truth_told', 'by_value', 'follows',
-           'summaries']
+           'RAN_THROUGH', 'ENTERED', 'KEPT', 'INDEXED', 'FINAL_OF', 'JOINED', 'APART', 'HENCE', 'OF_LAPS', 'PLAIN',
+           'laps_of', 'sources', 'values_in', 'tallied', 'same_way', 'after_them', 'through_values', 'ran_through',
+           'goes_over', 'as_long_as', 'at_entry', 'parameter_lists', 'put_into', 'is_state', 'at_once', 'source_before',
+           'made_of', 'decided_by', 'truth_told', 'by_value', 'follows', 'summaries']
 
 # %% ../nbs/04i_summaries.ipynb #80a75656
 import ast
@@ -135,6 +135,20 @@ def through_values(s, line: Sketch) -> None:
             s.note(name.start, end, "iteration", [Reading("visits", name.source, "==", f"[{', '.join(values)}]")])
 
 
+RAN_THROUGH = re.compile(rf"«(?P<x>\d+)» (?:ran through|must have been) (?P<all>{LIST})(?= (?:, one after the other|\. ?$|[.;] |$))")
+
+
+def ran_through(s, line: Sketch) -> None:
+    "In order, `c` ran through 1 and 2: all elements that a comprehension went over."
+    looped = {name for kind, target, *_ in s.facts.loops if kind != "comprehension" for name in re.findall(r"\w+", target or "")}
+    for m in RAN_THROUGH.finditer(line.text):
+        name, values = line.tokens[int(m["x"])], sources(line, m["all"])
+        whole = name.source not in looped or line.text[m.end() :].startswith(" , one after the other")
+        if simple_name(name.source) and whole and values and len(values) > 1:
+            end = line.tokens[int(re.findall(r"\d+", m["all"])[-1])].end
+            s.note(name.start, end, "iteration", [Reading("visits", name.source, "==", f"[{', '.join(values)}]")])
+
+
 def goes_over(s, line: Sketch) -> None:
     "The loop goes through `xs[::-1]`, that is [2, 1]."
     for m in GOES_OVER.finditer(line.text):
@@ -234,6 +248,28 @@ def at_once(s, line: Sketch) -> None:
             for c in run:  # "`n - 1` is 3 and `found` is []": where there is an `n` tells whose `found` is meant
                 c.readings.append(reading)
 
+# %% ../nbs/04i_summaries.ipynb #8d610470
+APART = re.compile(r"\b(?:taken apart|part by part|piece by piece) , (?P<all>«\d+» (?:is|was|has to be|must be) «\d+»(?: (?:, and|,|and) «\d+» (?:is|was|has to be|must be) «\d+»)*)")
+
+
+def source_before(s, place: int) -> str | None:
+    "The operation of the program that was last written out before a place, in the same line of the text."
+    spans = re.findall(r"`([^`\n]+)`", s.reader.text[s.reader.text.rfind("\n", 0, place) + 1 : place])
+    return next((one for one in reversed(spans) if normal(one) in s.facts.expressions and not simple_name(one)), None)
+
+
+def made_of(s, line: Sketch) -> None:
+    "Taken apart, `x` is 3 and `y` is 4: the operands of the expression written out before."
+    for m in APART.finditer(line.text):
+        pairs = [(line.tokens[int(a)], line.tokens[int(b)]) for a, b in re.findall(r"«(\d+)» (?:is|was|has to be|must be) «(\d+)»", m["all"])]
+        source = source_before(s, pairs[0][0].start)
+        if source is None or not all(a.kind == b.kind == "expr" and b.type in ("literal", "closed") for a, b in pairs):
+            continue
+        names, inside = [normal(a.source) for a, _ in pairs], [ast.unparse(n) for n in ast.walk(parse(source)) if isinstance(n, ast.expr)]
+        if all(names.count(name) <= inside.count(name) for name in names):
+            value = f"({', '.join(b.source for _, b in pairs)},)"
+            s.note(pairs[0][0].start, pairs[-1][1].end, "expression", [Reading("parts", source, "==", value, "at", repr(names))])
+
 # %% ../nbs/04i_summaries.ipynb #e155eca7
 HENCE = re.compile(r"\b(?:hence|so|thus|therefore|which makes|since|because|as|taken together|alone settles)\b", re.IGNORECASE)
 
@@ -295,7 +331,7 @@ def follows(s, line: Sketch) -> None:
 
 # %% ../nbs/04i_summaries.ipynb #a2b1afd2
 OF_LAPS = (values_in, tallied, same_way, after_them)
-PLAIN = (through_values, goes_over, at_entry, put_into, at_once, follows)
+PLAIN = (through_values, ran_through, goes_over, at_entry, put_into, at_once, made_of, follows)
 
 
 def summaries(s) -> None:
