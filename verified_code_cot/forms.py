@@ -8,22 +8,22 @@ __all__ = ['BUILTINS', 'BELONGING', 'OPENERS', 'RAISED', 'OPPOSITES', 'GROUNDERS
            'unknown_names', 'inner_functions', 'nested_call', 'evaluations_of', 'instances_of', 'compared', 'is_opaque',
            'type_of', 'near', 'side_by_side', 'ground_value', 'midway', 'within_calls', 'inner_calls', 'owner_of',
            'part_way', 'beyond', 'put_there', 'supposed', 'stored_into', 'is_stored', 'told_directly', 'never_such',
-           'of_other_kind', 'ground_relation', 'just_written', 'ground_together', 'ground_unknown', 'is_closed',
-           'parts_of', 'operands', 'operand_at', 'filled_in', 'of_other_type', 'with_values', 'passes_values',
-           'ground_closed', 'augmented', 'ground_operands', 'opposed', 'ground_instance', 'truths', 'ground_outcome',
-           'ground_next_test', 'is_for', 'branches_of', 'lines_meant', 'header_named', 'ground_branch',
-           'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end', 'runs_meant', 'ground_count',
-           'ground_comprehension_count', 'visited', 'ground_visits', 'comprehended', 'spot_of', 'bound_to',
-           'in_comprehension', 'in_comprehensions', 'ground_over', 'visits_hold', 'in_order', 'changes_of',
-           'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect', 'ground_step', 'support_only',
-           'effects', 'insertions', 'item_of', 'element_at', 'ground_unchanged', 'ground_return', 'named_returning',
-           'speaks_of_result', 'ground_produced', 'returns_of', 'of_one_kind', 'is_meant', 'ground_mention', 'mistold',
-           'never_held', 'is_mistold', 'ground_maps', 'chained', 'entries', 'transitions', 'ground_arguments',
-           'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal', 'ground_proposed_value',
-           'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity', 'predicate_of', 'ground_law', 'ground_exists',
-           'ground_tally', 'stretches_named', 'of_laps', 'ground_stretch', 'true_in', 'turned_round', 'reversal',
-           'signless', 'in_lap', 'ground_tally_of_laps', 'course_of', 'ground_course', 'ground_while', 'ground_written',
-           'ground']
+           'of_other_kind', 'ground_relation', 'just_written', 'ground_together', 'ground_parts', 'operand_nodes',
+           'ground_unknown', 'is_closed', 'parts_of', 'operands', 'operand_at', 'filled_in', 'of_other_type',
+           'with_values', 'passes_values', 'ground_closed', 'augmented', 'ground_operands', 'opposed',
+           'ground_instance', 'truths', 'ground_outcome', 'ground_next_test', 'is_for', 'branches_of', 'lines_meant',
+           'header_named', 'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end',
+           'runs_meant', 'ground_count', 'ground_comprehension_count', 'visited', 'ground_visits', 'comprehended',
+           'spot_of', 'bound_to', 'in_comprehension', 'in_comprehensions', 'is_filtered', 'ground_over', 'visits_hold',
+           'in_order', 'in_a_row', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds',
+           'ground_effect', 'ground_step', 'support_only', 'effects', 'insertions', 'item_of', 'element_at',
+           'ground_unchanged', 'ground_return', 'named_returning', 'speaks_of_result', 'ground_produced', 'returns_of',
+           'of_one_kind', 'is_meant', 'ground_mention', 'mistold', 'never_held', 'is_mistold', 'ground_maps', 'chained',
+           'entries', 'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of',
+           'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple',
+           'ground_necessity', 'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'stretches_named',
+           'of_laps', 'ground_stretch', 'true_in', 'turned_round', 'reversal', 'signless', 'in_lap',
+           'ground_tally_of_laps', 'course_of', 'ground_course', 'ground_while', 'ground_written', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -481,6 +481,33 @@ def ground_together(asked: Asked) -> Grounding:
         return unsayable(value, "they cannot be evaluated together")
     return Grounding(claimed, compared(near(asked, seen), "==", claimed), subject=subject, moment=asked.reading.moment)
 
+def ground_parts(asked: Asked) -> Grounding:
+    "What the operands of an expression of the program were when it was evaluated."
+    names, value = literal(asked.reading.previous or "[]"), asked.reading.value
+    claimed, _ = together(lambda: asked.inquiry.value(value or ""), lambda: asked.execution.evaluations)
+    found = []
+    for place in asked.execution.places.values():
+        nodes = operand_nodes(place.node, names) if place.source == normal(asked.reading.subject) and isinstance(place.node, ast.expr) else None
+        for whole in asked.execution.evaluations.get(place.site, []) if nodes else []:
+            seen = [operand_at(asked.execution, node, whole) for node in nodes]
+            if None not in seen:
+                found.append(whole._replace(value=f"({', '.join(seen)},)"))
+    if claimed is None or claimed.startswith("!") or not found:
+        return unsayable(value, "its operands were not seen")
+    facts = compared(sorted(found, key=lambda fact: fact.order or 0), "==", claimed)
+    return Grounding(claimed, facts, subject=f"({', '.join(names)},)", moment="at")
+
+def operand_nodes(whole: ast.expr, names: list[str]) -> list[ast.expr] | None:
+    "Where operands stand in an expression, told in their order; None where one of them does not."
+    inside = sorted((n for n in ast.walk(whole) if isinstance(n, ast.expr)), key=lambda n: (n.lineno, n.col_offset))
+    found = []
+    for name in names:
+        node = next((n for n in inside if n not in found and ast.unparse(n) == name), None)
+        if node is None:
+            return None
+        found.append(node)
+    return found
+
 def ground_unknown(asked: Asked, subject: str, name: str, value: str) -> Grounding:
     "A claim about a name that the program does not have: where it is told as a variable, there is nothing of which it could be true."
     if subject != name:
@@ -921,7 +948,13 @@ def in_comprehensions(asked: Asked, wanted: list[Any]) -> list[Fact]:
         return []
     text = f"[{', '.join(f.value for f in bound)}]"
     seen = literal(text)
-    return [bound[0]._replace(value=text, holds=in_order(seen, wanted) if isinstance(seen, list) else None)]
+    holds = in_a_row if asked.reading.relation == "==" and not is_filtered(execution.trace.code, name) else in_order
+    return [bound[0]._replace(value=text, holds=holds(seen, wanted) if isinstance(seen, list) else None)]
+
+def is_filtered(code: str, name: str) -> bool:
+    "Whether some comprehension that binds a name leaves elements out."
+    found = [n for n in ast.walk(ast.parse(code)) if isinstance(n, ast.comprehension) and name in {x.id for x in ast.walk(n.target) if isinstance(x, ast.Name)}]
+    return any(n.ifs for n in found)
 
 def ground_over(asked: Asked, claimed: str) -> Grounding:
     "What a loop walks over, whether or not it gets to the end."
@@ -944,6 +977,10 @@ def in_order(seen: list[Any], wanted: list[Any]) -> bool:
     "Whether all wanted elements are among those seen, in this order."
     rest = iter(seen)
     return all(any(same_text(repr(x), repr(y)) for y in rest) for x in wanted)
+
+def in_a_row(seen: list[Any], wanted: list[Any]) -> bool:
+    "Whether the wanted elements stand among those seen, one right after the other."
+    return any(same_text(repr(seen[k:k + len(wanted)]), repr(wanted)) for k in range(len(seen) - len(wanted) + 1))
 
 # %% ../nbs/06a_forms.ipynb #c58f5137
 def changes_of(execution: Execution, names: list[str]) -> list[tuple[str, Fact, Fact]]:
@@ -1719,7 +1756,7 @@ GROUNDERS: dict[str, Callable[[Asked], Grounding]] = {
     "arguments": ground_arguments, "return": ground_return, "produced": ground_produced, "maps": ground_maps, "mention": ground_mention,
     "raises": ground_raises, "answer": ground_answer, "meta": ground_meta, "input": ground_input, "proposal": ground_proposal,
     "necessity": ground_necessity, "law": ground_law, "instance": ground_instance, "written": ground_written, "course": ground_course,
-    "while": ground_while, "together": ground_together,
+    "while": ground_while, "together": ground_together, "parts": ground_parts,
 }
 
 def ground(asked: Asked) -> Grounding:
