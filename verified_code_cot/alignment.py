@@ -6,17 +6,17 @@
 __all__ = ['CHANGING', 'NEAREST', 'WEIGHT', 'Window', 'Costs', 'Placed', 'Leaf', 'Station', 'tree_of', 'openings', 'told_name',
            'leaves_under', 'in_window', 'chosen', 'whole_run', 'steady', 'laps_within', 'value_fits', 'ordinal_fits',
            'checks_of', 'last_checks', 'candidates', 'laps_meant', 'stretches', 'call_windows', 'State', 'better',
-           'Search', 'lay_leaf', 'stative', 'entries_of', 'so_now', 'overtaken', 'reachable', 'timeless', 'unchecked',
-           'against', 'shown', 'refuted', 'lay_station', 'does_more_than_check', 'at_last_check', 'lay_again',
-           'lay_each', 'exists_first', 'existence', 'never', 'told_in_vain', 'left_early', 'none_such', 'pin_text',
-           'align']
+           'Search', 'Laying', 'lay_leaf', 'stative', 'entries_of', 'so_now', 'overtaken', 'reachable', 'timeless',
+           'unchecked', 'against', 'shown', 'refuted', 'lay_station', 'lay_on_laps', 'does_more_than_check',
+           'at_last_check', 'lay_again', 'lay_each', 'exists_first', 'children_of', 'existence', 'never',
+           'told_in_vain', 'left_early', 'none_such', 'pin_text', 'align']
 
 # %% ../nbs/06b_alignment.ipynb #09b73659
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from .claims import Claim, Pin
 from .forms import Grounding, of_other_type
@@ -25,8 +25,7 @@ from .records import Event
 from .rendering import canonical
 
 # %% ../nbs/06b_alignment.ipynb #28cd48a6
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     "The stretch of moments that a part of the text speaks of; `lap` where it is one lap of a loop."
 
     first: int
@@ -50,8 +49,7 @@ class Costs:
     never: float = 1.0  # for a heading that fits no lap, beside what the claims under it cost
     no_heading: float = 0.5  # for taking what looks like a heading but names no loop variable for none
 
-@dataclass(frozen=True)
-class Placed:
+class Placed(NamedTuple):
     "A claim as the alignment left it."
 
     verdict: str  # supported | contradicted | unverifiable
@@ -119,8 +117,10 @@ def leaves_under(nodes: Iterable[Any]) -> list[Leaf]:
 # %% ../nbs/06b_alignment.ipynb #699f3729
 def in_window(facts: Sequence[Fact], window: Window) -> list[Fact]:
     "The facts that overlap a window, clipped to it."
-    return [f._replace(first=max(f.first, window.first), last=min(f.last, window.last), written=f.written and f.first >= window.first)
-            for f in facts if f.first <= window.last and f.last >= window.first]
+    start, end = window.first, window.last
+    return [f if start <= f.first and f.last <= end else
+            f._replace(first=max(f.first, start), last=min(f.last, end), written=f.written and f.first >= start)
+            for f in facts if f.first <= end and f.last >= start]
 
 def chosen(grounding: Grounding, window: Window) -> list[Fact]:
     "The facts of a window that the claim may be about, by the moment that it names."
@@ -289,8 +289,7 @@ def call_windows(execution: Execution, pin: Pin, window: Window) -> list[Window]
     return found or [window]
 
 # %% ../nbs/06b_alignment.ipynb #cfb86f5e
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     "A way to have laid the claims so far: what it costs, the moment that has been reached, the last lap named, and the choices made."
 
     cost: float
@@ -317,6 +316,14 @@ class Search:
         for lap in sorted(execution.laps, key=lambda lap: lap.first):
             self.starts_in[lap.frame].append(lap.first)
         self.checks = checks_of(execution)
+        self.kept: dict[tuple[Any, ...], tuple[Any, Any]] = {}
+
+    def once(self, name: str, node: Any, window: Window | None, make: Callable[[], Any]) -> Any:
+        "What is found out about a node (in a window), which is the same for every state: made when it is first asked for."
+        key = (name, id(node), *((window.first, window.last, id(window.lap)) if window else ()))
+        if key not in self.kept:
+            self.kept[key] = node, make()  # with the node, so that no other one takes its place in memory
+        return self.kept[key][1]
 
     def skipped(self, here: int, there: int, frame: int | None = None) -> float:
         "The price of passing over laps: of all, or of those of one activation, as what goes on in the calls that it makes need not be told."
@@ -345,38 +352,60 @@ class Search:
         return lay_station(self, station, window, states)
 
 # %% ../nbs/06b_alignment.ipynb #4a2df4cf
-def lay_leaf(search: Search, leaf: Leaf, window: Window, states: list[State]) -> list[State]:
-    "Lay one claim: where it holds from each state on, or nowhere."
-    settled = timeless(leaf) or unchecked(leaf)
-    if settled is not None:
-        return [State(s.cost, s.moment, s.lap, (s.choices, leaf.index, settled)) for s in states]
-    options = [(g, chosen(g, window)) for g in leaf.groundings if g.note is None]
-    elsewhere = any(not facts and any(f.holds for f in (*g.facts, *g.later)) for g, facts in options)  # so of a moment that is not meant here
-    places = [*options, *([(g, chosen(g, window)) for g in entries_of(leaf)] if leaf.opening and window.lap else [])]
-    written = search.execution.ends  # what a call left is there when the call is over, at the end of the statement that made it
-    holding = sorted(((f.first, written[f.first] if places[n][0].moment == "after" and f.written else f.last, n, f)
-                      for n, (_, facts) in enumerate(places) for f in facts if f.holds), key=lambda h: h[:3])
-    false = refuted(leaf, options, window, states[0].moment if states else window.first)
-    found = []
-    for state in states:
-        for first, last, n, fact in reachable(holding, state.moment):
-            there = max(first, min(state.moment, last))
-            price = search.skipped(state.moment, there, fact.frame) if there >= state.moment else search.going_back(state.moment, there, leaf.recap)
-            if there < state.moment <= fact.last and stative(leaf.claim):  # written before, and it is still so
-                price = min(price, search.costs.still if "=" in leaf.claim.text else search.costs.nearby)
-            elif there < state.moment and not leaf.recap and overtaken(state, places[n][0], there):
-                price = search.costs.back
-            placed = Placed("supported", places[n][0], fact, fact.value, "holds")
-            found.append(State(state.cost + price, there, state.lap, (state.choices, leaf.index, placed)))
-        if (so := so_now(search, leaf, window, state.moment)) is not None:
-            found.append(State(state.cost + search.costs.nearby, state.moment, state.lap, (state.choices, leaf.index, so)))
-        if false is not None:
-            wrong = against(leaf, options, window, state.moment) or false
-            price = 1.0 if wrong.verdict == "contradicted" else search.costs.undecided if holding else search.costs.misplaced if elsewhere else 0.0
-            found.append(State(state.cost + price, state.moment, state.lap, (state.choices, leaf.index, wrong)))
-    return found
+class Laying:
+    "What laying one claim within one window comes to, whatever the state."
+
+    def __init__(self, execution: Execution, leaf: Leaf, window: Window):
+        self.claim, self.opposed = leaf.claim, {}
+        self.stative, self.told = stative(leaf.claim), "=" in leaf.claim.text
+        self.options = [(g, chosen(g, window)) for g in leaf.groundings if g.note is None]
+        self.elsewhere = any(not facts and any(f.holds for f in (*g.facts, *g.later)) for g, facts in self.options)  # so of a moment that is not meant here
+        places = [*self.options, *([(g, chosen(g, window)) for g in entries_of(leaf)] if leaf.opening and window.lap else [])]
+        written = execution.ends  # what a call left is there when the call is over, at the end of the statement that made it
+        holding = sorted(((f.first, written[f.first] if places[n][0].moment == "after" and f.written else f.last, n, f)
+                          for n, (_, facts) in enumerate(places) for f in facts if f.holds), key=lambda h: h[:3])
+        self.holding = [(first, last, Placed("supported", places[n][0], f, f.value, "holds")) for first, last, n, f in holding]
+        self.firsts = [h[0] for h in holding]
+        forms = {r.form for r in leaf.claim.readings} if window.lap is None else ()
+        self.later = [g for g in leaf.groundings if g.note is None and g.later] if forms == {"value"} else []
+        self.refuting = any(f.holds is False for _, facts in self.options for f in facts)
+        self.undecided = None if self.refuting else refuted(self.options)
+
+    def wrong(self, moment: int) -> Placed:
+        "What the claim is worth at a moment when it is not laid where it holds."
+        if self.undecided is not None:
+            return self.undecided
+        if moment not in self.opposed:
+            self.opposed[moment] = against(self.options, moment)
+        return self.opposed[moment]
 
 # %% ../nbs/06b_alignment.ipynb #e778da03
+def lay_leaf(search: Search, leaf: Leaf, window: Window, states: list[State]) -> list[State]:
+    "Lay one claim: where it holds from each state on, or nowhere."
+    settled = search.once("settled", leaf, None, lambda: timeless(leaf) or unchecked(leaf))
+    if settled is not None:
+        return [State(s.cost, s.moment, s.lap, (s.choices, leaf.index, settled)) for s in states]
+    laying = search.once("laying", leaf, window, lambda: Laying(search.execution, leaf, window))
+    found = []
+    for state in states:
+        cost, moment, lap, choices = state
+        for first, last, placed in reachable(laying.holding, laying.firsts, moment):
+            there = max(first, min(moment, last))
+            price = search.skipped(moment, there, placed.fact.frame) if there >= moment else search.going_back(moment, there, leaf.recap)
+            if there < moment <= placed.fact.last and laying.stative:  # written before, and it is still so
+                price = min(price, search.costs.still if laying.told else search.costs.nearby)
+            elif there < moment and not leaf.recap and overtaken(state, placed.grounding, there):
+                price = search.costs.back
+            found.append(State(cost + price, there, lap, (choices, leaf.index, placed)))
+        if laying.later and (so := so_now(search, laying.later, moment)) is not None:
+            found.append(State(cost + search.costs.nearby, moment, lap, (choices, leaf.index, so)))
+        wrong = laying.wrong(moment)
+        price = (1.0 if wrong.verdict == "contradicted" else search.costs.undecided if laying.holding
+                 else search.costs.misplaced if laying.elsewhere else 0.0)
+        found.append(State(cost + price, moment, lap, (choices, leaf.index, wrong)))
+    return found
+
+# %% ../nbs/06b_alignment.ipynb #fb419c08
 CHANGING = frozenset((
     "becomes", "become", "became", "incremented", "decremented", "increments", "decrements", "updated", "set", "changed",
     "increased", "decreased", "turns", "gets", "to", "into",
@@ -390,14 +419,14 @@ def entries_of(leaf: Leaf) -> list[Grounding]:
     "The groundings of a claim, as told of the moment at which the lap began."
     return [replace(g, moment="entry") for g in leaf.groundings if g.note is None and g.moment == "after"]
 
-def so_now(search: Search, leaf: Leaf, window: Window, moment: int) -> Placed | None:
+def so_now(search: Search, groundings: list[Grounding], moment: int) -> Placed | None:
     "Outside of laps, an expression that the program evaluates elsewhere may be told by what it would be at the moment reached."
-    told = [r.form for r in leaf.claim.readings]
-    for grounding in leaf.groundings if window.lap is None and set(told) == {"value"} else ():
-        fact = value_at(list(grounding.later), moment) if grounding.note is None else None
+    for grounding in groundings:
+        fact = value_at(grounding.later, moment)
+        if fact is None or not fact.holds:
+            continue
         over = not grounding.facts or grounding.facts[-1].last < moment  # a test is told where it is made, or when it is made no more
-        around = any(lap.first <= moment <= lap.last for lap in search.execution.laps[:256])
-        if fact is not None and fact.holds and (over or not around and grounding.claimed not in ("True", "False")):
+        if over or grounding.claimed not in ("True", "False") and not any(lap.first <= moment <= lap.last for lap in search.execution.laps[:256]):
             return Placed("supported", grounding, fact, fact.value, "holds")
     return None
 
@@ -412,14 +441,19 @@ def overtaken(state: State, grounding: Grounding, there: int, most: int = 16) ->
             return placed.fact.first > there
     return False
 
-def reachable(holding: list[tuple[int, int, int, Fact]], moment: int) -> list[tuple[int, int, int, Fact]]:
+def reachable(
+    holding: list[tuple[int, int, Placed]],  # first and last moment, in order
+    firsts: list[int],  # their first moments
+    moment: int,
+) -> list[tuple[int, int, Placed]]:
     "Of the facts that hold: one that lasts here, the next ones, and the nearest before."
-    here = [h for h in holding if h[0] <= moment <= h[1]][:1]
-    at = bisect_right([h[0] for h in holding], moment)
-    following = holding[at:at + (1 if here else 2)]
-    earlier = max((h for h in holding[:at] if h[1] < moment), key=lambda h: h[1], default=None)
-    first = holding[:1] if holding and holding[0] is not earlier and holding[0][1] < moment else []
-    return [*here, *following, *([earlier] if earlier and not here else []), *(first if not here else [])]
+    at = bisect_right(firsts, moment)
+    here = next((h for h in holding[:at] if h[1] >= moment), None)
+    if here is not None:
+        return [here, *holding[at:at + 1]]
+    earlier = max(holding[:at], key=lambda h: h[1], default=None)
+    first = holding[:1] if at and holding[0] is not earlier and firsts[0] < moment else []
+    return [*holding[at:at + 2], *([earlier] if earlier else []), *first]
 
 # %% ../nbs/06b_alignment.ipynb #57de39e2
 def timeless(leaf: Leaf) -> Placed | None:
@@ -443,7 +477,7 @@ def unchecked(leaf: Leaf) -> Placed | None:
     return Placed("unverifiable", note or (leaf.groundings[0] if leaf.groundings else None), reason="cannot_check")
 
 # %% ../nbs/06b_alignment.ipynb #5d7fce29
-def against(leaf: Leaf, options: list[tuple[Grounding, list[Fact]]], window: Window, moment: int) -> Placed | None:
+def against(options: list[tuple[Grounding, list[Fact]]], moment: int) -> Placed | None:
     "The evidence against a claim at one moment: the value that was there (or is next) instead; None when there is none."
     for grounding, facts in options:
         false = [f for f in facts if f.holds is False]
@@ -457,11 +491,8 @@ def shown(value: str) -> str:
     "A value as evidence: what could not be found is said in words."
     return f"nothing ({value[1:]})" if value.startswith("!") else value
 
-def refuted(leaf: Leaf, options: list[tuple[Grounding, list[Fact]]], window: Window, moment: int) -> Placed | None:
-    "What a claim is worth that holds nowhere in its window."
-    found = against(leaf, options, window, moment)
-    if found is not None:
-        return found
+def refuted(options: list[tuple[Grounding, list[Fact]]]) -> Placed:
+    "What a claim is worth that holds nowhere in its window, where no fact is against it."
     if any(f.holds is None for _, facts in options for f in facts):
         return Placed("unverifiable", options[0][0], reason="cannot_check")
     for grounding, facts in options:
@@ -484,30 +515,36 @@ def lay_station(search: Search, station: Station, window: Window, states: list[S
         return lay_each(search, station, window, states)
     if station.pin.kind == "again":
         return lay_again(search, station, window, states)
-    costs, options = search.costs, candidates(search.execution, station.pin, window)
+    options = search.once("candidates", station, window, lambda: candidates(search.execution, station.pin, window))
     if station.pin.kind != "iteration" or not search.execution.laps:
         found = [final for w, _ in options[:NEAREST] or [(window, 0.0)] for final in search.nodes(station.children, w, states)]
         return found + [final for state in states for final in at_last_check(search, station, window, state)]
-    found, ghosts = [], never(search, station, window, states[0].moment)
+    ghosts, found = never(search, station, window, states[0].moment), []
     for state in states:
-        ahead = [o for o in options if o[0].first >= state.moment or o[0].last >= state.moment][:NEAREST]
-        behind = [o for o in options if o not in ahead][-NEAREST:]
-        for inner, miss in (*behind, *ahead):
-            key = (inner.lap.line, inner.first)
-            again = state.lap is not None and state.lap == key
-            back = inner.last < state.moment or (state.lap is not None and state.lap[0] == key[0] and inner.first < state.lap[1])
-            price = (costs.again if again else 0.0) + miss * costs.misnamed
-            price += search.going_back(state.moment, inner.first, station.recap) if back else search.skipped(state.moment, inner.first)
-            start = replace(state, cost=state.cost + price, moment=inner.first)
-            for final in search.nodes(exists_first(station, miss == 0.0), inner, [start]):
-                found.append(replace(final, lap=key))
+        lay_on_laps(search, station, options, state, found)
         found.extend(at_last_check(search, station, window, state))
         if not options and station.pin.name is None and station.pin.ordinal is None:
-            start = replace(state, cost=state.cost + costs.no_heading)
-            found.extend(search.nodes(exists_first(station, False), window, [start]))
+            start = state._replace(cost=state.cost + search.costs.no_heading)
+            found.extend(search.nodes(children_of(search, station, False), window, [start]))
         else:
             found.append(told_in_vain(state, search.costs, ghosts))
     return found
+
+
+def lay_on_laps(search: Search, station: Station, options: list[tuple[Window, float]], state: State, found: list[State]) -> None:
+    "Lay a heading on each lap that it may mean, from one state; what is found so far may make a lap not worth the try."
+    here = [n for n, (inner, _) in enumerate(options) if inner.last >= state.moment][:NEAREST]
+    near = set(here)
+    behind = [n for n in range(len(options)) if n not in near][-NEAREST:]
+    for inner, miss in (options[n] for n in (*behind, *here)):
+        key = (inner.lap.line, inner.first)
+        again = state.lap is not None and state.lap == key
+        back = inner.last < state.moment or (state.lap is not None and state.lap[0] == key[0] and inner.first < state.lap[1])
+        price = (search.costs.again if again else 0.0) + miss * search.costs.misnamed
+        price += search.going_back(state.moment, inner.first, station.recap) if back else search.skipped(state.moment, inner.first)
+        start = State(state.cost + price, inner.first, state.lap, state.choices)
+        if not any(s.moment <= start.moment and round(s.cost, 6) <= round(start.cost, 6) for s in found):  # no way from here could be better
+            found.extend(State(s.cost, s.moment, key, s.choices) for s in search.nodes(children_of(search, station, miss == 0.0), inner, [start]))
 
 # %% ../nbs/06b_alignment.ipynb #5cd398ee
 def does_more_than_check(execution: Execution, station: Station) -> bool:
@@ -522,9 +559,9 @@ def at_last_check(search: Search, station: Station, window: Window, state: State
     if does_more_than_check(search.execution, station):
         return found
     for inner in last_checks(search, station.pin, window):
-        start = replace(state, cost=state.cost + search.skipped(state.moment, inner.first), moment=inner.first)
-        finals = search.nodes(exists_first(station, True), inner, [start])
-        found.extend(replace(final, lap=state.lap) for final in finals if final.cost < start.cost + 1.0)
+        start = state._replace(cost=state.cost + search.skipped(state.moment, inner.first), moment=inner.first)
+        finals = search.nodes(children_of(search, station, True), inner, [start])
+        found.extend(final._replace(lap=state.lap) for final in finals if final.cost < start.cost + 1.0)
     return found
 
 def lay_again(search: Search, station: Station, window: Window, states: list[State]) -> list[State]:
@@ -535,8 +572,8 @@ def lay_again(search: Search, station: Station, window: Window, states: list[Sta
         if following is None:
             found.append(told_in_vain(state, search.costs, ghosts))
             continue
-        start = replace(state, moment=following[0].step)
-        found.extend(search.nodes(exists_first(station, True), Window(following[0].step, following[1]), [start]))
+        start = state._replace(moment=following[0].step)
+        found.extend(search.nodes(children_of(search, station, True), Window(following[0].step, following[1]), [start]))
     return found
 
 def lay_each(search: Search, station: Station, window: Window, states: list[State]) -> list[State]:
@@ -562,6 +599,10 @@ def exists_first(station: Station, fits: bool) -> list[Any]:
             kept.append(node)
     return kept
 
+def children_of(search: Search, station: Station, fits: bool) -> list[Any]:
+    "The same, made once for each station."
+    return search.once("fitting" if fits else "misfit", station, None, lambda: exists_first(station, fits))
+
 def existence(grounding: Grounding, fits: bool) -> Grounding:
     "The grounding of \"this iteration exists\", now that it is known."
     if grounding.moment != "exists" or grounding.timeless:
@@ -584,7 +625,7 @@ def never(search: Search, station: Station, window: Window, moment: int) -> list
             note = replace(usable[0], note="the loop is left before that iteration")
             found.append((leaf.index, Placed("unverifiable", note, reason="cannot_check"), False))
         else:
-            wrong = against(leaf, [(g, chosen(g, window)) for g in usable], window, moment)
+            wrong = against([(g, chosen(g, window)) for g in usable], moment)
             seen = wrong.observed if wrong and wrong.reason == "false" else observed
             found.append((leaf.index, Placed("contradicted", usable[0], wrong.fact if wrong else None, seen, "never_happened"), True))
     return found
@@ -594,7 +635,7 @@ def told_in_vain(state: State, costs: Costs, ghosts: list[tuple[int, Placed, boo
     cost, choices = state.cost + costs.never, state.choices
     for index, placed, costly in ghosts:
         choices, cost = (choices, index, placed), cost + costly
-    return replace(state, cost=cost, choices=choices)
+    return state._replace(cost=cost, choices=choices)
 
 def left_early(execution: Execution, pin: Pin) -> bool:
     "Whether the loop that a heading names by its variable is left (by `return` or `break`) before it is exhausted."
