@@ -14,6 +14,7 @@ import ast
 import builtins
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from .expressions import CodeFacts, free_names, is_literal, kind_of, normal, parse, words_of
 from .phrases import Mention, word
@@ -192,10 +193,11 @@ def is_operation(source: str | None) -> bool:
     return tree is not None and isinstance(tree.body, (ast.Call, ast.BinOp, ast.Subscript, ast.Compare, ast.BoolOp, ast.IfExp, ast.ListComp))
 
 # %% ../nbs/04d_reading.ipynb #ac118bbb
-def names_in(source: str | None) -> set[str]:
+@lru_cache(maxsize=4096)
+def names_in(source: str | None) -> frozenset[str]:
     "Names that an expression reads."
     tree = parse(source) if source else None
-    return free_names(tree) if tree is not None else set()
+    return frozenset(free_names(tree)) if tree is not None else frozenset()
 
 # %% ../nbs/04d_reading.ipynb #89019a4b
 def has_literal(source: str | None) -> bool:
@@ -234,6 +236,7 @@ def put_in(source: str | None, values: dict[str, str]) -> str | None:
     return ast.unparse(ast.fix_missing_locations(_PutIn(trees).visit(ast.parse(source.strip(), mode="eval").body)))
 
 # %% ../nbs/04d_reading.ipynb #d4161cec
+@lru_cache(maxsize=4096)
 def instantiates(source: str, facts: CodeFacts) -> str | None:
     "The expression of the program that `source` is, with literals in place of some names; None when there is none."
     tree = parse(source)
