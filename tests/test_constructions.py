@@ -1,6 +1,10 @@
 """Statements larger than a clause: all and none, necessities, laws, parts of a text, values that point back."""
+from pathlib import Path
+
 import pytest
 
+from verified_code_cot import constructions
+from verified_code_cot.accuracy import read_labelled
 from verified_code_cot.claims import extract
 from verified_code_cot.forms import is_mistold
 from verified_code_cot.sandbox import Sandbox
@@ -219,3 +223,12 @@ def test_what_is_returned_is_no_argument_that_stayed_as_it_was(box):
     text = "So the function returns `text[1:]`. This results in the string {!r}."
     assert "contradicted" in verdicts(box, code, "f('123x', 'z')", text.format("123x"))[0]
     assert "contradicted" not in verdicts(box, code, "f('123x', 'z')", text.format("23x"))[0]
+
+
+def test_the_words_by_which_patterns_are_passed_over_hide_nothing(monkeypatch):
+    """Rationales in many voices are read as they are when every pattern is tried on every sentence."""
+    texts = [r.record() for r in read_labelled(Path(__file__).parent / "handwritten")]
+    read = [extract(t["rationale"], t["code"], t["call"], t["output"], t["direction"]) for t in texts]
+    monkeypatch.setattr(constructions, "CLUED", [("", one) for one in constructions.CLUES])
+    again = [extract(t["rationale"], t["code"], t["call"], t["output"], t["direction"]) for t in texts]
+    assert len(texts) > 50 and again == read

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAX_SOURCE', 'MAX_DEPTH', 'words_of', 'parse', 'free_names', 'is_literal', 'CodeFacts', 'normal', 'spelling',
            'root_of', 'changing_names', 'code_facts', 'entry_of', 'Token', 'calls_of', 'kind_of', 'fill_hole', 'Quotes',
-           'Words', 'Operands', 'Tokens', 'Spans', 'Lexer', 'code_tokens', 'split_equals', 'tokens', 'folded']
+           'Words', 'Operands', 'Tokens', 'Prose', 'Spans', 'Lexer', 'code_tokens', 'split_equals', 'tokens', 'folded']
 
 # %% ../nbs/04b_expressions.ipynb #15de07dd
 import ast
@@ -414,22 +414,6 @@ class Tokens:
     def add(self, kind: str, start: int, end: int, **more) -> None:
         self.tokens.append(Token(kind, self.offset + start, self.offset + end, more.pop("text", self.text[start:end]), code=self.code, **more))
 
-    def _plain(self, at: int) -> bool:
-        "Is this a word of prose, as most are? No expression begins here, and there is no need to look for one."
-        m = _IDENT.match(self.text, at)
-        if m is None or m.group() in self.facts.names or m.group() in _SINGLETONS:
-            return False
-        return self.text[m.end() : m.end() + 1] not in _GOES_ON
-
-    def word(self, at: int) -> int | None:
-        "Read a word of prose; None when there is none."
-        m = _WORD.match(self.text, at, at + 80)
-        if m is None:
-            return None
-        text = m.group().lower()
-        self.tokens.append(Token("word", self.offset + at, self.offset + m.end(), text.replace("’", "'") if "’" in text else text, code=self.code))
-        return m.end()
-
     def _step(self, at: int) -> int:
         "Read one token at `at`; return where it ends."
         t = self.text
@@ -463,6 +447,26 @@ class Tokens:
         self.add("punct", at, at + 1)
         return at + 1
 
+# %% ../nbs/04b_expressions.ipynb #612d54e4
+class Prose:
+    "The words between the expressions."
+
+    def _plain(self, at: int) -> bool:
+        "Is this a word of prose, as most are? No expression begins here, and there is no need to look for one."
+        m = _IDENT.match(self.text, at)
+        if m is None or m.group() in self.facts.names or m.group() in _SINGLETONS:
+            return False
+        return self.text[m.end() : m.end() + 1] not in _GOES_ON
+
+    def word(self, at: int) -> int | None:
+        "Read a word of prose; None when there is none."
+        m = _WORD.match(self.text, at, at + 80)
+        if m is None:
+            return None
+        text = m.group().lower()
+        self.tokens.append(Token("word", self.offset + at, self.offset + m.end(), text.replace("’", "'") if "’" in text else text, code=self.code))
+        return m.end()
+
 # %% ../nbs/04b_expressions.ipynb #b70453f4
 class Spans:
     "Fragments and code spans."
@@ -489,7 +493,7 @@ class Spans:
         return close + n
 
 # %% ../nbs/04b_expressions.ipynb #0192dffa
-class Lexer(Quotes, Words, Operands, Tokens, Spans):
+class Lexer(Quotes, Words, Operands, Tokens, Prose, Spans):
     "Cuts one sentence (or the inside of one code span) into tokens. One pass; every bracket is matched once."
 
     def __init__(self, text: str, facts: CodeFacts, offset: int = 0, code: bool = False):
