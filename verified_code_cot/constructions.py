@@ -9,16 +9,19 @@ __all__ = ['TYPED', 'SIZED', 'UNIT', 'WHOSE', 'QUANTIFIED', 'STRICT', 'THERE_NO'
            'OCCURRENCES', 'AS_ELEMENT', 'LAW', 'NOT_SUCH', 'WHOLE', 'PLURALS', 'THIS_RETURNED', 'LATEST', 'RETURNED',
            'FINAL_IS', 'APPLIED', 'TURNING', 'WHICH_GIVES', 'TAKEN_AS', 'APPOSED', 'NTH', 'CHANGED_BY', 'CHANGED',
            'FROM_END', 'COPY', 'RANGE', 'TURNED', 'SUPPOSED', 'FROM_TO', 'SO_WAS', 'RETURNS_WHERE', 'FACTUAL',
-           'GENERAL', 'Sketch', 'sketch', 'parameter_named', 'number_of', 'conditions_at', 'quantified', 'asserted',
-           'nothing_such', 'each_appears', 'needed_length', 'what_it_must_be', 'needed_value', 'necessity_of',
-           'followed', 'occurrences', 'as_element', 'calls_of', 'law', 'this_returned', 'returned_so', 'final_is',
-           'applied', 'which_gives', 'taken_as', 'apposed', 'nth', 'changed_by', 'from_end', 'copied', 'ranging',
-           'turned', 'from_to', 'written_in', 'Given', 'given_by', 'branches', 'returned_where', 'constructions']
+           'GENERAL', 'CLUES', 'CLUED', 'Sketch', 'sketch', 'drawn', 'parameter_named', 'number_of', 'conditions_at',
+           'quantified', 'asserted', 'nothing_such', 'each_appears', 'needed_length', 'what_it_must_be', 'needed_value',
+           'necessity_of', 'followed', 'occurrences', 'as_element', 'calls_of', 'law', 'this_returned', 'returned_so',
+           'final_is', 'applied', 'which_gives', 'taken_as', 'apposed', 'nth', 'changed_by', 'from_end', 'copied',
+           'ranging', 'turned', 'from_to', 'written_in', 'Given', 'given_by', 'branches', 'returned_where',
+           'constructions']
 
 # %% ../nbs/04h_constructions.ipynb #4747d95a
 import ast
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .expressions import Token, kind_of, normal, parse, words_of
 from .phrases import CARDINALS, ORDINALS, TIMES, comparison_at, predicate_at, word
@@ -51,6 +54,15 @@ def sketch(tokens: list[Token]) -> Sketch:
         english = t.text == "None" and not t.code  # "None of the words", at the start of a sentence
         line += (f"«{i}»" if t.kind in ("expr", "raw", "frag", "stmt") and not english else t.text.lower()) + " "
     return Sketch(line, kept, tuple(starts))
+
+
+def drawn(s) -> Sketch:
+    "The sketch of a sentence, made anew only where its tokens have changed."
+    tokens, line = getattr(s, "drawn", (None, None))
+    if tokens != s.t:
+        line = sketch(s.t)
+        s.drawn = (list(s.t), line)
+    return line
 
 # %% ../nbs/04h_constructions.ipynb #dc08945b
 TYPED = {"string": "str", "text": "str", "word": "str", "sentence": "str", "list": "list", "array": "list", "dictionary": "dict", "dict": "dict",
@@ -350,6 +362,8 @@ AS_ELEMENT = re.compile(
 
 def as_element(s, line: Sketch) -> None:
     "A call gives its object, or an empty string, as its first element."
+    if AS_ELEMENT.search(line.text) is None:
+        return
     made = {normal(e) for t in line.tokens for e in calls_of(s, t)}
     if len(made) != 1:
         return
@@ -396,7 +410,7 @@ def law(s, line: Sketch) -> None:
         conditions = [f"not ({c})" for c in conditions] if such["not"] else conditions
     else:
         conditions, end = conditions_at(s, line, k)
-        if conditions and not m["any"] and word(line.tokens, end - 1) not in PLURALS | {"letters", "characters"} and word(line.tokens, end) not in PLURALS:
+        if conditions and not m["any"] and word(line.tokens, end - 1) not in PLURALS and word(line.tokens, end) not in PLURALS:
             return
     hyphened = re.match(r"non-?(\w+)", word(line.tokens, k))
     if not conditions and hyphened and (templates := predicate_at([Token("word", 0, 0, hyphened.group(1))], 0)[0]) is not None:
@@ -494,6 +508,8 @@ TURNING = re.compile(
 
 def applied(s, line: Sketch) -> None:
     "`[::-1]` reverses the string V (into W): this operation was given this very value (and gave that one)."
+    if not any(t.kind == "frag" for t in line.tokens):
+        return
     for m in (*APPLIED.finditer(line.text), *TURNING.finditer(line.text)):
         f, v = line.tokens[int(m["f"])], line.tokens[int(m["v"])]
         if f.kind != "frag" or v.kind != "expr" or v.type != "literal":
@@ -639,8 +655,8 @@ RANGE = re.compile(
 
 def ranging(s, line: Sketch) -> None:
     "`i` will take values from 0 to 7."
-    targets = {name for _, target, *_ in s.facts.loops for name in re.findall(r"\w+", target or "")}
     for m in RANGE.finditer(line.text):
+        targets = {name for _, target, *_ in s.facts.loops for name in re.findall(r"\w+", target or "")}
         i, a, b = (line.tokens[int(m[k])] for k in "iab")
         told = any(c.start <= i.start < c.end for c in s.found if c.kind == "iteration")
         if i.source in targets and all(re.fullmatch(r"-?\d+", t.source or "") for t in (a, b)) and not told:
@@ -718,6 +734,7 @@ class Given:
     guard: str
 
 
+@lru_cache(maxsize=64)
 def given_by(code: str) -> list[Given]:
     "Every `return` of a program that gives something."
     def inside(node: ast.AST, guard: str):
@@ -763,11 +780,22 @@ def returned_where(s, line: Sketch) -> None:
 FACTUAL = (final_is, quantified, nothing_such, each_appears, followed, occurrences, as_element, this_returned, returned_so, applied, which_gives, taken_as,
            apposed, nth, from_end, copied, ranging, changed_by)
 GENERAL = (needed_length, needed_value, what_it_must_be, law, turned, from_to, returned_where)  # told of every input, or of one that is only tried
+CLUES: dict[Callable, tuple[str, ...]] = {  # one of the words stands in every sentence that the pattern fits, and is found sooner
+    final_is: ("final ",), nothing_such: (" no ", " any "), each_appears: ("appear", "occur", "is present"), followed: ("followed by",),
+    occurrences: ("number of", "count of", "how many times", "occurrences of", "how often"), as_element: (" as the ", " as its "),
+    this_returned: ("returned",), returned_so: ("returned , ", "what «"), which_gives: (" , which ",), taken_as: (" as ",), apposed: (" , «",),
+    nth: (" the ",), from_end: (" from the ", " off the ", " at the "), copied: ("copy of ",), ranging: (" to «", " through «"), changed_by: tuple(CHANGED_BY),
+    needed_length: ("must", "should", "need", "has to", "have to", "requires"), needed_value: (" to be ",), turned: ("input «",),
+    what_it_must_be: ("must", "should", "needs to", "has to"), law: ("removes", "deletes", "strips", "filters out", "drops", "eliminates", "discards"),
+    from_to: ("before", " was «", "through «", " made «"), returned_where: ("return «", "returns «"),
+}
+CLUED = [(clue, read) for read, clues in CLUES.items() for clue in clues]
 
 
 def constructions(s) -> None:
     "Note what a sentence says in constructions larger than a clause; `s` is the sentence, already read clause by clause."
-    line = sketch(s.t)
+    line = drawn(s)
+    told = {read for clue, read in CLUED if clue in line.text}
     supposed = SUPPOSED.search(line.text)
     mood, condition, since, goal = s.mood, s.condition, s.since, s.goal
     s.condition = s.since = False
@@ -775,5 +803,6 @@ def constructions(s) -> None:
         s.mood = "fact"
         for read in (*(() if supposed else FACTUAL), *GENERAL):
             s.goal = goal and read is not from_to  # a change that is told is none that is sought
-            read(s, line)
+            if read in told or read not in CLUES:
+                read(s, line)
     s.mood, s.condition, s.since, s.goal = mood, condition, since, goal

@@ -218,7 +218,7 @@ def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
         return True  # "it ran 3 times", though there may be a variable `times`
     if t.text == "line" and _digits(nxt) and word(tokens, k - 1) in ("in", "on", "at", "of"):
         return True  # "the loop in line 8"
-    verb_next = nxt is not None and nxt.kind == "word" and nxt.text in _VERBISH | {"means"}
+    verb_next = nxt is not None and nxt.kind == "word" and (nxt.text in _VERBISH or nxt.text == "means")
     if t.text == "here" and prev is not None and prev.kind == "expr" and prev.code and verb_next:
         return True  # "`x > 3` here means `5 > 3`"
     if t.text == "a":
@@ -234,14 +234,14 @@ def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
         return True  # "an array" is no certain one
     if t.text in ("half", "double", "twice") and nxt is not None and nxt.kind == "word" and nxt.text in ("the", "of", "its"):
         return True
-    if prev is not None and prev.kind == "word" and t.text in ADJECTIVES | set(ORDINALS) and prev.text in DETERMINERS:
+    if prev is not None and prev.kind == "word" and (t.text in ADJECTIVES or t.text in ORDINALS) and prev.text in DETERMINERS:
         return True
     if prev is not None and prev.kind == "word" and prev.text in ORDINALS and t.text in _PIECES:
         return True
     if (
         prev is not None
         and prev.kind == "word"
-        and t.text in NOUNS | RESULTS
+        and (t.text in NOUNS or t.text in RESULTS)
         and (prev.text.endswith("ed") or prev.text in ("kept", "chosen", "seen", "known"))
         and prev.text not in VERB_FORMS
     ):
@@ -435,6 +435,9 @@ class Expressions:
 _IN_EMPTY = words_of("'' [] {} () set() dict() list()")
 _IN_NUMBER = words_of("and or to in so of for at from by with which that as")
 _IN_NUMBER_2 = words_of("and or to in so as because since which for at when after but again from by with")
+_BEFORE_COUNTED = ADJECTIVES | words_of("more additional distinct unique different leading trailing consecutive white")
+_IN_NOUN = NOUNS | ADJECTIVES | words_of("named called")
+_IN_RESULT = RESULTS | words_of("value string list dictionary tuple number")
 
 # %% ../nbs/04c_phrases.ipynb #e282f9a8
 class Numbers:
@@ -477,7 +480,7 @@ class Numbers:
             m.adjectives = tuple(word(self.t, x) for x in range(k, n))
             k = n
         while (
-            word(self.t, k) in ADJECTIVES | {"more", "additional", "distinct", "unique", "different", "leading", "trailing", "consecutive", "white"}
+            word(self.t, k) in _BEFORE_COUNTED
             and k - j < 4
         ):
             k += 1
@@ -487,7 +490,7 @@ class Numbers:
         elif k < len(self.t) and self.t[k].kind == "expr" and k > j + 1 - 1 and self.t[k].type == "literal" and k != j:
             m.noun, m.number, m.items = "literal", True, [_mention(self.t[k])]
             m.end, k = self.t[k].end, k + 1
-            if word(self.t, k) in NOUNS | {"s"}:
+            if word(self.t, k) in NOUNS or word(self.t, k) == "s":
                 m.end, k = self.t[k].end, k + 1
         else:
             k = j + 1
@@ -508,7 +511,7 @@ class Nouns:
         t, w = self.t[j], word(self.t, j)
         start = t.start
         k = j + 1
-        while (word(self.t, k) in NOUNS | {"named", "called"} | ADJECTIVES) and k - j < 4:
+        while word(self.t, k) in _IN_NOUN and k - j < 4:
             k += 1
         if k < len(self.t) and self.t[k].kind in ("expr", "raw"):
             if self.t[k].kind == "raw":
@@ -595,7 +598,7 @@ class Results:
     def _result(self, j, depth, adjectives):
         "the result, the final output of the function call f(3), the return value"
         k, w = j, word(self.t, j)
-        while word(self.t, k) in RESULTS | {"value", "string", "list", "dictionary", "tuple", "number"}:
+        while word(self.t, k) in _IN_RESULT:
             k += 1
         m = Mention(self.t[j].start, self.t[k - 1].end, ref="result", noun=w)
         if "return" in (w, word(self.t, j + 1)) or "returned" in adjectives or "return" in adjectives:
@@ -760,7 +763,7 @@ class NounPhrases(Heads, Expressions, Numbers, Nouns, Worded, Results, Positions
             of, k2 = self.at(j + 2, depth + 1)
             if of is not None:
                 m, k = Mention(self.t[start].start, of.end, ref="part", noun=word(self.t, j)), k2
-        if m is None and j > i and word(self.t, j - 1) in NOUNS | {"solution", "input"} and word(self.t, j - 1) in ADJECTIVES:
+        if m is None and j > i and word(self.t, j - 1) in ADJECTIVES and word(self.t, j - 1) in NOUNS | {"solution", "input"}:
             w = word(self.t, j - 1)
             m, k = Mention(self.t[start].start, self.t[j - 1].end, ref="noun", noun=w), j
         if m is None and j > i and word(self.t, j - 1) in PRONOUNS and (j - i == 1 or word(self.t, j - 1) not in ("this", "that")):
@@ -1144,12 +1147,14 @@ _MODALS = {
 # %% ../nbs/04c_phrases.ipynb #4ca3d46f
 def verb_at(tokens: list[Token], i: int) -> Verb | None:
     "The longest verb phrase that starts at token i: modal, negation and adverbs may stand inside it."
+    if i >= len(tokens) or tokens[i].kind != "word" or tokens[i].text not in _OPENING:
+        return None  # most words begin no verb phrase
     words, places, adverbs, negated, modal, j = [], [], [], False, "", i
     while j < len(tokens) and j - i < _MAXVERB + 5 and tokens[j].kind == "word":
         w = tokens[j].text
         if w in NEGATIONS or w == "longer" and negated:
             negated = True
-        elif w in _MODALS and not words and (tuple([w]) not in VERBS or word(tokens, j + 1) in NEGATIONS | {"to", "be", "become", "have", "been"} | _BASES):
+        elif w in _MODALS and not words and ((w,) not in VERBS or word(tokens, j + 1) in _AFTER_MODAL):
             modal = _MODALS[w] or modal
         elif w in _INNER and (words or j > i or w not in ("initially",)):
             adverbs.append(w)
@@ -1174,7 +1179,7 @@ def verb_at(tokens: list[Token], i: int) -> Verb | None:
     kind, n = best
     end = places[n - 1] + 1
     neg = any(tokens[k].text in NEGATIONS for k in range(i, end)) and not any(x in NEGATIONS for x in words[:n])
-    while end < len(tokens) and word(tokens, end) in _INNER | NEGATIONS:
+    while end < len(tokens) and word(tokens, end) in _INSIDE:
         if word(tokens, end) in NEGATIONS:
             if word(tokens, end) == "no" and word(tokens, end + 1) != "longer":
                 break
@@ -1185,8 +1190,6 @@ def verb_at(tokens: list[Token], i: int) -> Verb | None:
             kind = "stays"
         elif word(tokens, end) == "initially" and kind == "be":
             kind = "starts"
-        elif kind == "be" and word(tokens, end) in ("only", "just", "exactly") and False:
-            break
         adverbs.append(word(tokens, end))
         end += 1
     while neg and word(tokens, end) == "longer":
@@ -1199,6 +1202,9 @@ def verb_at(tokens: list[Token], i: int) -> Verb | None:
 
 # %% ../nbs/04c_phrases.ipynb #b450eafd
 _BASES = frozenset(p[0] for p in VERBS)
+_AFTER_MODAL = _BASES | NEGATIONS | {"to", "be", "become", "have", "been"}
+_INSIDE = _INNER | NEGATIONS
+_OPENING = _BASES | NEGATIONS | _INNER | frozenset(_MODALS)
 
 # %% ../nbs/04c_phrases.ipynb #bcf4db23
 _IN_PREDICATE_AT = words_of("list dict str int tuple set float bool string")

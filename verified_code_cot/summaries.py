@@ -12,9 +12,10 @@ __all__ = ['LAPS', 'LIST', 'BEING', 'GOING', 'PAIRS', 'TALLIED', 'SAME_WAY', 'AF
 # %% ../nbs/04i_summaries.ipynb #80a75656
 import ast
 import re
+from functools import lru_cache
 
-from .constructions import Sketch, sketch
-from .expressions import kind_of, normal, parse
+from .constructions import Sketch, drawn, sketch
+from .expressions import kind_of, normal, parse, spelling
 from .phrases import CARDINALS
 from .reading import Pin, Reading, bracket, names_in, put_in, simple_name
 
@@ -24,7 +25,7 @@ LAPS = re.compile(r"^\W*(?:iterations|laps|passes) «(?P<a>\d+)» (?:to|through|
 
 def laps_of(s, line: Sketch) -> str | None:
     "The laps that a sentence is about, as `3:5`; None when it is not about a stretch of laps."
-    m = LAPS.search(line.text)
+    m = LAPS.match(line.text)
     told = [line.tokens[int(m[k])].source or "" for k in "ab"] if m else []
     if not told or not all(n.isdigit() for n in told) or s.reader.from_zero:
         return None
@@ -172,7 +173,7 @@ ENTERED = re.compile(r"^(?P<when>here|at the start ,?|at first ,?|to begin with 
 
 def at_entry(s, line: Sketch) -> None:
     "Here `xs` is [1] and `n` is 2."
-    m = ENTERED.search(line.text)
+    m = ENTERED.match(line.text)
     pairs = [(line.tokens[int(a)], line.tokens[int(b)]) for a, b in re.findall(r"«(\d+)» is «(\d+)»", m["all"])] if m and not s.pinned else []
     names = [a.source for a, _ in pairs]
     if not pairs or not all(b.kind == "expr" and b.type in ("literal", "closed") for _, b in pairs) or names not in [list(p) for p in parameter_lists(s)]:
@@ -202,6 +203,8 @@ FINAL_OF = re.compile(
 
 def put_into(s, line: Sketch) -> None:
     "`'a'` is kept in `self.word`; index 4 of `xs` gets the value 3; the final `counts` dictionary is {…}."
+    if not any(clue in line.text for clue in (" in «", "» of «", "final «", "resulting «")):
+        return
     for m in (*KEPT.finditer(line.text), *INDEXED.finditer(line.text), *FINAL_OF.finditer(line.text)):
         told = {key: line.tokens[int(number)] for key, number in m.groupdict().items()}
         owner, v = told.get("e") or told["x"], told["v"]
@@ -277,17 +280,18 @@ HENCE = re.compile(r"\b(?:hence|so|thus|therefore|which makes|since|because|as|t
 def decided_by(test: ast.expr, outcomes: dict[str, bool]) -> bool | None:
     "What a negation, `and` or `or` comes to, from the outcomes told of its parts; None when they do not decide it."
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        inner = outcomes.get(ast.unparse(test.operand))
+        inner = outcomes.get(spelling(test.operand))
         return None if inner is None else not inner
     if not isinstance(test, ast.BoolOp):
         return None
-    told = [outcomes.get(ast.unparse(part), decided_by(part, outcomes)) for part in test.values]
+    told = [outcomes.get(spelling(part), decided_by(part, outcomes)) for part in test.values]
     settling = isinstance(test.op, ast.Or)
     if settling in told:
         return settling
     return None if None in told else not settling
 
 
+@lru_cache(maxsize=4096)
 def truth_told(source: str) -> bool | None:
     "Whether a literal counts as true; None where it cannot be read without running it."
     try:
@@ -321,10 +325,10 @@ def follows(s, line: Sketch) -> None:
                 s.note(c.start, c.end, "condition", [Reading("closed", str(known), "==", r.value)])
             elif known is None and linked and names and names <= set(values) and c.mood == "fact" and by_value(tree.body):
                 s.note(c.start, c.end, "condition", [Reading("closed", f"bool({put_in(r.subject, values)})", "==", r.value)])
-            elif known is None and linked and c.mood == "fact" and (held := {name: values[name] for name in names if name in values}):
+            elif known is None and linked and c.mood == "fact" and (held := {name: values[name] for name in sorted(names) if name in values}):
                 both = Reading("together", f"({', '.join(held)}, bool({r.subject}))", "==", f"({', '.join(held.values())}, {r.value})")
                 s.note(c.start, c.end, "condition", [both])
-            outcomes[ast.unparse(tree.body)], values = told, {}
+            outcomes[normal(r.subject)], values = told, {}
         else:
             values = {}
         last = c.end
@@ -336,7 +340,7 @@ PLAIN = (through_values, ran_through, goes_over, at_entry, put_into, at_once, ma
 
 def summaries(s) -> None:
     "Note what a sentence sums up, and sharpen what was read in it; `s` is the sentence, already read clause by clause."
-    line = sketch(s.t)
+    line = drawn(s)
     laps = laps_of(s, line) if s.mood == "fact" else None
     mood, condition, since, goal = s.mood, s.condition, s.since, s.goal
     s.condition = s.since = s.goal = False
