@@ -89,6 +89,11 @@ def verdicts(box, code, text):
     (SORTED, "The words are joined to form `'cba'`.", "The words are joined to form `'cab'`."),
     (SORTED, "`i` is the index of `'b'`, which is `1`.", "`i` is the index of `'b'`, which is `2`."),
     (SORTED, "The word, 'b.a', is split by '.' into 'b' and 'a'.", "The word, 'b.a', is split by '.' into 'b', '.' and 'a'."),
+    (SEEN, "- `'2'`: `'2' == '0'` is false, so it is added.", "- `'0'`: `'0' == '1'` is false, so it is added."),
+    (SEEN, "{1} & {2} = empty", "{1} & {1} = empty"),
+    (SEEN, "{1, 2} & {2, 3} -> 1", "{1, 2} & {2, 3} -> 2"),
+    (SORTED, "The index of 'b' is 1.", "The index of 'b' is 2."),
+    (SEEN, "[1, 1, 0] has two ones.", "[1, 1, 0] has three ones."),
     (SEARCH, "- First iteration: `mid = 1` and `hi = 0`.\n- Second iteration: `mid = 0` and `lo = 1`.", "- Third iteration: `mid = 0` and `hi = 0`."),
     (SEARCH, "- Third iteration: `lo` is 1 and `hi` is 0, so the loop ends.", "- Third iteration: `lo` is 2 and `hi` is 0, so the loop ends."),
 ])
@@ -111,3 +116,16 @@ def test_laps_are_counted_within_the_lap_that_is_spoken_of(box):
     CALLS[code] = "f(2)"
     assert verdicts(box, code, "- For `i = 0`: the inner loop runs once.") == {"supported"}
     assert "contradicted" in verdicts(box, code, "- For `i = 1`: the inner loop runs once.")
+
+
+def test_what_an_inner_function_returns_is_told_of_the_lap(box):
+    code = "def f(n):\n    def half(x):\n        return x // 2\n    t = 0\n    for i in range(n):\n        t += half(i)\n    return t\n"
+    CALLS[code] = "f(5)"
+    assert verdicts(box, code, "- For `i = 4`: `half` returns 2.") == {"supported"}
+    assert "contradicted" in verdicts(box, code, "- For `i = 4`: `half` returns 1.")
+
+
+def test_an_input_for_which_it_returns_something_restates_the_goal(box):
+    found = verify_record({"id": "t", "code": COUNT, "call": CALLS[COUNT], "output": "2", "direction": "backward", "answer": CALLS[COUNT],
+                           "rationale": "We need an input for which `f` returns `3`."}, box)
+    assert [c.verdict for c in found.claims] == ["contradicted"]

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['Returns', 'ReturnValues', 'ReturnReadings', 'Tried', 'Consequences', 'Having', 'Counting', 'Edges', 'Appearing',
            'There', 'EffectReadings', 'Appended', 'Destinations', 'Appending', 'Removing', 'Giving', 'Setting',
-           'Stepping', 'Shifting', 'Calling', 'Restating', 'Proposing', 'Intervals', 'Looping', 'LoopNames',
-           'Branching', 'Leaving', 'Actions']
+           'Stepping', 'Shifting', 'Calling', 'Restating', 'Proposing', 'Subjectless', 'Intervals', 'Looping',
+           'LoopNames', 'Branching', 'Leaving', 'Actions']
 
 # %% ../nbs/04f_actions.ipynb #27af2c49
 import ast
@@ -130,7 +130,8 @@ class ReturnReadings:
     def return_value(self, start: int, x: Mention, n: int, negated: bool) -> int:
         "returns V"
         if self.goal and self.reader.like_output(x.source):
-            self.note(start, x.end, "goal", [Reading("value", "__output__", "!=" if negated else "==", y) for y in x.sources])
+            sought = "fact" if self.aside == "fact" else None  # "an input for which it returns V"
+            self.note(start, x.end, "goal", [Reading("value", "__output__", "!=" if negated else "==", y) for y in x.sources], mood=sought)
             self.last = x
             return n
         under = word(self.t, n) in ("if", "when", "unless", "whenever") or word(self.t, n) == "for" and self.general_for(n + 1)
@@ -492,6 +493,12 @@ class There:
 class EffectReadings:
     "The readings of a change."
 
+    def element_meant(self, what: Mention | None) -> Mention | None:
+        "`15 <= 10` is false, so it is appended: not the test, but the element that the heading names."
+        pinned = [p.value for p in self.pins if p.kind == "iteration" and p.value][-1:]
+        test = what is not None and what.sources and self.is_test(what) and normal(what.source) not in self.facts.expressions
+        return replace(what, sources=pinned, type="literal") if test and pinned else what
+
     def grown(self, relation: str, what: Mention | None) -> str | None:
         "What something is appended to, where that is not said: the only thing that the program appends to; None where it may be something else."
         if relation not in ("appended", "added") or what is None or not what.closed or self.reader.direction != "forward":
@@ -510,6 +517,7 @@ class EffectReadings:
             subjects = [grown]
         if subjects and subjects[0] == "__return__":
             subjects = [None]
+        what = self.element_meant(what) if relation in ("appended", "added") else what
         values = what.sources if what is not None else [None]
         mood = "vague" if self.mood == "proposal" else None  # "let's add 'a' to `xs`": done by the writer, not by the program
         if relation == "removed" and target is None and not self.facts.methods & {"remove", "pop", "popitem", "discard", "popleft", "clear", "del"}:
@@ -1030,6 +1038,10 @@ class Proposing:
         mood = "fact" if self.mood in ("fact", "necessity") else self.mood
         self.note(x.start if start is None else start, x.end, "proposal", [Reading("proposal", None, "==", call)], mood=mood)
 
+# %% ../nbs/04f_actions.ipynb #96237326
+class Subjectless:
+    "Verbs without a subject."
+
     def subjectless(self, i: int, v: Verb) -> int | None:
         "`append 'x' to result`, `resulting in V`, `returning V`, `making x 3`, `giving V`; None when the words need a subject."
         w = v.words[0]
@@ -1299,7 +1311,7 @@ class Actions(
     Shifting,
     Calling,
     Restating,
-    Proposing,
+    Proposing, Subjectless,
     Intervals,
     Looping,
     LoopNames,
