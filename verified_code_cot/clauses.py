@@ -8,8 +8,8 @@ __all__ = ['JOINING_WORDS', 'CALLED_FOR', 'CHANGING_CALLS', 'MEMBERS', 'SIGNS', 
            'WithValues', 'Spotting', 'Offering', 'Seeking', 'Deciding', 'Listing', 'Joining', 'Beside', 'Attaching',
            'PassedOver', 'Offers', 'Meta', 'Speaking', 'Copulas', 'Copula', 'Afterwards', 'Describing', 'Asserting',
            'Becoming', 'Literals', 'Equalities', 'Arguments', 'Special', 'Restated', 'Plain', 'Alternatives',
-           'Outcomes', 'Tallied', 'Predicates', 'Comparing', 'Tests', 'sign_of', 'Chains', 'Links', 'Checks', 'Tails',
-           'Asides', 'Statements', 'Colons', 'Leftovers', 'Clauses']
+           'Outcomes', 'Tallied', 'Predicates', 'Asking', 'Comparing', 'Tests', 'sign_of', 'Within', 'Chains', 'Links',
+           'Checks', 'Tails', 'Asides', 'Indexed', 'Statements', 'Colons', 'Leftovers', 'Clauses']
 
 # %% ../nbs/04e_clauses.ipynb #998796b2
 import ast
@@ -1731,6 +1731,8 @@ class Alternatives:
         "`x → y`: a transition of the owner, the value of an expression, or a mapping of one value to another."
         if owner is not None and owner.source and not owner.closed:
             return self.note(owner.start, b.end, "state", [Reading("value", owner.source, "==", b.source, "after", a.source)])
+        if a.type == "closed" and shape(b.source) == "int" and (a.source or "")[:1] in "[{":  # "{1, 2} & {2} → 1": how many there are
+            return self.note(a.start, b.end, "semantics", [Reading("closed", x, "==", b.source) for x in (f"len({a.source})", a.source)])
         if a.type != "literal":
             return self.equal(a, b, "after" if assignable(a.source) else "any", False)
         self.note(a.start, b.end, "expression", [Reading("maps", a.source, "==", b.source), Reading("mention", None, "==", b.source)])
@@ -1867,6 +1869,22 @@ class Predicates:
         self.remember(m)
 
 # %% ../nbs/04e_clauses.ipynb #b1c480e5
+class Asking:
+    "What the program asks itself, told with a value in it."
+
+    def own_test(self, s: str, rel: str, x: str) -> Reading | None:
+        "`'8' in seen` under the heading '8', where the program asks `ch in seen`: it is told of the moment at which that is asked."
+        pinned = [p.value for p in self.pins if p.kind == "iteration" and p.value and p.name is None][-1:]
+        if kind_of(x, self.facts) != "open" or [normal(v) for v in pinned] != [normal(s)]:
+            return None
+        opposite = {"in": "not in", "not in": "in", "==": "!=", "!=": "=="}
+        for target in self.reader.targets:
+            for sign, value in ((rel, "True"), (opposite.get(rel, rel), "False")):
+                if (test := normal(f"{target} {sign} {x}")) in self.facts.expressions and (sign == rel or rel in opposite):
+                    return Reading("value", test, "==", value, "at")
+        return None
+
+# %% ../nbs/04e_clauses.ipynb #756b1341
 MEMBERS = words_of("elements items characters letters numbers values keys words entries digits")
 
 
@@ -1891,18 +1909,6 @@ class Comparing:
         self.note(m.start, val.end, "condition", [Reading(form, t, "==", "True") for t, form in zip(tests, forms, strict=True)])
         self.last = val
         return n
-
-    def own_test(self, s: str, rel: str, x: str) -> Reading | None:
-        "`'8' in seen` under the heading '8', where the program asks `ch in seen`: it is told of the moment at which that is asked."
-        pinned = [p.value for p in self.pins if p.kind == "iteration" and p.value and p.name is None][-1:]
-        if kind_of(x, self.facts) != "open" or [normal(v) for v in pinned] != [normal(s)]:
-            return None
-        opposite = {"in": "not in", "not in": "in", "==": "!=", "!=": "=="}
-        for target in self.reader.targets:
-            for sign, value in ((rel, "True"), (opposite.get(rel, rel), "False")):
-                if (test := normal(f"{target} {sign} {x}")) in self.facts.expressions and (sign == rel or rel in opposite):
-                    return Reading("value", test, "==", value, "at")
-        return None
 
     def compare(self, m: Mention, rel: str, k: int, negated: bool) -> int:
         "m is (not) in / greater than Y."
@@ -2002,6 +2008,30 @@ def sign_of(op: ast.cmpop) -> str:
     return SIGNS[type(op)]
 
 
+class Within:
+    "Comparisons within a chain of equalities."
+
+    def compared_within(self, links: list[Mention], ops: list[str]) -> Mention | None:
+        "`nums[0] = 4 < nums[1] = 10`: the left is 4, the right is 10, and `4 < 10` is the test; `links` keeps what stands before the sign."
+        first = links[0]
+        own = any((t := parse(x)) is not None and isinstance(t.body, (ast.Compare, ast.BoolOp)) for x in self.facts.assigned.get(first.source or "", ()))
+        k = next((k for k, x in enumerate(links) if k and ops[k - 1] == "=" and (t := parse(x.source)) is not None and isinstance(t.body, ast.Compare)), None)
+        if k is None or first.type != "open" or own or self.is_test(first):
+            return None
+        node, rest = parse(links[k].source).body, links[k + 1:]
+        if len(node.ops) > 1 or isinstance(node.ops[0], (ast.In, ast.NotIn, ast.Is, ast.IsNot)) or any(op != "=" for op in ops):
+            return None
+        sides = [ast.unparse(x) for x in (node.left, node.comparators[0])]
+        left, right = (replace(links[k], sources=[x], type=kind_of(x, self.facts) or "unknown") for x in sides)
+        for value in rest[-1:]:
+            self.equal(replace(right, start=links[k].start), value, "any", False)
+        values = [x for x in (left, rest[-1] if rest else right) if x.type in ("literal", "closed")]
+        written = f" {sign_of(node.ops[0])} ".join(bracket(x.source) for x in values)
+        test = replace(links[k], sources=[written], ref="test", type="closed", end=(rest or links)[-1].end) if len(values) == 2 else None
+        links[k:], ops[k:] = [left], []
+        return test
+
+# %% ../nbs/04e_clauses.ipynb #b58afe67
 class Chains:
     "`a = b = c`, `x → y`."
 
@@ -2027,6 +2057,10 @@ class Chains:
                 x, n = self.np.at(j + 1)  # "at `j = 2`, 'b' and 'c' differ": no list of values
             if self.t[j].text == "->" and (ops and ops[-1] == "=" or is_op(self.t, n, "=", "==", "<", ">", "%")):
                 break
+            if x.ref == "empty" and links[-1].sources and not ops:
+                self.predicate(links[-1], ("len({x}) == 0",), False, x.end)
+                self.last = x
+                return n
             ops.append(self.t[j].text)
             links.append(x if x.sources else replace(x, sources=["''"], type="literal"))
             j = n
@@ -2049,26 +2083,6 @@ class Chains:
             self.group(m, self.t[j], value=links[-1])
             j += 1
         return self.relative(links[-1], m, j)
-
-    def compared_within(self, links: list[Mention], ops: list[str]) -> Mention | None:
-        "`nums[0] = 4 < nums[1] = 10`: the left is 4, the right is 10, and `4 < 10` is the test; `links` keeps what stands before the sign."
-        first = links[0]
-        own = any((t := parse(x)) is not None and isinstance(t.body, (ast.Compare, ast.BoolOp)) for x in self.facts.assigned.get(first.source or "", ()))
-        k = next((k for k, x in enumerate(links) if k and ops[k - 1] == "=" and (t := parse(x.source)) is not None and isinstance(t.body, ast.Compare)), None)
-        if k is None or first.type != "open" or own or self.is_test(first):
-            return None
-        node, rest = parse(links[k].source).body, links[k + 1:]
-        if len(node.ops) > 1 or isinstance(node.ops[0], (ast.In, ast.NotIn, ast.Is, ast.IsNot)) or any(op != "=" for op in ops):
-            return None
-        sides = [ast.unparse(x) for x in (node.left, node.comparators[0])]
-        left, right = (replace(links[k], sources=[x], type=kind_of(x, self.facts) or "unknown") for x in sides)
-        for value in rest[-1:]:
-            self.equal(replace(right, start=links[k].start), value, "any", False)
-        values = [x for x in (left, rest[-1] if rest else right) if x.type in ("literal", "closed")]
-        written = f" {sign_of(node.ops[0])} ".join(bracket(x.source) for x in values)
-        test = replace(links[k], sources=[written], ref="test", type="closed", end=(rest or links)[-1].end) if len(values) == 2 else None
-        links[k:], ops[k:] = [left], []
-        return test
 
     def relative(self, m: Mention, owner: Mention, k: int) -> int:
         "`…, which is V` / `, resulting in V` / `, so` after a value."
@@ -2295,6 +2309,10 @@ class Asides:
         sub.read()
         self.found += sub.found
 
+# %% ../nbs/04e_clauses.ipynb #fbbb5844
+class Indexed:
+    "What a parenthesis tells of the element at an index."
+
     def element_of(self, m: Mention, g: Token, value: Mention | None, inner: list) -> bool:
         "`i = 1 (value 10)`, `k = 4 (3)`: the parenthesis tells the element there, not the index once more. Whether it was one of this kind."
         k = word(inner, 0) in ELEMENTS or word(inner, 0) in ("value", "element")
@@ -2498,13 +2516,13 @@ class Clauses(
     Plain,
     Alternatives,
     Outcomes, Tallied, Predicates,
-    Comparing,
+    Comparing, Asking,
     Tests,
-    Chains,
+    Chains, Within,
     Links,
     Checks,
     Tails,
-    Asides,
+    Asides, Indexed,
     Statements,
     Colons,
     Leftovers,

@@ -1242,6 +1242,8 @@ def ground_return(asked: Asked) -> Grounding:
         returned.append(Fact(execution.end, execution.end, whole))  # what the whole call gives
     found = Grounding(claimed, compared(returned, reading.relation, claimed), subject="the returned value", moment="at")
     held = next((f for f in found.facts if f.holds), None)
+    if function and returned and execution.laps and any(p.kind == "iteration" and (p.value or p.ordinal) for p in asked.claim.pins):
+        return found  # in that lap
     if held is not None and (not function or reading.moment == "end"):  # which of its returns is meant was not said: any will do
         return once(claimed, held.value, True, subject="the returned value")
     return found if speaks_of_result(asked) else support_only(found)

@@ -805,7 +805,7 @@ _COUNTED = words_of(
     "elements element items item characters character chars char letters letter digits digit keys key values value "
     "words word times time iterations iteration spaces space entries entry pairs pair occurrences occurrence lines line "
     "strings string lists list tuples tuple numbers number long steps parts substrings vowels colons commas dots "
-    "uppercase lowercase instances copies results operations"
+    "uppercase lowercase instances copies results operations ones zeros zeroes"
 )
 _CARRIERS = words_of(
     "string str text list array dictionary dict tuple set character char letter word number element item key value "
@@ -878,10 +878,23 @@ def _extreme(name: str):
     return read
 
 # %% ../nbs/04c_phrases.ipynb #2f827d2e
+def _index_there(np: NounPhrases, j: int, depth: int, w: str):
+    "The index of 4, in what is not said: in the only thing in which the program looks for one."
+    a, k = np.at(j + 2, depth + 1)
+    places = {m.groups() for e in np.facts.expressions if (m := re.match(r"([A-Za-z_]\w*)\.(index|find|rindex|rfind)\(", e))}
+    if a is None or not a.closed or a.items or len(places) != 1 or verb_at(np.t, k) is None:
+        return None, j
+    (owner, method), = places
+    s = [f"{owner}.{method}({x})" for x in a.sources]
+    return Mention(np.t[j].start, a.end, s, _type(s, np.facts), noun=w), k
+
+# %% ../nbs/04c_phrases.ipynb #41106d5d
 def _index_of(np: NounPhrases, j: int, depth: int, w: str):
     "the index of X in Y, of the second X in Y, of the last X in Y"
     m, k = _binary("{y}.index({x})", "{y}.find({x})", "list({y}).index({x})")(np, j, depth, w)
     nth = next((ORDINALS[word(np.t, n)] for n in range(j + 2, j + 5) if word(np.t, n) in ORDINALS), 1)
+    if m is None and nth == 1:
+        return _index_there(np, j, depth, w)
     if m is None or nth == 1:
         return m, k
     if nth == -1:

@@ -149,6 +149,9 @@ COUNTING = {
     "comma": ("{x}.count(',')",),
     "colon": ("{x}.count(':')",),
     "dot": ("{x}.count('.')",),
+    "one": ("{x}.count(1)", "{x}.count('1')"),
+    "zero": ("{x}.count(0)", "{x}.count('0')"),
+    "zeroe": ("{x}.count(0)", "{x}.count('0')"),
     "vowel": ("sum(c in 'aeiouAEIOU' for c in {x})",),
 }
 
