@@ -6,8 +6,8 @@
 __all__ = ['CARDINALS', 'ORDINALS', 'TIMES', 'DETERMINERS', 'QUANTIFIERS', 'ADJECTIVES', 'TYPES', 'NOUNS', 'RESULTS', 'PRONOUNS',
            'STOPWORDS', 'ADVERBS', 'NEGATIONS', 'VERB_FORMS', 'VERBS', 'PREDICATES', 'COMPARISONS', 'Mention', 'word',
            'is_punct', 'is_op', 'settle', 'completed', 'raw_mention', 'Heads', 'Expressions', 'Numbers', 'Nouns',
-           'Worded', 'Results', 'Positions', 'Parts', 'NounPhrases', 'worded_test', 'Verb', 'verb_at', 'predicate_at',
-           'comparison_at']
+           'Worded', 'Results', 'Positions', 'Parts', 'Qualified', 'NounPhrases', 'worded_test', 'Verb', 'verb_at',
+           'predicate_at', 'comparison_at']
 
 # %% ../nbs/04c_phrases.ipynb #1865aab6
 import ast
@@ -720,21 +720,12 @@ class Parts:
 _IN_AT = words_of("half twice double roughly about approximately almost nearly half-way")
 
 # %% ../nbs/04c_phrases.ipynb #749bcd20
-class NounPhrases(Heads, Expressions, Numbers, Nouns, Worded, Results, Positions, Parts):
-    "Reads the noun phrase at a place in a token list. `at` returns (Mention, index after it) or (None, index)."
+class Qualified:
+    "The words before a head: articles, adjectives, quantifiers, ordinals."
 
-    def __init__(self, tokens: list[Token], facts: CodeFacts):
-        self.t, self.facts = tokens, facts
-        self.told = frozenset()  # strings that are data of this case, never names
-
-    def at(self, i: int, depth: int = 0):
-        "The noun phrase that starts at token i."
-        if depth > 6 or i >= len(self.t):
-            return None, i
-        start, j, quant, adjectives, ordinal = i, i, False, [], None
-        if word(self.t, i) in _IN_AT:
-            m, k = self.at(i + 1, depth + 1)
-            return (Mention(self.t[i].start, m.end, ref="part", noun=m.noun), k) if m is not None else (None, i)
+    def qualified(self, i: int):
+        "From token i on: the index after them, whether all are meant, the words, the ordinal (1 first, −1 last; None)."
+        j, quant, adjectives, ordinal = i, False, [], None
         while j < len(self.t) and j - i < 8:
             w = word(self.t, j)
             if w in ("this", "that", "these", "those") and j > i:
@@ -752,6 +743,25 @@ class NounPhrases(Heads, Expressions, Numbers, Nouns, Worded, Results, Positions
             else:
                 break
             j += 1
+        return j, quant, adjectives, ordinal
+
+# %% ../nbs/04c_phrases.ipynb #67279e7f
+class NounPhrases(Qualified, Heads, Expressions, Numbers, Nouns, Worded, Results, Positions, Parts):
+    "Reads the noun phrase at a place in a token list. `at` returns (Mention, index after it) or (None, index)."
+
+    def __init__(self, tokens: list[Token], facts: CodeFacts):
+        self.t, self.facts = tokens, facts
+        self.told = frozenset()  # strings that are data of this case, never names
+
+    def at(self, i: int, depth: int = 0):
+        "The noun phrase that starts at token i."
+        if depth > 6 or i >= len(self.t):
+            return None, i
+        start = i
+        if word(self.t, i) in _IN_AT:
+            m, k = self.at(i + 1, depth + 1)
+            return (Mention(self.t[i].start, m.end, ref="part", noun=m.noun), k) if m is not None else (None, i)
+        j, quant, adjectives, ordinal = self.qualified(i)
         if word(self.t, j) in ("check", "checks") and word(self.t, j + 1) in ("if", "whether", "that", "for"):
             return None, i
         if j > i and word(self.t, j) in ("one", "ones"):
