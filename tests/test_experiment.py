@@ -290,6 +290,15 @@ def test_the_readme_says_of_the_experiment_what_the_results_say():
     assert experiment.said(experiment.contrast(kept, experiment.PRIMARY), signed=True) in readme
 
 
+def test_the_readme_says_of_the_loop_what_the_results_say():
+    rows = {row["difficulty"]: row for row in json.loads(KEPT.with_name("loop.json").read_text(encoding="utf-8"))["survival"]["difficulty"]}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    easy, medium, hard = (f"{rows[level]['verified']} of {rows[level]['written']}" for level in ("easy", "medium", "hard"))
+    assert f"{easy} on easy programs, {medium} on medium and {hard} on hard ones" in readme
+    right, false = (sum(row[name] for row in rows.values()) for name in ("right answer", "right answer, false steps"))
+    assert f"{false} of the {right} texts with a right answer had a false step" in readme
+
+
 def test_the_loops_programs_are_fresh_and_even_by_difficulty():
     held = frozenset(row["code"] for row in (experiment.unseen(0, "programs", n) for n in range(60)))
     made = loop.fresh(0, 60, held)
