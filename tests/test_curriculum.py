@@ -5,6 +5,7 @@ import random
 import re
 import subprocess
 import sys
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from statistics import median
@@ -13,7 +14,7 @@ import pytest
 
 from verified_code_cot import curriculum, families
 from verified_code_cot.families import Bug, check_family, draft, draw_spec, fill, play, strip_annotations, tidy, write_program
-from verified_code_cot.fingerprints import normal_form
+from verified_code_cot.fingerprints import keys_of, normal_form
 from verified_code_cot.records import InputError, Program, read_jsonl
 from verified_code_cot.sandbox import Sandbox
 from verified_code_cot.tracing import job_of
@@ -296,3 +297,15 @@ def test_the_stage_writes_what_it_counts(tmp_path):
     assert kept == [record.cases[:2] for record in records]
     with pytest.raises(InputError, match="cases must be at least 1"):
         curriculum.run(tmp_path / "four", cases=0)
+
+
+def test_programs_of_one_shape_are_limited():
+    """Without, 900 texts hold programs that differ in their names or constants only; the programs themselves stay the same."""
+    plain, few = programs(count=900), programs(count=400, per_shape=2)
+    keys = [keys_of(one.code) for one in few]
+    assert len({key for key, _ in keys}) == 400 and max(Counter(shape for _, shape in keys).values()) == 2
+    by_id = {one.id: one for one in plain}
+    assert sum(one.id in by_id for one in few) > 300 and all(by_id[one.id] == one for one in few if one.id in by_id)
+    assert few[:50] == programs(count=50, per_shape=2)
+    with pytest.raises(InputError, match="per_shape must be at least 1"):
+        curriculum.run("unused", per_shape=0)

@@ -1074,13 +1074,22 @@ class Draft:
     calls: list[tuple[str, Played]]
 
 # %% ../nbs/09a_families.ipynb #726a2ba3
-def draft(family: Family, difficulty: str, number: int, seed: int = 0, bug: Bug | None = None) -> Draft:
+def draft(
+    family: Family,
+    difficulty: str,
+    number: int,
+    seed: int = 0,
+    bug: Bug | None = None,
+    wanted: Callable[[str], bool] = lambda code: True,  # asked before the calls are tried, which takes most of the time
+) -> Draft | None:  # None where the code is not wanted
     """The program of `family` with this running `number`; with `bug`, the same one with that mistake in it."""
     rng = random.Random(f"{seed}/{family.name}/{difficulty}/{number}")
     spec = draw_spec(family, rng, difficulty)
     strategies = list(family.strategies)
     strategy = strategies[(number + DIFFICULTIES.index(difficulty)) % len(strategies)] if bug is None else bug.strategy
     code = write_program(family, spec, strategy, bug)
+    if not wanted(code):
+        return None
     calls = write_calls(family, spec, rng)
     title = fill(family.title, spec)
     return Draft(
