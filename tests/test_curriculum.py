@@ -299,13 +299,13 @@ def test_the_stage_writes_what_it_counts(tmp_path):
         curriculum.run(tmp_path / "four", cases=0)
 
 
-def test_programs_of_one_shape_are_limited():
+def test_programs_of_one_shape_are_limited(tmp_path):
     """Without, 900 texts hold programs that differ in their names or constants only; the programs themselves stay the same."""
-    plain, few = programs(count=900), programs(count=400, per_shape=2)
+    plain, few = curriculum.programs(count=900), curriculum.programs(count=400, per_shape=2)
     keys = [keys_of(one.code) for one in few]
     assert len({key for key, _ in keys}) == 400 and max(Counter(shape for _, shape in keys).values()) == 2
     by_id = {one.id: one for one in plain}
     assert sum(one.id in by_id for one in few) > 300 and all(by_id[one.id] == one for one in few if one.id in by_id)
-    assert few[:50] == programs(count=50, per_shape=2)
+    assert few[:50] == curriculum.programs(count=50, per_shape=2)
     with pytest.raises(InputError, match="per_shape must be at least 1"):
-        curriculum.run("unused", per_shape=0)
+        curriculum.run(tmp_path, per_shape=0)

@@ -183,7 +183,8 @@ def run(
 ) -> dict[str, int]:
     """Draw programs and write them to `run_dir`/data/programs.jsonl; gives counts of programs, cases and more.
 
-    At most `cases` cases of each program are written; with `turns`, those that take about so many branches come first; `per_shape` as for `programs`. Raises InputError for numbers below one.
+    At most `cases` cases of each program are written; with `turns`, those that take about so many branches come first;
+    `per_shape` as for `programs`. Raises InputError for numbers below one.
     """
     for name, given in (("cases", cases), ("per_shape", per_shape)):
         if given is not None and given < 1:
