@@ -142,6 +142,7 @@ FORMS = [
     ("def f(n):\n    m = n + 1\n    n = 7\n    return n, m", "f(3)", Reading("together", "(n, m)", "==", "(3, 4)"), "✓(3, 4) ✗(7, 4) ✗(7, 4)"),
     (SUMS, "f([3, 5])", Reading("parts", "n > limit", "==", "(5, 6,)", "at", "['n', 'limit']"), "✗(3, 6,) ✓(5, 6,)"),
     (SUMS, "f([3, 5])", Reading("parts", "n > limit", "==", "(5,)", "at", "['total']"), "?"),
+    ("def f(b):\n    c = (b - 4) % 10\n    return c", "f(3)", Reading("misquoted", "(b - 4) % 10", "==", "(2 - 3) % 10"), "✗(b - 4) % 10"),
     (SUMS, "f([3, 5])", Reading("together", "(n, other)", "==", "(3, 8)"), "?"),
     (SUMS, "f([3, 5])", Reading("written", None, "==", "'no'", previous="[\"'yes'\", \"'no'\"]"), "✓'yes' or 'no'"),
     (SUMS, "f([3, 5])", Reading("written", None, "==", "'on'", previous="[\"'yes'\", \"'no'\"]"), "✗'yes' or 'no'"),

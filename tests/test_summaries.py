@@ -130,3 +130,10 @@ def test_what_an_expression_was_made_of_is_told_of_its_own_moment(box):
     for piece, first, second, wanted in (("[1]", 2, 3, "verified"), ("[1, 2]", 2, 3, "contradicted"), ("[1]", 2, 2, "contradicted"), ("[1]", 3, 2, "contradicted")):
         found = verify_record({**record, "rationale": told.format(piece, first, second)}, box)
         assert found.verdict == wanted, (piece, first, [(c.text, c.verdict, c.why) for c in found.claims])
+
+
+@pytest.mark.parametrize(("told", "wanted"), [("(3 - 4) % 10", "verified"), ("(2 - 3) % 10", "contradicted"), ("-1 % 10", "verified"), ("(7 - 8) % 10", "contradicted")])
+def test_a_calculation_with_another_constant_was_never_made(box, told, wanted):
+    record = {"id": "t", "code": "def f(a, b):\n    c = (b - 4) % 10\n    return c + a", "call": "f(1, 3)", "output": "10", "direction": "forward", "answer": None}
+    found = verify_record({**record, "rationale": f"c = {told} = 9. Then c + a is 10.\n\n<answer>10</answer>"}, box)
+    assert found.verdict == wanted, [(c.text, c.verdict, c.why) for c in found.claims]

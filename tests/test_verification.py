@@ -819,3 +819,11 @@ def test_what_a_call_leaves_is_told_when_the_call_has_been_told(box):
 + In `g`, `k` becomes `1`, then `k` becomes `2`, and `k < n` is false. Back from there, `k` becomes `4`.
 - In `g`, `k` becomes `1`, then `k` becomes `2`, and `k < n` is false. Back from there, `k` becomes `5`.
 """)
+
+
+def test_a_chain_of_calls_begins_with_its_first(box):
+    code = "class Bucket:\n    def __init__(self, size):\n        self.size = size\n    def fill(self, n):\n        self.size -= n\n        return self.size\n"
+    check(box, code, "Bucket(5).fill(2)", """
++ The call begins with `Bucket(5)`, which makes an object.
+- The call begins with `Bucket(6)`, which makes an object.
+""")

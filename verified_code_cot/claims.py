@@ -50,6 +50,7 @@ class Sentence(Clauses, Actions):
         self.until = 0  # the index up to which the sentence has been read ahead
         self.aside: str | None = None  # the mood to go back to after "for which …"
         self.returning: str | None = None  # the function, other than the called one, whose return is being read
+        self.returner: str | None = None  # the function of which the words say that it returns something, also where it is the called one
         self.yields = False  # the verb says what comes out ("results in"), not what a thing is
         self.taken: Mention | None = None  # what has just been taken away: "removes 2 and appends it"
         self.indirect = False  # inside "how many …", "would mean …": told of nothing in particular

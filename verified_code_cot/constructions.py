@@ -9,17 +9,18 @@ __all__ = ['TYPED', 'SIZED', 'UNIT', 'WHOSE', 'QUANTIFIED', 'STRICT', 'THERE_NO'
            'OCCURRENCES', 'AS_ELEMENT', 'LAW', 'NOT_SUCH', 'WHOLE', 'PLURALS', 'THIS_RETURNED', 'LATEST', 'RETURNED',
            'FINAL_IS', 'APPLIED', 'TURNING', 'WHICH_GIVES', 'TAKEN_AS', 'APPOSED', 'NTH', 'CHANGED_BY', 'CHANGED',
            'FROM_END', 'COPY', 'RANGE', 'TURNED', 'SUPPOSED', 'FROM_TO', 'SO_WAS', 'RETURNS_WHERE', 'FACTUAL',
-           'GENERAL', 'CLUES', 'CLUED', 'Sketch', 'sketch', 'drawn', 'parameter_named', 'number_of', 'conditions_at',
-           'quantified', 'asserted', 'nothing_such', 'each_appears', 'needed_length', 'what_it_must_be', 'needed_value',
-           'necessity_of', 'followed', 'occurrences', 'as_element', 'calls_of', 'law', 'this_returned', 'returned_so',
-           'final_is', 'applied', 'which_gives', 'taken_as', 'apposed', 'nth', 'changed_by', 'from_end', 'copied',
-           'ranging', 'turned', 'from_to', 'written_in', 'Given', 'given_by', 'branches', 'returned_where',
-           'constructions']
+           'GENERAL', 'CLUES', 'CLUED', 'Sketch', 'sketch', 'drawn', 'matches', 'set_aside', 'parameter_named',
+           'number_of', 'conditions_at', 'quantified', 'asserted', 'nothing_such', 'each_appears', 'needed_length',
+           'what_it_must_be', 'needed_value', 'necessity_of', 'followed', 'occurrences', 'as_element', 'calls_of',
+           'law', 'this_returned', 'returned_so', 'final_is', 'applied', 'which_gives', 'taken_as', 'apposed', 'nth',
+           'changed_by', 'from_end', 'copied', 'ranging', 'turned', 'from_to', 'written_in', 'Given', 'given_by',
+           'branches', 'returned_where', 'constructions']
 
 # %% ../nbs/04h_constructions.ipynb #4747d95a
 import ast
 import re
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -63,6 +64,25 @@ def drawn(s) -> Sketch:
         line = sketch(s.t)
         s.drawn = (list(s.t), line)
     return line
+
+# %% ../nbs/04h_constructions.ipynb #f91ccf4b
+def matches(line: Sketch, *patterns: re.Pattern):
+    "Where patterns match a sketch: each match, with the tokens that its groups name."
+    for m in (found for pattern in patterns for found in pattern.finditer(line.text)):
+        yield m, {name: line.tokens[int(number)] for name, number in m.groupdict().items() if (number or "").isdigit()}
+
+
+@contextmanager
+def set_aside(s, **now):
+    "While something larger than a clause is read, the clause's mood, conditions and goal are set aside for others."
+    kept = {name: getattr(s, name) for name in ("mood", "condition", "since", "goal")}
+    for name, value in now.items():
+        setattr(s, name, value)
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(s, name, value)
 
 # %% ../nbs/04h_constructions.ipynb #dc08945b
 TYPED = {"string": "str", "text": "str", "word": "str", "sentence": "str", "list": "list", "array": "list", "dictionary": "dict", "dict": "dict",
@@ -699,8 +719,7 @@ FROM_TO = [re.compile(pattern) for pattern in (
 
 def from_to(s, line: Sketch) -> None:
     "Before `xs.append(1)`, `xs` was `[]`, and after it `[1]`: one change of `xs`, from the one value to the other."
-    for m in (found for pattern in FROM_TO for found in pattern.finditer(line.text)):
-        told = {key: line.tokens[int(number)] for key, number in m.groupdict().items() if number is not None}
+    for m, told in matches(line, *FROM_TO):
         name, new, old = told["n"], told["w"], told.get("o")
         values = [t for t in (old, new) if t is not None]
         clause = line.text[max(line.text.rfind(mark, 0, m.start()) for mark in (" ; ", " . ", " : ")) + 1 : m.end()]
@@ -794,15 +813,13 @@ CLUED = [(clue, read) for read, clues in CLUES.items() for clue in clues]
 
 def constructions(s) -> None:
     "Note what a sentence says in constructions larger than a clause; `s` is the sentence, already read clause by clause."
-    line = drawn(s)
+    line, goal = drawn(s), s.goal
     told = {read for clue, read in CLUED if clue in line.text}
     supposed = SUPPOSED.search(line.text)
-    mood, condition, since, goal = s.mood, s.condition, s.since, s.goal
-    s.condition = s.since = False
-    if s.mood not in ("rejected", "plan"):
-        s.mood = "fact"
+    if s.mood in ("rejected", "plan"):
+        return
+    with set_aside(s, mood="fact", condition=False, since=False):
         for read in (*(() if supposed else FACTUAL), *GENERAL):
             s.goal = goal and read is not from_to  # a change that is told is none that is sought
             if read in told or read not in CLUES:
                 read(s, line)
-    s.mood, s.condition, s.since, s.goal = mood, condition, since, goal
