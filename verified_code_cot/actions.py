@@ -114,8 +114,9 @@ class ReturnValues:
             return self.copula(self.subject_of(m), replace(v, kind="equal"))
         named = (m.source or "").rpartition(".")[2] if m.code and m.sources else ""
         self.returning = named if named in self.facts.functions and named != self.facts.entry else None
+        self.returner = (m.source or "").rpartition(".")[2] if m.sources else None
         end = self.returned(m.start, v.end, v.negated)
-        self.returning = None
+        self.returning = self.returner = None
         return end
 
 # %% ../nbs/04f_actions.ipynb #2d0ac0ea
@@ -125,7 +126,7 @@ class ReturnReadings:
     def return_readings(self, x: Mention, negated: bool) -> list[Reading]:
         "The function returns x; in a recursive program `it` may be an inner call."
         values = [f"({', '.join(i.source for i in x.items)})"] if x.items else x.sources
-        readings = [Reading("return", self.returning, "!=" if negated else "==", v, "end") for v in values]
+        readings = [Reading("return", self.returning, "!=" if negated else "==", v, "end", through=self.returner) for v in values]
         inner = {"inside", "inner", "nested", "recursive", "recursion", "call"} & {t.text for t in self.t if t.kind == "word"}
         if inner and self.facts.entry in self.facts.methods and not negated:
             readings += [Reading("produced", self.facts.entry, "==", v) for v in values]

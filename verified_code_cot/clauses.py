@@ -74,7 +74,7 @@ from verified_code_cot.reading import (
 )
 
 # %% ../nbs/04e_clauses.ipynb #447fd703
-_IN_SOBER = words_of("value outcome effect count visits exists branch proposal return change instance tally course while together parts")
+_IN_SOBER = words_of("value outcome effect count visits exists branch proposal return change instance tally course while together parts misquoted")
 
 # %% ../nbs/04e_clauses.ipynb #99836b8f
 class Moods:

@@ -9,8 +9,8 @@ __all__ = ['BUILTINS', 'BELONGING', 'OPENERS', 'RAISED', 'OPPOSITES', 'GROUNDERS
            'type_of', 'near', 'side_by_side', 'ground_value', 'midway', 'within_calls', 'inner_calls', 'owner_of',
            'part_way', 'beyond', 'put_there', 'supposed', 'stored_into', 'is_stored', 'told_directly', 'never_such',
            'of_other_kind', 'ground_relation', 'just_written', 'ground_together', 'ground_parts', 'operand_nodes',
-           'ground_unknown', 'is_closed', 'parts_of', 'operands', 'operand_at', 'filled_in', 'of_other_type',
-           'with_values', 'passes_values', 'ground_closed', 'augmented', 'ground_operands', 'opposed',
+           'ground_misquoted', 'ground_unknown', 'is_closed', 'parts_of', 'operands', 'operand_at', 'filled_in',
+           'of_other_type', 'with_values', 'passes_values', 'ground_closed', 'augmented', 'ground_operands', 'opposed',
            'ground_instance', 'truths', 'ground_outcome', 'ground_next_test', 'is_for', 'branches_of', 'lines_meant',
            'header_named', 'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end',
            'runs_meant', 'ground_count', 'ground_comprehension_count', 'visited', 'ground_visits', 'comprehended',
@@ -28,7 +28,6 @@ __all__ = ['BUILTINS', 'BELONGING', 'OPENERS', 'RAISED', 'OPPOSITES', 'GROUNDERS
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
 import builtins
-import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable
@@ -507,6 +506,13 @@ def operand_nodes(whole: ast.expr, names: list[str]) -> list[ast.expr] | None:
             return None
         found.append(node)
     return found
+
+def ground_misquoted(asked: Asked) -> Grounding:
+    "A calculation that has another constant than the program's own: false whatever the moment, where the program made its own at all."
+    subject, value = asked.reading.subject or "", asked.reading.value or ""
+    if not evaluations_of(asked.execution, subject):
+        return unsayable(value, "the program did not compute it")
+    return once(value, normal(subject) or subject, False, subject="what is computed")
 
 def ground_unknown(asked: Asked, subject: str, name: str, value: str) -> Grounding:
     "A claim about a name that the program does not have: where it is told as a variable, there is nothing of which it could be true."
@@ -1250,9 +1256,8 @@ def ground_return(asked: Asked) -> Grounding:
 
 def named_returning(asked: Asked) -> str:
     "The function of which the words say that it returns something (\"`f` returns …\"), where the program runs it; '' when they name none."
-    named = re.match(r"(?:so |then |and |thus |finally,? |what )*`?(\w+)(?:\(\))?`? (?:then |finally |thus )?returns? ", asked.claim.text, re.I)
     ran = {event.function.rpartition(".")[2] for event in asked.execution.events}
-    return named[1] if named and named[1] in ran else ""
+    return asked.reading.through if asked.reading.through in ran else ""
 
 def speaks_of_result(asked: Asked) -> bool:
     "Whether the words name the result, and do not only mention a value."
@@ -1543,6 +1548,8 @@ def ground_input(asked: Asked) -> Grounding:
         return unsayable(asked.reading.value, "the restated call cannot be read")
     if said == real:
         return once(said, real, True, subject="the call")
+    if {"begins", "starts", "beginning", "starting"} & set(asked.before.lower().split()):  # the first of a chain of calls
+        return once(said, real, real is not None and real.startswith(f"{said}."), subject="the call")
     tuples = [as_tuple(parsed(call)) for call in (said, real)]
     if None in tuples:
         return unsayable(said, "the restated call cannot be compared")
@@ -1758,7 +1765,7 @@ GROUNDERS: dict[str, Callable[[Asked], Grounding]] = {
     "arguments": ground_arguments, "return": ground_return, "produced": ground_produced, "maps": ground_maps, "mention": ground_mention,
     "raises": ground_raises, "answer": ground_answer, "meta": ground_meta, "input": ground_input, "proposal": ground_proposal,
     "necessity": ground_necessity, "law": ground_law, "instance": ground_instance, "written": ground_written, "course": ground_course,
-    "while": ground_while, "together": ground_together, "parts": ground_parts,
+    "while": ground_while, "together": ground_together, "parts": ground_parts, "misquoted": ground_misquoted,
 }
 
 def ground(asked: Asked) -> Grounding:

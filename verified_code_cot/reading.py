@@ -41,7 +41,7 @@ class Reading:
     value: str | None = None
     moment: str = "any"
     previous: str | None = None
-    through: str | None = None  # the expression of the program that brought a change about
+    through: str | None = None  # the expression of the program that brought a change about; of a return, the function that the words name
 
 # %% ../nbs/04d_reading.ipynb #2f994078
 @dataclass(slots=True)
