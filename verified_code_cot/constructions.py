@@ -475,8 +475,7 @@ RETURNED = [re.compile(pattern) for pattern in (
 
 def returned_so(s, line: Sketch) -> None:
     "`x` is returned, that is V; what `f` returns is V: the value that the function returns, and where it stands in a name, that name's."
-    for m in (found for pattern in RETURNED for found in pattern.finditer(line.text)):
-        told = {key: line.tokens[int(number)] for key, number in m.groupdict().items()}
+    for m, told in matches(line, *RETURNED):
         value, name, function = told["v"], told.get("x"), told.get("f")
         if value.kind != "expr" or value.type not in ("literal", "closed") or function is not None and function.source.partition("(")[0] != s.facts.entry:
             continue
@@ -484,7 +483,7 @@ def returned_so(s, line: Sketch) -> None:
         if name is not None and name.kind == "expr":
             said = line.tokens[line.at(line.text.index(" , ", m.start()))]
             s.note(start, said.end, "return", [Reading("return", None, "==", name.source, "end")])
-        s.note(start, value.end, "return", [Reading("return", None, "==", value.source, "end")])
+        s.note(start, value.end, "return", [Reading("return", None, "==", value.source, "end", through=s.facts.entry if function is not None else None)])
 
 
 
