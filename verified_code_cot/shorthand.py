@@ -163,7 +163,7 @@ def function_counts(s, line: Sketch) -> None:
 # %% ../nbs/04j_shorthand.ipynb #8de0e01d
 ENTRY_NOUN = r"(?:count|counter|frequency|freq|tally|entry|group|bucket|score|occurrences|total|list|number of occurrences)"
 ENTRY = re.compile(
-    rf"(?P<noun>{ENTRY_NOUN}|«\d+») (?:for|of|at|under) (?:the )?(?:key |number |element |character |letter |value |word |digit |item )?«(?P<k>\d+)» "
+    rf"(?P<noun>{ENTRY_NOUN}|«\d+») (?:(?:for|of|at|under) (?:the )?(?:key |number |element |character |letter |value |word |digit |item )?)?«(?P<k>\d+)» "
     r"(?:(?:is|becomes|goes|increases|rises|drops|decreases|has|been|set|incremented|decremented|updated|up|down|now|then|to|as"
     r"|increased|reduced|decreased|equals|=|:) )+«(?P<v>\d+)»"
 )
@@ -184,12 +184,15 @@ def entries_told(s, line: Sketch) -> None:
         k, v = line.tokens[int(m["k"])], line.tokens[int(m["v"])]
         if k.kind != "expr" or not is_value(v) or not (is_value(k) or is_variable(s, k)):
             continue
+        if m["noun"] + " «" in m.group() and not (m["noun"] in ("group", "bucket", "entry") and is_value(k)):
+            continue  # "the list `xs`" is no entry, "the group 'a'" is one
         dicts = dictionaries(s)
         noun = told(line, m["noun"])[0].source if m["noun"].startswith("«") else m["noun"]
         alike = [d for d in dicts if d.lower().startswith((noun or "")[:4].lower())] or (dicts if not m["noun"].startswith("«") else [])
         if len(alike) == 1:
             start = line.tokens[line.at(m.start())].start
-            retell(s, start, v.end, "state", [Reading("value", f"{alike[0]}[{k.source}]", "==", v.source, "any")])
+            held = [f"{alike[0]}.get({k.source})", f"{alike[0]}[{k.source}]"]  # as it stands there, or as the program reads it
+            retell(s, start, v.end, "state", [Reading("value", x, "==", v.source, "any") for x in held])
 
 # %% ../nbs/04j_shorthand.ipynb #27d19f20
 SPLIT = re.compile(
@@ -295,7 +298,7 @@ def after_arrow(s, line: Sketch) -> None:
     "push → ['A', 'C']."
     m = AFTER_ARROW.search(line.text)
     v, lists = line.tokens[int(m["v"])] if m else None, grown_lists(s)
-    if m and len(lists) == 1 and is_value(v) and shape(v.source) in ("list", "set", "dict") and s.reader.direction == "forward":
+    if m and len(lists) == 1 and is_value(v) and shape(v.source) in ("list", "set", "dict") and (s.reader.direction == "forward" or s.reader.proposal):
         s.found[:] = [c for c in s.found if c.end <= line.tokens[line.at(m.start())].start or c.start > v.end or c.kind == "effect"]
         s.note(v.start, v.end, "state", [Reading("value", lists[0], "==", v.source, "after")])
 
