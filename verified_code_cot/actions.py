@@ -256,7 +256,8 @@ class Having:
             if word(self.t, k) == "at":
                 return k
             k += 1
-        subjects = self.sources(m) if m.noun != "raw" else []  # a word in code font that is no name: nobody knows what it has
+        numeral = m.type == "literal" and shape(m.source) in ("int", "float", "bool")  # "row 0 has one 1": the row has, and not the number
+        subjects = self.sources(m) if m.noun != "raw" and not numeral else []  # a word in code font that is no name: nobody knows what it has
         if m.type == "literal" and not m.items and v.words[0] in PLURAL and not v.negated and not v.modal:
             return k
         if word(self.t, k) in ("length", "size"):

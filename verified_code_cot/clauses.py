@@ -2011,12 +2011,15 @@ def sign_of(op: ast.cmpop) -> str:
 class Within:
     "Comparisons within a chain of equalities."
 
+    def is_flag(self, m: Mention) -> bool:
+        "Is this a variable that the program gives the outcome of a comparison?"
+        return any((t := parse(x)) is not None and isinstance(t.body, (ast.Compare, ast.BoolOp)) for x in self.facts.assigned.get(m.source or "", ()))
+
     def compared_within(self, links: list[Mention], ops: list[str]) -> Mention | None:
         "`nums[0] = 4 < nums[1] = 10`: the left is 4, the right is 10, and `4 < 10` is the test; `links` keeps what stands before the sign."
         first = links[0]
-        own = any((t := parse(x)) is not None and isinstance(t.body, (ast.Compare, ast.BoolOp)) for x in self.facts.assigned.get(first.source or "", ()))
         k = next((k for k, x in enumerate(links) if k and ops[k - 1] == "=" and (t := parse(x.source)) is not None and isinstance(t.body, ast.Compare)), None)
-        if k is None or first.type != "open" or own or self.is_test(first):
+        if k is None or first.type != "open" or self.is_flag(first) or self.is_test(first):
             return None
         node, rest = parse(links[k].source).body, links[k + 1:]
         if len(node.ops) > 1 or isinstance(node.ops[0], (ast.In, ast.NotIn, ast.Is, ast.IsNot)) or any(op != "=" for op in ops):
@@ -2040,8 +2043,6 @@ class Chains:
         if is_op(self.t, k, "<", ">", "<=", ">=", "!=", "=="):
             test, n = self.comparison(m, k)
             if test is not None:
-                if is_op(self.t, k, "==") and is_op(self.t, n, "=="):
-                    pass
                 return self.tested(test, n)
             return k + 1
         if is_op(self.t, k, "+=", "-=", "*=", "//=", "/=", "%="):
@@ -2071,6 +2072,8 @@ class Chains:
         if is_op(self.t, j, "<", ">", "<=", ">=", "!=", "==") and ops[-1] == "=":
             test, n = self.comparison(links[-1], j)
             if test is not None:
+                if not self.is_flag(m) and set(ops) == {"="}:
+                    self.links(links, ops)  # "`n` = 2 + 2 = 4 > 2": what it comes to, and how that compares
                 self.s.test = test.sources
                 return self.tested(test, n)
         inside = self.compared_within(links, ops)
@@ -2452,8 +2455,9 @@ class Leftovers:
         ):
             return out
         kept, self.found = self.found, []
+        worked_out = self.worked_out()
         for t in flat(self.t):
-            if t.kind == "expr" and t.type in ("open", "closed") and t.source not in done and len(t.source) < 400:
+            if t.kind == "expr" and t.type in ("open", "closed") and t.source not in done and len(t.source) < 400 and t.start not in worked_out:
                 own = entry_of(t.source) in self.facts.functions or entry_of(t.source) in self.facts.names - self.facts.variables
                 shape = instantiates(t.source, self.facts) if not own else None
                 if shape and " for " in shape:
@@ -2463,6 +2467,11 @@ class Leftovers:
                     self.note(t.start, t.end, "expression", [Reading("operands", t.source, "==", shape, "at")])
         out, self.found = self.found, kept
         return out
+
+    def worked_out(self) -> set[int]:
+        "Where steps of working out begin: the `2 + 2` of `8 // 3 + 6 // 3 = 2 + 2 = 4` stands nowhere in the program."
+        rows = zip(self.t, self.t[1:], self.t[2:], strict=False)
+        return {c.start for a, b, c in rows if a.kind == c.kind == "expr" and a.type == c.type == "closed" and is_op([b], 0, "=")}
 
     def mentions(self) -> list[Claim]:
         "Values that are told without a clear role, in a sentence that yields no other claim; `is` where the words say that something is so."

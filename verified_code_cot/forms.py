@@ -39,6 +39,7 @@ from .claims import Claim, Reading
 from .grounding import (NOTHING, Execution, Fact, Inquiry, Lap, Place, agrees, equal_in_prose,
                                          literal, names_in, normal, parsed, plain, together, truth, value_at, watch)
 from .rendering import canonical, same_text
+from .tracing import supplied
 
 # %% ../nbs/06a_forms.ipynb #8ed6f01e
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def definitions_of(code: str) -> frozenset[str]:
             found.add(node.name)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             found.update((a.asname or a.name).partition(".")[0] for a in node.names)
+    found.update(name for name, _, _ in supplied(code))
     return frozenset(found)
 
 # %% ../nbs/06a_forms.ipynb #1d044d0b
@@ -467,6 +469,7 @@ def just_written(facts: tuple[Fact, ...], left: list[Fact], right: list[Fact], r
             found.append(one._replace(holds=True, claimed=before.value))
     return tuple(found)
 
+# %% ../nbs/06a_forms.ipynb #41170502
 def ground_together(asked: Asked) -> Grounding:
     "Several things that are told in one breath: true of the moments at which, in one activation, all of them are so."
     subject, value = substituted(asked, asked.reading.subject), substituted(asked, asked.reading.value)
