@@ -8,8 +8,8 @@ __all__ = ['BUILTINS', 'BELONGING', 'OPENERS', 'RAISED', 'OPPOSITES', 'GROUNDERS
            'unknown_names', 'inner_functions', 'nested_call', 'evaluations_of', 'instances_of', 'compared', 'is_opaque',
            'type_of', 'near', 'side_by_side', 'ground_value', 'midway', 'within_calls', 'inner_calls', 'owner_of',
            'part_way', 'beyond', 'put_there', 'supposed', 'stored_into', 'is_stored', 'told_directly', 'never_such',
-           'of_other_kind', 'ground_relation', 'just_written', 'ground_together', 'ground_parts', 'operand_nodes',
-           'ground_misquoted', 'ground_unknown', 'is_closed', 'parts_of', 'operands', 'operand_at', 'filled_in',
+           'of_other_kind', 'ground_relation', 'just_written', 'ground_unknown', 'ground_together', 'ground_parts',
+           'operand_nodes', 'ground_misquoted', 'is_closed', 'parts_of', 'operands', 'operand_at', 'filled_in',
            'of_other_type', 'with_values', 'passes_values', 'ground_closed', 'augmented', 'ground_operands', 'opposed',
            'ground_instance', 'truths', 'ground_outcome', 'ground_next_test', 'is_for', 'branches_of', 'lines_meant',
            'header_named', 'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end',
@@ -469,6 +469,12 @@ def just_written(facts: tuple[Fact, ...], left: list[Fact], right: list[Fact], r
             found.append(one._replace(holds=True, claimed=before.value))
     return tuple(found)
 
+def ground_unknown(asked: Asked, subject: str, name: str, value: str) -> Grounding:
+    "A claim about a name that the program does not have: where it is told as a variable, there is nothing of which it could be true."
+    if subject != name:
+        return unsayable(value, f"the program has no {name}")
+    return Grounding(value, absent=f"there is no variable {name}", subject=name)
+
 # %% ../nbs/06a_forms.ipynb #41170502
 def ground_together(asked: Asked) -> Grounding:
     "Several things that are told in one breath: true of the moments at which, in one activation, all of them are so."
@@ -516,12 +522,6 @@ def ground_misquoted(asked: Asked) -> Grounding:
     if not evaluations_of(asked.execution, subject):
         return unsayable(value, "the program did not compute it")
     return once(value, normal(subject) or subject, False, subject="what is computed")
-
-def ground_unknown(asked: Asked, subject: str, name: str, value: str) -> Grounding:
-    "A claim about a name that the program does not have: where it is told as a variable, there is nothing of which it could be true."
-    if subject != name:
-        return unsayable(value, f"the program has no {name}")
-    return Grounding(value, absent=f"there is no variable {name}", subject=name)
 
 # %% ../nbs/06a_forms.ipynb #bfa4942b
 def is_closed(node: ast.AST) -> bool:
