@@ -137,3 +137,10 @@ def test_a_calculation_with_another_constant_was_never_made(box, told, wanted):
     record = {"id": "t", "code": "def f(a, b):\n    c = (b - 4) % 10\n    return c + a", "call": "f(1, 3)", "output": "10", "direction": "forward", "answer": None}
     found = verify_record({**record, "rationale": f"c = {told} = 9. Then c + a is 10.\n\n<answer>10</answer>"}, box)
     assert found.verdict == wanted, [(c.text, c.verdict, c.why) for c in found.claims]
+
+
+@pytest.mark.parametrize(("told", "wanted"), [("[xs[0]]", "verified"), ("[xs[1]]", "contradicted"), ("[xs[2]]", "contradicted")])
+def test_what_an_expression_comes_to_is_held_to_it(box, told, wanted):
+    record = {"id": "t", "code": "def f(xs):\n    mine = [xs[0]]\n    return len(mine)", "call": "f([7, 8])", "output": "1", "direction": "forward", "answer": None}
+    found = verify_record({**record, "rationale": f"`mine` becomes `{told}`, that is `[7]`.\n\n<answer>1</answer>"}, box)
+    assert found.verdict == wanted, [(c.text, c.verdict, c.why) for c in found.claims]

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['LAPS', 'LIST', 'WITH_VALUES', 'GOING', 'PAIRS', 'TALLIED', 'SAME_WAY', 'AFTER_THEM', 'THROUGH', 'GOES_OVER',
            'AS_LONG', 'RAN_THROUGH', 'ENTERED', 'KEPT', 'INDEXED', 'FINAL_OF', 'JOINED', 'PART', 'APART', 'COMPUTED',
-           'HENCE', 'OF_LAPS', 'OF_ANYTHING', 'laps_of', 'sources', 'values_in', 'tally_told', 'stranger', 'tallied',
-           'same_way', 'after_them', 'through_values', 'ran_through', 'goes_over', 'as_long_as', 'at_entry',
+           'THAT_IS', 'HENCE', 'OF_LAPS', 'OF_ANYTHING', 'laps_of', 'sources', 'values_in', 'tally_told', 'stranger',
+           'tallied', 'same_way', 'after_them', 'through_values', 'ran_through', 'goes_over', 'as_long_as', 'at_entry',
            'parameter_lists', 'final_states', 'put_into', 'overlapping', 'stores', 'is_value', 'is_state', 'at_once',
-           'source_before', 'made_of', 'other_constant', 'misquoted', 'decided_by', 'truth_told', 'by_value', 'Told',
-           'follows', 'concluded', 'summaries']
+           'source_before', 'made_of', 'other_constant', 'misquoted', 'comes_to', 'decided_by', 'truth_told',
+           'by_value', 'Told', 'follows', 'concluded', 'summaries']
 
 # %% ../nbs/04i_summaries.ipynb #80a75656
 import ast
@@ -327,6 +327,19 @@ def misquoted(s, line: Sketch) -> None:
         if same and all(other for _, other in same):
             s.note(told["x"].start, told["e"].end, "expression", [Reading("misquoted", same[0][0], "==", told["e"].source)], mood="fact")
 
+# %% ../nbs/04i_summaries.ipynb #cdfce472
+THAT_IS = re.compile(r"(?:becomes|is now|is set to|becomes now) «(?P<e>\d+)» , (?:that is|which is|i\.e\. ,?|namely) «(?P<v>\d+)» ")
+
+
+def comes_to(s, line: Sketch) -> None:
+    "`x` becomes `xs[0] + 1`, that is 4: the expression, too, comes to 4."
+    for _, told in matches(line, THAT_IS):
+        e, v = told["e"], told["v"]
+        tree = parse(e.source) if e.kind == "expr" and e.type in ("open", "closed") else None
+        plain = tree is not None and is_value(s, v) and not isinstance(tree.body, ast.Name) and not any(isinstance(n, ast.Call) for n in ast.walk(tree))
+        if plain and kind_of(e.source, s.facts) in ("open", "closed"):
+            s.note(e.start, v.end, "expression", [s.reading(e.source, "==", v.source, "any")])
+
 # %% ../nbs/04i_summaries.ipynb #e155eca7
 HENCE = re.compile(r"\b(?:hence|so|thus|therefore|which makes|since|because|as|taken together|alone settles)\b", re.IGNORECASE)
 
@@ -408,7 +421,7 @@ def concluded(s, c: Claim, test: ast.expr, known: Told) -> Reading | None:
 
 # %% ../nbs/04i_summaries.ipynb #a2b1afd2
 OF_LAPS = (values_in, tallied, same_way, after_them)
-OF_ANYTHING = (through_values, ran_through, goes_over, at_entry, final_states, put_into, at_once, made_of, misquoted, follows)
+OF_ANYTHING = (through_values, ran_through, goes_over, at_entry, final_states, put_into, at_once, made_of, misquoted, comes_to, follows)
 
 
 def summaries(s) -> None:
