@@ -111,12 +111,10 @@ def normal(source: str) -> str:
     return ast.unparse(tree) if tree is not None else source.strip()
 
 # %% ../nbs/04b_expressions.ipynb #4a5c9ed1
+@lru_cache(maxsize=20_000)
 def spelling(node: ast.AST) -> str:
-    "The source of a tree that nobody changes, such as one of `parse`: written once, and kept at the node."
-    text = node.__dict__.get("_spelling")
-    if text is None:
-        text = node._spelling = ast.unparse(node)
-    return text
+    "The source of a tree that nobody changes, such as one of `parse`: written once."
+    return ast.unparse(node)
 
 # %% ../nbs/04b_expressions.ipynb #dd89c775
 _CHANGING = words_of(

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['NOTHING', 'WRAPPERS', 'ORDER', 'FALSY', 'LONGEST', 'DELETED', 'MOST', 'MISSING', 'literal', 'plain', 'equal_in_prose',
-           'agrees', 'truth', 'parsed', 'normal', 'bound_inside', 'names_in', 'Fact', 'Lap', 'frame_ends', 'Loop',
-           'loops_of', 'writes_of', 'laps_of', 'timelines_of', 'Place', 'spots_of', 'places_of', 'value_at',
+           'agrees', 'truth', 'parsed', 'normal', 'nodes_of', 'bound_inside', 'names_in', 'Fact', 'Lap', 'frame_ends',
+           'Loop', 'loops_of', 'writes_of', 'laps_of', 'timelines_of', 'Place', 'spots_of', 'places_of', 'value_at',
            'targets_of', 'is_rendering', 'NotYet', 'laps_by_key', 'reports_of', 'execution_of', 'Execution', 'watch',
            'Inquiry', 'together', 'settle_execution', 'facts_of', 'settle', 'answer_all']
 
@@ -134,6 +134,11 @@ def normal(source: str | None) -> str | None:
         return None
 
 # %% ../nbs/06_grounding.ipynb #131c774f
+@lru_cache(maxsize=64)
+def nodes_of(code: str) -> tuple[ast.AST, ...]:
+    "The nodes of a program's syntax tree in the order of `ast.walk`; nobody changes one."
+    return tuple(ast.walk(ast.parse(code)))
+
 def bound_inside(tree: ast.AST) -> set[str]:
     "The names that an expression binds for itself: targets of comprehensions, parameters of lambdas."
     names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
@@ -199,7 +204,7 @@ class Loop:
 def loops_of(code: str) -> dict[int, Loop]:
     "The loops of a program by the line of their header."
     found = {}
-    for node in ast.walk(ast.parse(code)):
+    for node in nodes_of(code):
         if isinstance(node, (ast.For, ast.AsyncFor)):
             names = tuple(n.id for n in ast.walk(node.target) if isinstance(n, ast.Name))
             found[node.lineno] = Loop(node.lineno, node.end_lineno, "for", names, ast.unparse(node.target), ast.unparse(node.iter))
@@ -211,7 +216,7 @@ def loops_of(code: str) -> dict[int, Loop]:
 def writes_of(code: str) -> dict[int, tuple[str, ...]]:
     "The names that a line writes as a whole: loop targets, and `x = …` (not `x.append(…)`, nor `x += …`)."
     found: dict[int, tuple[str, ...]] = defaultdict(tuple)
-    for node in ast.walk(ast.parse(code)):
+    for node in nodes_of(code):
         for target in node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, (ast.For, ast.AsyncFor)) else []:
             found[node.lineno] += tuple(n.id for n in ast.walk(target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
     return dict(found)
@@ -285,7 +290,7 @@ class Place:
 def spots_of(code: str) -> dict[tuple[int, int, int, int], tuple[ast.expr, str]]:
     "Where each expression of a program stands (first line, column, last line, column): its tree and its normal spelling."
     found: dict[tuple[int, int, int, int], tuple[ast.expr, str]] = {}
-    for node in ast.walk(ast.parse(code)):
+    for node in nodes_of(code):
         if isinstance(node, ast.expr) and (spot := (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)) not in found:
             found[spot] = node, ast.unparse(node)
     return found
@@ -326,7 +331,7 @@ def targets_of(execution: "Execution", lap: Lap) -> dict[str, str]:
 def is_rendering(source: str, code: str) -> bool:
     "Whether a source is the text of an object of one of the program's classes, as values are written in a trace."
     tree = parsed(source)
-    own = {n.name for n in ast.walk(ast.parse(code)) if isinstance(n, ast.ClassDef)}
+    own = {n.name for n in nodes_of(code) if isinstance(n, ast.ClassDef)}
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in own] if tree is not None else []
     return bool(calls) and all(call.keywords and not call.args and all(word.arg for word in call.keywords) for call in calls)
 
@@ -370,6 +375,7 @@ class Execution:
         self.probed: list[Any] | None = None
         self.evaluated: dict[str | None, list[Fact]] = {}  # evaluations by normal spelling, once they have been gathered
         self.seen: dict[str, frozenset[str]] = {}
+        self.kept: dict[Any, Any] = {}  # whatever else has been worked out once
         self.end = max(len(self.events) - 1, 0)  # the last moment
 
     @cached_property

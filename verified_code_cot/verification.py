@@ -27,7 +27,7 @@ from . import claims as reading
 from .alignment import Costs, Leaf, Placed, align
 from .engine import map_partitions, stage
 from .forms import BUILTINS, Asked, Grounding, definitions_of, ground, unsayable
-from .grounding import Fact, Inquiry, answer_all, names_in, parsed, together
+from .grounding import Fact, Inquiry, answer_all, names_in, nodes_of, parsed, together
 from .records import (Answer, Claim, Coverage, InputError, Rationale, RecordError, Trace, Verdict, entry_point_of, line_of,
                                        parse_value, write_jsonl, parse_line, read_lines, stream)
 from .rendering import canonical, same_text
@@ -100,6 +100,7 @@ def refusal(
     return Judgement(id=id, verdict="error", score=0.0, reason_code=code, reason=" ".join(reason.split())[:500], answer=answer or Answer())
 
 # %% ../nbs/07_verification.ipynb #2044d5b1
+@lru_cache(maxsize=4096)
 def as_call(
     text: str,  # a call, or only its arguments
     call: str,  # the case's own call
@@ -231,7 +232,7 @@ def grounded_in(job: Job, claim: Any, call: str | None) -> list[Grounding]:
 def supposed_call(job: Job, claim: Any) -> str | None:
     "The call that a supposition makes (\"if `x` is 3 and `k` is 2, …\"), where it gives every parameter a value."
     entry = entry_name(job.inquiry.real.trace.call)
-    for node in ast.walk(ast.parse(job.inquiry.real.trace.code)):
+    for node in nodes_of(job.inquiry.real.trace.code):
         if isinstance(node, ast.FunctionDef) and node.name == entry:
             needed = [a.arg for a in node.args.args][: len(node.args.args) - len(node.args.defaults)]
             names = [a.arg for a in node.args.args if a.arg in claim.given]
