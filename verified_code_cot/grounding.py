@@ -7,7 +7,7 @@ __all__ = ['NOTHING', 'WRAPPERS', 'ORDER', 'FALSY', 'LONGEST', 'DELETED', 'MOST'
            'agrees', 'truth', 'parsed', 'normal', 'nodes_of', 'bound_inside', 'names_in', 'Fact', 'Lap', 'frame_ends',
            'Loop', 'loops_of', 'writes_of', 'laps_of', 'timelines_of', 'Place', 'spots_of', 'places_of', 'value_at',
            'targets_of', 'is_rendering', 'NotYet', 'laps_by_key', 'reports_of', 'execution_of', 'Execution', 'watch',
-           'Inquiry', 'together', 'settle_execution', 'facts_of', 'settle', 'answer_all']
+           'Inquiry', 'together', 'settle_execution', 'facts_of', 'settle', 'Asking', 'answer_all', 'ask_ahead']
 
 # %% ../nbs/06_grounding.ipynb #5638b123
 import ast
@@ -540,22 +540,49 @@ def settle(inquiry: Inquiry) -> bool:  # whether anything was asked
     return asked
 
 # %% ../nbs/06_grounding.ipynb #d5ca5c4e
+class Asking:
+    "Questions of one verification, and the answers that there are so far."
+
+    def __init__(self, inquiry: Inquiry, questions: list[Callable[[], Any]]):
+        self.inquiry, self.questions = inquiry, questions
+        self.answers: list[Any] = [None] * len(questions)
+        self.waiting = list(range(len(questions)))
+
+    def ask(self) -> bool:  # whether anything has to wait
+        "Ask again what has no answer yet."
+        still = []
+        for i in self.waiting:
+            try:
+                self.answers[i] = self.questions[i]()
+            except NotYet:
+                still.append(i)
+        self.waiting = still
+        return bool(still)
+
+    def finish(self, rounds: int = 8) -> list[Any]:  # the answers; None for one that is still waiting after the last round
+        "Ask and settle in turn, until nothing has to wait."
+        for _ in range(rounds):
+            if not self.ask() or not settle(self.inquiry):
+                break
+        return self.answers
+
 def answer_all(
     inquiry: Inquiry,
     questions: list[Callable[[], Any]],  # each may raise `NotYet` until its answers are there
     rounds: int = 8,  # trips at most
 ) -> list[Any]:  # their answers; None for one that is still waiting after the last round
     "Ask everything, settle, and ask again what had to wait."
-    answers: list[Any] = [None] * len(questions)
-    waiting = list(range(len(questions)))
-    for _ in range(rounds):
-        still = []
-        for i in waiting:
-            try:
-                answers[i] = questions[i]()
-            except NotYet:
-                still.append(i)
-        waiting = still
-        if not waiting or not settle(inquiry):
-            break
-    return answers
+    return Asking(inquiry, questions).finish(rounds)
+
+def ask_ahead(askings: list[Asking]) -> None:
+    "Ask all of several verifications of one case: what they want to know first travels in one trip."
+    for asking in askings:
+        asking.ask()
+    inquiries = [asking.inquiry for asking in askings if asking.waiting]
+    if not inquiries:
+        return
+    real = inquiries[0].real
+    real.replay.fetch(probes="" in real.wanted and real.probed is None, watch=[e for e in real.wanted if e][:MOST],
+                      evaluate=[e for inquiry in inquiries for e in inquiry.wanted_values], run=[c for inquiry in inquiries for c in inquiry.wanted_calls])
+    for inquiry in inquiries:
+        settle(inquiry)

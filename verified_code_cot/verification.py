@@ -7,9 +7,9 @@ __all__ = ['REASONS', 'STATUS_REASONS', 'THRESHOLDS', 'COSTS', 'JUDGED', 'GOING_
            'Thresholds', 'Judgement', 'refusal', 'as_call', 'answer_correct', 'known_names', 'stored_names',
            'own_answer', 'entry_name', 'Job', 'calls_meant', 'grounded', 'grounded_in', 'supposed_call', 'leaves_of',
            'placed_claims', 'plainly', 'returns', 'doubted', 'moment_of', 'in_font', 'seen', 'instead', 'explanation',
-           'claim_record', 'coverage_of', 'is_step', 'score_of', 'judge', 'verify', 'unusable', 'verify_record',
-           'bad_program', 'reward', 'completion_text', 'reward_of', 'verify_partition', 'verify_pair', 'Shelf', 'pairs',
-           'run']
+           'claim_record', 'coverage_of', 'is_step', 'score_of', 'judge', 'verify', 'unusable', 'Begun', 'begin',
+           'conclude', 'verify_record', 'bad_program', 'reward', 'completion_text', 'reward_of', 'verify_partition',
+           'verify_group', 'misfit', 'Shelf', 'pairs', 'run']
 
 # %% ../nbs/07_verification.ipynb #35160bb0
 import ast
@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import groupby
 from keyword import iskeyword
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from . import claims as reading
 from .alignment import Costs, Leaf, Placed, align
 from .engine import map_partitions, stage
 from .forms import BUILTINS, Asked, Grounding, definitions_of, ground, unsayable
-from .grounding import Fact, Inquiry, answer_all, names_in, nodes_of, parsed, together
+from .grounding import Asking, Fact, Inquiry, ask_ahead, names_in, nodes_of, parsed, together
 from .records import (Answer, Claim, Coverage, InputError, Rationale, RecordError, Trace, Verdict, entry_point_of, line_of,
                                        parse_value, write_jsonl, parse_line, read_lines, stream)
 from .rendering import canonical, same_text
@@ -255,9 +256,8 @@ def leaves_of(job: Job, groundings: list[dict[str | None, list[Grounding]] | Non
             found.setdefault(call, []).append(Leaf(index, claim, some, fresh or bool(claim.cues & GOING_BACK)))
     return found
 
-def placed_claims(job: Job, costs: Costs) -> list[tuple[str | None, Placed]]:
+def placed_claims(job: Job, groundings: list[Any], costs: Costs) -> list[tuple[str | None, Placed]]:
     "Every claim with the call that it was held against and how the alignment left it; of several calls only the best may contradict."
-    groundings = answer_all(job.inquiry, [lambda c=c: grounded(job, c) for c in job.claims])
     if job.direction == "backward":  # told from the result to the input: the order is not that of the execution
         costs = replace(costs, back=costs.recap, nearby=min(costs.nearby, costs.recap))
     placed: list[tuple[str | None, Placed]] = [(None, Placed("unverifiable", reason="cannot_check"))] * len(job.claims)
@@ -412,6 +412,7 @@ def verify(
     thresholds: Thresholds = THRESHOLDS,
     costs: Costs = COSTS,
     id: str = "",
+    begun: "Begun | None" = None,  # the same verification, begun together with others (see `verify_group`)
 ) -> Judgement:
     "Whether every step of a rationale is true of the execution; never raises for what the text or the trace contain."
     if refused := unusable(text, trace, direction, thresholds):
@@ -420,7 +421,7 @@ def verify(
         with Sandbox() as own:
             return verify(text, trace, direction, answer, own, thresholds, costs, id)
     try:
-        return _verify(text, trace, direction, answer, sandbox, thresholds, costs, id)
+        return conclude(begun or begin(text, trace, direction, answer, sandbox), thresholds, costs, id)
     except Exception as error:  # noqa: BLE001 the boundary of the verifier: an error of its own is a verdict, never a pass and never a crash
         return refusal("internal", f"{type(error).__name__}: {error}", id=id)
 
@@ -441,15 +442,26 @@ def unusable(text: Any, trace: Any, direction: str, thresholds: Thresholds) -> t
     return None
 
 # %% ../nbs/07_verification.ipynb #dacb66ca
-def _verify(text: str, trace: Trace, direction: str, answer: str | None, sandbox: Sandbox, thresholds: Thresholds, costs: Costs, id: str) -> Judgement:
-    "The work of `verify`, once the input is known to be usable."
+@dataclass(frozen=True)
+class Begun:
+    "A verification whose text has been read: its questions to the execution, one for each claim and the last for the answer."
+
+    job: Job
+    asking: Asking
+
+def begin(text: str, trace: Trace, direction: str, answer: str | None, sandbox: Sandbox) -> Begun:
+    "Read a text that is known to be usable."
     inquiry = Inquiry(replayed(trace, sandbox), goal=trace.output)
     found = reading.extract(text, trace.code, trace.call, trace.output, direction)
     job = Job(inquiry, text, direction, found, own_answer(text, trace, direction), answer)
-    final = job.final()
-    placed = placed_claims(job, costs)
-    (correct,) = answer_all(inquiry, [lambda: job.right(final)])
-    claims = [claim_record(job, claim, call, result) for claim, (call, result) in zip(found, placed, strict=True)]
+    return Begun(job, Asking(inquiry, [*(lambda c=c: grounded(job, c) for c in found), lambda: job.right(job.final())]))
+
+def conclude(begun: Begun, thresholds: Thresholds, costs: Costs, id: str) -> Judgement:
+    "The verdict, once everything has been asked."
+    job, (*groundings, correct) = begun.job, begun.asking.finish()
+    text, trace, final = job.text, job.inquiry.real.trace, job.final()
+    placed = placed_claims(job, groundings, costs)
+    claims = [claim_record(job, claim, call, result) for claim, (call, result) in zip(job.claims, placed, strict=True)]
     coverage = coverage_of(job, claims)
     verdict, code, reason, level = judge(job, claims, coverage, correct, final is not None, thresholds)
     made = Judgement(id=id, verdict=verdict, score=score_of(level, coverage, claims), reason_code=code, reason=reason,
@@ -539,17 +551,34 @@ def verify_partition(
 ) -> list[Verdict]:
     "The verdicts of one partition; what a worker does."
     thresholds, sandbox = Thresholds(coverage=coverage), box_for()  # the worker's own, open as long as it lives
-    return [verify_pair(pair, sandbox, thresholds) for pair in records]
+    groups = groupby(records, key=lambda pair: pair["trace"] and (pair["trace"]["code"], pair["trace"]["call"], pair["trace"].get("digest")))
+    return [verdict for _, group in groups for verdict in verify_group(list(group), sandbox, thresholds)]
 
-def verify_pair(pair: dict[str, Any], sandbox: Sandbox, thresholds: Thresholds) -> Verdict:
-    "The verdict of a rationale whose trace is at hand; without one it is an error."
-    rationale = Rationale.model_validate(pair["rationale"])
-    if pair["trace"] is None:
+def verify_group(
+    group: list[dict[str, Any]],  # as for `verify_partition`, all of one trace
+    sandbox: Sandbox,
+    thresholds: Thresholds,
+) -> list[Verdict]:
+    "The verdicts of rationales of one trace: what they ask of its execution first is asked in one trip to the sandbox."
+    trace = Trace.model_validate(group[0]["trace"]) if group[0]["trace"] is not None else None
+    told, begun = [Rationale.model_validate(pair["rationale"]) for pair in group], {}
+    try:
+        for n, r in enumerate(told):
+            if not misfit(r, trace) and not unusable(r.rationale, trace, r.direction, thresholds):
+                begun[n] = begin(r.rationale, trace, r.direction, r.answer, sandbox)
+        ask_ahead([one.asking for one in begun.values()])
+    except Exception:  # noqa: BLE001 whichever rationale it was, `verify` meets it again and makes it a verdict
+        begun = {}
+    return [misfit(r, trace) or verify(r.rationale, trace, r.direction, r.answer, sandbox, thresholds, id=r.id, begun=begun.get(n))
+            for n, r in enumerate(told)]
+
+def misfit(rationale: Rationale, trace: Trace | None) -> Judgement | None:
+    "The verdict of a rationale that its trace is not there for."
+    if trace is None:
         return refusal("no_trace", id=rationale.id)
-    trace = Trace.model_validate(pair["trace"])
     if rationale.output is not None and trace.output != rationale.output:
         return refusal("wrong_output", f"{rationale.output} is recorded, the trace has {trace.output}", id=rationale.id)
-    return verify(rationale.rationale, trace, rationale.direction, rationale.answer, sandbox, thresholds, id=rationale.id)
+    return None
 
 # %% ../nbs/07_verification.ipynb #01c92ce0
 class Shelf:
