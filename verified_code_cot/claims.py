@@ -13,6 +13,7 @@ import ast
 import difflib
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from .expressions import CodeFacts, Token, words_of, code_facts, entry_of, is_literal, kind_of, normal, parse, tokens as lex
 from .phrases import Mention, NounPhrases, settle
@@ -754,6 +755,7 @@ class Placed(Sentences):
         return sorted(out, key=lambda c: (c.start, c.end))
 
 # %% ../nbs/05_claims.ipynb #91cca675
+@lru_cache(maxsize=64)
 def keywords(code: str) -> frozenset[str]:
     "The names of arguments that a program passes by name (`maxsplit=2`); none for code that does not parse."
     tree = parse(code, "exec")

@@ -5,30 +5,31 @@
 # %% auto #0
 __all__ = ['BUILTINS', 'BELONGING', 'OPENERS', 'RAISED', 'OPPOSITES', 'GROUNDERS', 'Grounding', 'Asked', 'once', 'unsayable',
            'variables_of', 'attributes_of', 'definitions_of', 'filled', 'substituted', 'without_lap', 'open_names',
-           'unknown_names', 'inner_functions', 'nested_call', 'evaluations_of', 'instances_of', 'compared', 'is_opaque',
-           'type_of', 'near', 'side_by_side', 'ground_value', 'midway', 'within_calls', 'inner_calls', 'owner_of',
-           'part_way', 'beyond', 'put_there', 'supposed', 'stored_into', 'is_stored', 'told_directly', 'never_such',
-           'of_other_kind', 'ground_relation', 'just_written', 'ground_unknown', 'ground_together', 'ground_parts',
-           'operand_nodes', 'ground_misquoted', 'is_closed', 'parts_of', 'operands', 'operand_at', 'filled_in',
-           'of_other_type', 'with_values', 'passes_values', 'ground_closed', 'augmented', 'ground_operands', 'opposed',
-           'ground_instance', 'truths', 'ground_outcome', 'ground_next_test', 'is_for', 'branches_of', 'lines_meant',
-           'header_named', 'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end',
-           'runs_meant', 'ground_count', 'ground_comprehension_count', 'visited', 'ground_visits', 'comprehended',
-           'spot_of', 'bound_to', 'in_comprehension', 'in_comprehensions', 'is_filtered', 'ground_over', 'visits_hold',
-           'in_order', 'in_a_row', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds',
-           'ground_effect', 'ground_step', 'support_only', 'effects', 'insertions', 'item_of', 'element_at',
-           'ground_unchanged', 'ground_return', 'named_returning', 'speaks_of_result', 'ground_produced', 'returns_of',
-           'of_one_kind', 'is_meant', 'ground_mention', 'mistold', 'never_held', 'is_mistold', 'ground_maps', 'chained',
-           'entries', 'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of',
-           'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple',
-           'ground_necessity', 'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'stretches_named',
-           'of_laps', 'ground_stretch', 'true_in', 'turned_round', 'reversal', 'signless', 'in_lap',
-           'ground_tally_of_laps', 'course_of', 'ground_course', 'ground_while', 'ground_written', 'ground']
+           'unknown_names', 'inner_functions', 'nested_call', 'evaluations_of', 'instances_of', 'built_like',
+           'compared', 'is_opaque', 'type_of', 'near', 'side_by_side', 'ground_value', 'midway', 'within_calls',
+           'inner_calls', 'owner_of', 'part_way', 'beyond', 'put_there', 'supposed', 'stored_into', 'is_stored',
+           'told_directly', 'never_such', 'of_other_kind', 'ground_relation', 'just_written', 'ground_unknown',
+           'ground_together', 'ground_parts', 'operand_nodes', 'ground_misquoted', 'is_closed', 'parts_of', 'dumped',
+           'spelled', 'operands', 'operand_at', 'sites_at', 'filled_in', 'of_other_type', 'with_values',
+           'passes_values', 'ground_closed', 'augmented', 'ground_operands', 'opposed', 'ground_instance', 'truths',
+           'ground_outcome', 'ground_next_test', 'is_for', 'branches_of', 'lines_meant', 'header_named',
+           'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end', 'runs_meant',
+           'ground_count', 'ground_comprehension_count', 'visited', 'ground_visits', 'comprehended', 'spot_of',
+           'bound_to', 'in_comprehension', 'in_comprehensions', 'is_filtered', 'ground_over', 'visits_hold', 'in_order',
+           'in_a_row', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect',
+           'ground_step', 'support_only', 'effects', 'insertions', 'item_of', 'element_at', 'ground_unchanged',
+           'ground_return', 'named_returning', 'speaks_of_result', 'ground_produced', 'returns_of', 'of_one_kind',
+           'is_meant', 'ground_mention', 'mistold', 'never_held', 'is_mistold', 'ground_maps', 'chained', 'entries',
+           'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer',
+           'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity',
+           'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'stretches_named', 'of_laps',
+           'ground_stretch', 'true_in', 'turned_round', 'reversal', 'signless', 'in_lap', 'ground_tally_of_laps',
+           'course_of', 'ground_course', 'ground_while', 'ground_written', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
 import builtins
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -37,7 +38,7 @@ from typing import Any
 
 from .claims import Claim, Reading
 from .grounding import (NOTHING, Execution, Fact, Inquiry, Lap, Place, agrees, equal_in_prose,
-                                         literal, names_in, normal, parsed, plain, together, truth, value_at, watch)
+                                         literal, names_in, nodes_of, normal, parsed, plain, together, truth, value_at, watch)
 from .rendering import canonical, same_text
 from .tracing import supplied
 
@@ -86,7 +87,7 @@ BUILTINS = frozenset(dir(builtins))
 def variables_of(code: str) -> frozenset[str]:
     "Every name that a program binds as a variable or a parameter, in any function."
     found = set()
-    for node in ast.walk(ast.parse(code)):
+    for node in nodes_of(code):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.add(node.id)
         elif isinstance(node, ast.arg):
@@ -98,13 +99,13 @@ def variables_of(code: str) -> frozenset[str]:
 @lru_cache(maxsize=512)
 def attributes_of(code: str) -> frozenset[str]:
     "The attributes that a program's methods read or set on `self`."
-    return frozenset(n.attr for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == "self")
+    return frozenset(n.attr for n in nodes_of(code) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == "self")
 
 @lru_cache(maxsize=512)
 def definitions_of(code: str) -> frozenset[str]:
     "The functions, classes and modules that a program names."
     found = set()
-    for node in ast.walk(ast.parse(code)):
+    for node in nodes_of(code):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             found.add(node.name)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -178,7 +179,7 @@ def unknown_names(asked: Asked, source: str) -> frozenset[str]:
 def inner_functions(code: str) -> frozenset[str]:
     "The functions that a program defines inside another one: they cannot be called from outside."
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    around = [n for n in ast.walk(ast.parse(code)) if isinstance(n, functions)]
+    around = [n for n in nodes_of(code) if isinstance(n, functions)]
     top = {n.name for n in ast.parse(code).body if isinstance(n, functions)}
     return frozenset(n.name for outer in around for n in ast.walk(outer) if isinstance(n, functions) and n is not outer) - top
 
@@ -217,16 +218,25 @@ def instances_of(execution: Execution, source: str) -> list[Fact]:
     tree, found = parsed(source), []
     if tree is None or isinstance(tree, (ast.Name, ast.Constant)):
         return []
-    for place in execution.places.values():
-        pairs = operands(place.node, tree) if isinstance(place.node, ast.expr) else None
-        wanted = [canonical(ast.unparse(closed)) for _, closed in pairs or []]
-        if not pairs or None in wanted:
+    for place, pairs in built_like(execution, source):
+        wanted = [canonical(ast.unparse(closed)) for _, closed in pairs]
+        if None in wanted:
             continue
         for whole in execution.evaluations.get(place.site, []):
             if all(agrees("==", operand_at(execution, node, whole) or "", text) for (node, _), text in zip(pairs, wanted, strict=True)):
                 found.append(whole)
     return sorted(found, key=lambda fact: fact.order or 0)
 
+def built_like(execution: Execution, source: str) -> list[tuple[Place, list[tuple[ast.expr, ast.expr]]]]:
+    "The places of the program that an expression fills in, each with the pairs of `operands`."
+    key = ("built like", normal(source))
+    if key not in execution.kept:
+        tree = parsed(source)
+        found = [(p, operands(p.node, tree)) for p in execution.places.values() if isinstance(p.node, ast.expr)]
+        execution.kept[key] = [(place, pairs) for place, pairs in found if pairs]
+    return execution.kept[key]
+
+# %% ../nbs/06a_forms.ipynb #2eb66958
 def compared(facts: list[Fact], relation: str, claimed: str) -> tuple[Fact, ...]:
     "The facts, each with whether `fact RELATION claimed`."
     if claimed.startswith("<class '") and relation == "==":  # "`x` is a `map` object"
@@ -349,7 +359,7 @@ def within_calls(execution: Execution, name: str, claimed: str) -> list[Fact]:
 def inner_calls(code: str, name: str) -> tuple[tuple[int, str], ...]:
     "(line, source) of the calls of a variable's methods that stand in the arguments of another of its methods."
     found = []
-    for node in ast.walk(ast.parse(code)):
+    for node in nodes_of(code):
         if isinstance(node, ast.Call) and owner_of(node) == name:
             inner = [n for argument in node.args for n in ast.walk(argument) if isinstance(n, ast.Call) and owner_of(n) == name]
             found += [(node.lineno, ast.unparse(n)) for n in inner if n.func.attr in ("pop", "popitem", "remove", "popleft")]
@@ -390,9 +400,9 @@ def beyond(execution: Execution, name: str, relation: str, claimed: str) -> list
 def put_there(execution: Execution, subject: str) -> list[Fact]:
     "What assignments stored in an element spelled like this: afterwards the same spelling may mean another one, or none."
     found = []
-    for node in ast.walk(ast.parse(execution.trace.code)):
-        if isinstance(node, ast.Assign) and normal(subject) in [ast.unparse(target) for target in node.targets]:
-            if (text := canonical(ast.unparse(node.value))) is not None:
+    for node in nodes_of(execution.trace.code):
+        if isinstance(node, ast.Assign) and normal(subject) in [spelled(target) for target in node.targets]:
+            if (text := canonical(spelled(node.value))) is not None:
                 found += [Fact(e.step, e.step, text, e.frame, e.line) for e in execution.events if e.kind == "line" and e.line == node.lineno]
             spot = (node.value.lineno, node.value.col_offset, node.value.end_col_offset)
             for place in execution.places.values():
@@ -409,7 +419,7 @@ def supposed(asked: Asked, facts: tuple[Fact, ...]) -> bool:
 @lru_cache(maxsize=512)
 def stored_into(code: str) -> frozenset[str]:
     "The variables into whose elements or attributes a program stores."
-    stores = [n for n in ast.walk(ast.parse(code)) if isinstance(n, (ast.Subscript, ast.Attribute)) and isinstance(n.ctx, (ast.Store, ast.Del))]
+    stores = [n for n in nodes_of(code) if isinstance(n, (ast.Subscript, ast.Attribute)) and isinstance(n.ctx, (ast.Store, ast.Del))]
     return frozenset(ast.unparse(n.value) for n in stores)
 
 def is_stored(code: str, subject: str) -> bool:
@@ -548,6 +558,17 @@ def parts_of(node: ast.AST) -> tuple[Any, list[ast.expr | None]] | None:
     return None
 
 # %% ../nbs/06a_forms.ipynb #95528fa9
+@lru_cache(maxsize=8192)
+def dumped(node: ast.expr) -> str:
+    "All that a tree that nobody changes says, places left out."
+    return ast.dump(node)
+
+@lru_cache(maxsize=8192)
+def spelled(node: ast.AST) -> str:
+    "The source of a tree that nobody changes."
+    return ast.unparse(node)
+
+# %% ../nbs/06a_forms.ipynb #1115201d
 def operands(
     pattern: ast.expr | None,  # an expression of the program
     closed: ast.expr | None,  # an expression of a claim
@@ -556,7 +577,7 @@ def operands(
     "How a claim's expression fills in one of the program's."
     if pattern is None or closed is None:
         return [] if pattern is closed else None
-    if ast.dump(pattern) == ast.dump(closed):
+    if dumped(pattern) == dumped(closed):
         return []
     mine, theirs = parts_of(pattern), parts_of(closed)
     if mine is not None and theirs is not None and mine[0] == theirs[0]:
@@ -574,30 +595,38 @@ def operand_at(
     whole: Fact,  # the evaluation of the expression around it
 ) -> str | None:
     "The value that an operand had in one evaluation."
-    if (text := canonical(ast.unparse(node))) is not None:
+    if (text := canonical(spelled(node))) is not None:
         return text
-    spot = spot_of(node)
-    for place in execution.places.values():
-        if place.node is not None and spot_of(place.node) == spot:
-            before = [f for f in execution.evaluations.get(place.site, []) if f.order < whole.order and f.frame == whole.frame]
-            if before:
-                return before[-1].value
+    for site in sites_at(execution, spot_of(node)):
+        seen = execution.evaluations.get(site, [])
+        for fact in reversed(seen[:bisect_left(seen, whole.order, key=lambda f: f.order)]):
+            if fact.frame == whole.frame:
+                return fact.value
     if isinstance(node, ast.Name):
         seen = value_at(execution.timelines.get(node.id, []), whole.first, whole.frame)
         return seen.value if seen else None
     return None
 
 # %% ../nbs/06a_forms.ipynb #445a03c1
+def sites_at(execution: Execution, spot: tuple[int, ...]) -> list[int]:
+    "The probes that sit at one place of the source."
+    if "sites" not in execution.kept:
+        found = execution.kept["sites"] = defaultdict(list)
+        for place in execution.places.values():
+            if place.node is not None:
+                found[spot_of(place.node)].append(place.site)
+    return execution.kept["sites"].get(spot, [])
+
+# %% ../nbs/06a_forms.ipynb #c1d9d5c8
 def filled_in(
     asked: Asked,
     closed: str,  # an expression of the claim with figures in it
     places: list[Place] | None = None,  # where to look; None: everywhere
 ) -> list[Fact]:  # the evaluations of the source's expressions that are built like it; `holds`: with these operands
     "Where the program evaluated this very expression, with its operands, and what the operands were where it did not."
-    tree, found = parsed(closed), []
-    for place in asked.execution.places.values() if places is None else places:
-        pairs = operands(place.node, tree) if isinstance(place.node, ast.expr) else None
-        if not pairs:
+    sites, found = None if places is None else {place.site for place in places}, []
+    for place, pairs in built_like(asked.execution, closed):
+        if sites is not None and place.site not in sites:
             continue
         claimed = together(*[lambda c=c: asked.inquiry.value(ast.unparse(c)) for _, c in pairs])
         for whole in asked.execution.evaluations.get(place.site, []):
@@ -666,7 +695,7 @@ def ground_closed(asked: Asked, subject: str, value: str) -> Grounding:
 # %% ../nbs/06a_forms.ipynb #6aded1bf
 def augmented(code: str, tree: ast.expr | None) -> bool:
     "Whether the program has an augmented assignment with the operator of an expression."
-    return isinstance(tree, ast.BinOp) and any(isinstance(n, ast.AugAssign) and type(n.op) is type(tree.op) for n in ast.walk(ast.parse(code)))
+    return isinstance(tree, ast.BinOp) and any(isinstance(n, ast.AugAssign) and type(n.op) is type(tree.op) for n in nodes_of(code))
 
 def ground_operands(asked: Asked) -> Grounding:
     "The operands that a text fills into one of the source's expressions: `(0 <= 12)` beside `while a <= b`."
@@ -761,7 +790,7 @@ def is_for(execution: Execution, line: int) -> bool:
 @lru_cache(maxsize=512)
 def branches_of(code: str) -> dict[int, tuple[str, bool]]:
     "For the line of each `if` or `elif`: the source of its test, and whether it has an `else` of its own."
-    return {node.lineno: (ast.unparse(node.test), bool(node.orelse)) for node in ast.walk(ast.parse(code)) if isinstance(node, ast.If)}
+    return {node.lineno: (ast.unparse(node.test), bool(node.orelse)) for node in nodes_of(code) if isinstance(node, ast.If)}
 
 def lines_meant(asked: Asked, subject: str | None) -> tuple[list[int], bool]:  # lines, and whether the `else` of them is meant
     "The headers that a claim about a branch may be about."
@@ -928,7 +957,7 @@ def ground_visits(asked: Asked) -> Grounding:
 # %% ../nbs/06a_forms.ipynb #7ad6008a
 def comprehended(execution: Execution) -> list[tuple[int, ast.expr]]:
     "The comprehensions of a program: the site that sees the elements, and the target that they are bound to."
-    targets = {spot_of(node.iter): node.target for node in ast.walk(ast.parse(execution.trace.code)) if isinstance(node, ast.comprehension)}
+    targets = {spot_of(node.iter): node.target for node in nodes_of(execution.trace.code) if isinstance(node, ast.comprehension)}
     return [(p.site, targets[spot_of(p.over)]) for p in execution.places.values() if p.over is not None and spot_of(p.over) in targets]
 
 def spot_of(node: ast.expr) -> tuple[int, ...]:
@@ -962,7 +991,7 @@ def in_comprehensions(asked: Asked, wanted: list[Any]) -> list[Fact]:
 
 def is_filtered(code: str, name: str) -> bool:
     "Whether some comprehension that binds a name leaves elements out."
-    found = [n for n in ast.walk(ast.parse(code)) if isinstance(n, ast.comprehension) and name in {x.id for x in ast.walk(n.target) if isinstance(x, ast.Name)}]
+    found = [n for n in nodes_of(code) if isinstance(n, ast.comprehension) and name in {x.id for x in ast.walk(n.target) if isinstance(x, ast.Name)}]
     return any(n.ifs for n in found)
 
 def ground_over(asked: Asked, claimed: str) -> Grounding:
@@ -1464,7 +1493,7 @@ def ground_arguments(asked: Asked) -> Grounding:
 def parameters_of(code: str) -> dict[tuple[str, int], tuple[str, ...]]:
     "The parameters of every function of a program, in order, by its name and line."
     found = {}
-    for node in ast.walk(ast.parse(code)):
+    for node in nodes_of(code):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             arguments = [*node.args.posonlyargs, *node.args.args, node.args.vararg, *node.args.kwonlyargs, node.args.kwarg]
             found[node.name, node.lineno] = tuple(a.arg for a in arguments if a is not None)
