@@ -1018,10 +1018,6 @@ _IN_SUBJECTLESS_3 = words_of(
 )
 _IN_SUBJECTLESS_4 = words_of("results gives yields produces evaluating becoming leads which result")
 
-# %% ../nbs/04f_actions.ipynb #3104f3cf
-class Subjectless:
-    "Verbs without a subject of their own."
-
 # %% ../nbs/04f_actions.ipynb #96237326
 class Subjectless:
     "Verbs without a subject."
@@ -1064,7 +1060,7 @@ class Subjectless:
         return None
 
 # %% ../nbs/04f_actions.ipynb #00081604
-class Proposing(Subjectless):
+class Proposing:
     "Backward: an input is proposed."
 
     def propose(self, x: Mention, start: int | None = None) -> None:
