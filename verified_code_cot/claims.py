@@ -197,7 +197,7 @@ def _answer(text: str, start: int, end: int, direction: str, entry: str | None) 
 
 # %% ../nbs/05_claims.ipynb #44019f0d
 def as_comparison(answer: Answer | None, call: str | None, direction: str) -> Answer | None:
-    "Backward, where the question's own call is a comparison such as `Pair(1, 2) == 5`, an answer of that shape is all of it, and no call with the value that it gives."
+    "Backward, where the question's own call is a comparison (`Pair(1, 2) == 5`), an answer of that shape is all of it, and no call with its value."
     asked, given = (parse(source) if source else None for source in (call, answer.text if answer is not None else None))
     if direction != "backward" or not all(tree is not None and isinstance(tree.body, ast.Compare) for tree in (asked, given)):
         return answer
