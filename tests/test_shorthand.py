@@ -125,6 +125,12 @@ def test_a_number_has_no_members_and_a_step_of_working_out_no_place(box):
     assert "contradicted" not in verdicts(box, SEARCH, "mid = 0: 8 // 4 + 6 // 4 = 2 + 1 = 3")
 
 
+def test_an_empty_string_is_not_the_variable_string(box):
+    code = "def f(string):\n    tmp = string\n    for c in string:\n        tmp = tmp.replace(c, '', 1)\n    return tmp\n"
+    CALLS[code] = "f('ab')"
+    assert verdicts(box, code, "The function returns `tmp`, which is now an empty string `''`.") == {"supported"}
+
+
 def test_laps_are_counted_within_the_lap_that_is_spoken_of(box):
     code = "def f(n):\n    t = 0\n    for i in range(n):\n        for j in range(i + 1, n):\n            t += 1\n    return t\n"
     CALLS[code] = "f(2)"

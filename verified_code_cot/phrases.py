@@ -446,6 +446,8 @@ class Numbers:
     def _empty(self, j, depth):
         "an empty list (`[]`)"
         k = j + 1 if word(self.t, j) == "empty" else j
+        if k > j and k < len(self.t) and self.t[k].kind == "expr" and not self.t[k].code and self.t[k].text in TYPES:
+            self.t[k] = replace(self.t[k], kind="word", source=None)  # "an empty string", though there is a variable `string`
         noun = word(self.t, k)
         t = self.t[j]
         if noun in TYPES and TYPES[noun] is not None:
