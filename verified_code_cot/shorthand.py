@@ -13,7 +13,7 @@ __all__ = ['LIST', 'SEVERAL', 'LABEL', 'RESPECTIVELY', 'NEITHER', 'IS_NEITHER', 
 import ast
 import re
 
-from .constructions import Sketch, conditions_at, sketch
+from .constructions import Sketch, conditions_at, drawn
 from .expressions import entry_of, is_literal, kind_of, parse
 from .phrases import CARDINALS, RESULTS
 from .reading import Reading, bracket, shape, simple_name
@@ -297,7 +297,7 @@ def on_top(s, line: Sketch) -> None:
 def after_arrow(s, line: Sketch) -> None:
     "push → ['A', 'C']."
     m = AFTER_ARROW.search(line.text)
-    v, lists = line.tokens[int(m["v"])] if m else None, grown_lists(s)
+    v, lists = (line.tokens[int(m["v"])], grown_lists(s)) if m else (None, [])
     if m and len(lists) == 1 and is_value(v) and shape(v.source) in ("list", "set", "dict") and (s.reader.direction == "forward" or s.reader.proposal):
         s.found[:] = [c for c in s.found if c.end <= line.tokens[line.at(m.start())].start or c.start > v.end or c.kind == "effect"]
         s.note(v.start, v.end, "state", [Reading("value", lists[0], "==", v.source, "after")])
@@ -308,7 +308,7 @@ FACTUAL = (labelled, respectively, neither_nor, appears, function_counts, entrie
 
 def shorthand(s) -> None:
     "Note what a sentence tells in shorthand; `s` is the sentence, already read clause by clause."
-    line = sketch(s.t)
+    line = drawn(s)
     mood, never, condition, since = s.mood, s.never, s.condition, s.since
     s.never = s.condition = s.since = False
     if s.told_as == "fact" and s.mood != "rejected":
