@@ -146,6 +146,7 @@ def test_a_calculation_with_another_constant_was_never_made(box, told, wanted):
 
 @pytest.mark.parametrize(("told", "wanted"), [("[xs[0]]", "verified"), ("[xs[1]]", "contradicted"), ("[xs[2]]", "contradicted")])
 def test_what_an_expression_comes_to_is_held_to_it(box, told, wanted):
-    record = {"id": "t", "code": "def f(xs):\n    mine = [xs[0]]\n    return len(mine)", "call": "f([7, 8])", "output": "1", "direction": "forward", "answer": None}
+    code = "def f(xs):\n    mine = [xs[0]]\n    return len(mine)"
+    record = {"id": "t", "code": code, "call": "f([7, 8])", "output": "1", "direction": "forward", "answer": None}
     found = verify_record({**record, "rationale": f"`mine` becomes `{told}`, that is `[7]`.\n\n<answer>1</answer>"}, box)
     assert found.verdict == wanted, [(c.text, c.verdict, c.why) for c in found.claims]

@@ -388,6 +388,11 @@ The list comprehension goes over `kept`, keeping only those for which `t > low` 
 <answer>'8'</answer>"""
 
 
+def test_a_function_inside_a_function_is_no_value(box):
+    code = "def f(xs):\n    top = []\n    def order(x):\n        return -x\n    top = sorted(xs, key=order)\n    return top\n"
+    check(box, code, "f([1, 2])", "+ `top` becomes `[]`.\n+ `order(2)` is -2.\n- `order` is now `[]`.\n+ `top` becomes `[2, 1]`.")
+
+
 @pytest.mark.parametrize(
     "right, wrong",
     [

@@ -5,26 +5,26 @@
 # %% auto #0
 __all__ = ['BUILTINS', 'BELONGING', 'OPENERS', 'RAISED', 'OPPOSITES', 'GROUNDERS', 'Grounding', 'Asked', 'once', 'unsayable',
            'variables_of', 'attributes_of', 'definitions_of', 'filled', 'substituted', 'without_lap', 'open_names',
-           'unknown_names', 'inner_functions', 'nested_call', 'evaluations_of', 'instances_of', 'built_like',
-           'compared', 'is_opaque', 'type_of', 'near', 'side_by_side', 'ground_value', 'midway', 'within_calls',
-           'inner_calls', 'owner_of', 'part_way', 'beyond', 'put_there', 'supposed', 'stored_into', 'is_stored',
-           'told_directly', 'never_such', 'of_other_kind', 'ground_relation', 'just_written', 'ground_unknown',
-           'ground_together', 'ground_parts', 'operand_nodes', 'ground_misquoted', 'is_closed', 'parts_of', 'dumped',
-           'spelled', 'operands', 'operand_at', 'sites_at', 'filled_in', 'of_other_type', 'with_values',
-           'passes_values', 'ground_closed', 'augmented', 'ground_operands', 'opposed', 'ground_instance', 'truths',
-           'ground_outcome', 'ground_next_test', 'is_for', 'branches_of', 'lines_meant', 'header_named',
-           'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end', 'runs_meant',
-           'ground_count', 'ground_comprehension_count', 'visited', 'ground_visits', 'comprehended', 'spot_of',
-           'bound_to', 'in_comprehension', 'in_comprehensions', 'is_filtered', 'ground_over', 'visits_hold', 'in_order',
-           'in_a_row', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds', 'ground_effect',
-           'ground_step', 'support_only', 'effects', 'insertions', 'item_of', 'element_at', 'ground_unchanged',
-           'ground_return', 'named_returning', 'speaks_of_result', 'ground_produced', 'returns_of', 'of_one_kind',
-           'is_meant', 'ground_mention', 'mistold', 'never_held', 'is_mistold', 'ground_maps', 'chained', 'entries',
-           'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer',
-           'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity',
-           'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'stretches_named', 'of_laps',
-           'ground_stretch', 'true_in', 'turned_round', 'reversal', 'signless', 'in_lap', 'ground_tally_of_laps',
-           'course_of', 'ground_course', 'ground_while', 'ground_written', 'ground']
+           'unknown_names', 'inner_functions', 'function_as_value', 'nested_call', 'evaluations_of', 'instances_of',
+           'built_like', 'compared', 'is_opaque', 'type_of', 'near', 'side_by_side', 'ground_value', 'midway',
+           'within_calls', 'inner_calls', 'owner_of', 'part_way', 'beyond', 'put_there', 'supposed', 'stored_into',
+           'is_stored', 'told_directly', 'never_such', 'of_other_kind', 'ground_relation', 'just_written',
+           'ground_unknown', 'ground_together', 'ground_parts', 'operand_nodes', 'ground_misquoted', 'is_closed',
+           'parts_of', 'dumped', 'spelled', 'operands', 'operand_at', 'sites_at', 'filled_in', 'of_other_type',
+           'with_values', 'passes_values', 'ground_closed', 'augmented', 'ground_operands', 'opposed',
+           'ground_instance', 'truths', 'ground_outcome', 'ground_next_test', 'is_for', 'branches_of', 'lines_meant',
+           'header_named', 'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end',
+           'runs_meant', 'ground_count', 'ground_comprehension_count', 'visited', 'ground_visits', 'comprehended',
+           'spot_of', 'bound_to', 'in_comprehension', 'in_comprehensions', 'is_filtered', 'ground_over', 'visits_hold',
+           'in_order', 'in_a_row', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds',
+           'ground_effect', 'ground_step', 'support_only', 'effects', 'insertions', 'item_of', 'element_at',
+           'ground_unchanged', 'ground_return', 'named_returning', 'speaks_of_result', 'ground_produced', 'returns_of',
+           'of_one_kind', 'is_meant', 'ground_mention', 'mistold', 'never_held', 'is_mistold', 'ground_maps', 'chained',
+           'entries', 'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of',
+           'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple',
+           'ground_necessity', 'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'stretches_named',
+           'of_laps', 'ground_stretch', 'true_in', 'turned_round', 'reversal', 'signless', 'in_lap',
+           'ground_tally_of_laps', 'course_of', 'ground_course', 'ground_while', 'ground_written', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -183,6 +183,16 @@ def inner_functions(code: str) -> frozenset[str]:
     top = {n.name for n in ast.parse(code).body if isinstance(n, functions)}
     return frozenset(n.name for outer in around for n in ast.walk(outer) if isinstance(n, functions) and n is not outer) - top
 
+def function_as_value(asked: Asked, subject: str, value: str) -> Grounding | None:
+    "`order` is `[]`, said of a function that the program defines inside another: there is no moment of which it could be true."
+    code = asked.execution.trace.code
+    if subject not in inner_functions(code) or asked.reading.relation != "==" or open_names(asked, value):
+        return None
+    stored = {n.id for n in nodes_of(code) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    bound = stored | {n.arg for n in nodes_of(code) if isinstance(n, ast.arg)}
+    return None if subject in bound else Grounding(value, absent=f"there is no variable {subject} but a function", subject=subject)
+
+
 def nested_call(asked: Asked, subject: str, value: str) -> Grounding | None:
     "What an inner function gave when it was called with just these arguments; None when a claim is about something else."
     tree, execution = parsed(subject), asked.execution
@@ -297,7 +307,7 @@ def ground_value(asked: Asked) -> Grounding:
     subject, value = substituted(asked, reading.subject), substituted(asked, reading.value)
     if subject is None or value is None or parsed(subject) is None or parsed(value) is None:
         return unsayable(reading.value, "the text names no expression that can be evaluated")
-    if (inner := nested_call(asked, subject, value)) is not None:
+    if (inner := nested_call(asked, subject, value) or function_as_value(asked, subject, value)) is not None:
         return inner
     if not open_names(asked, subject) and not open_names(asked, value):
         return ground_closed(asked, subject, value)
