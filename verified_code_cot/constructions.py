@@ -75,7 +75,7 @@ def matches(line: Sketch, *patterns: re.Pattern):
 @contextmanager
 def set_aside(s, **now):
     "While something larger than a clause is read, the clause's mood, conditions and goal are set aside for others."
-    kept = {name: getattr(s, name) for name in ("mood", "condition", "since", "goal")}
+    kept = {name: getattr(s, name) for name in {"mood", "condition", "since", "goal", *now}}
     for name, value in now.items():
         setattr(s, name, value)
     try:
@@ -631,8 +631,6 @@ def changed_by(s, line: Sketch) -> None:
         start = line.tokens[line.at(m.start())].start
         s.note(start, v.end, "goal" if x is None else "semantics", [Reading("value" if x is None else "closed", one, "==", v.source) for one in made],
                mood="fact")
-
-
 
 # %% ../nbs/04h_constructions.ipynb #cff7938a
 FROM_END = re.compile(

@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['LIST', 'SEVERAL', 'LABEL', 'RESPECTIVELY', 'NEITHER', 'IS_NEITHER', 'APPEARS', 'TIMES', 'FUNCTION_COUNTS',
-           'ENTRY_NOUN', 'ENTRY', 'SPLIT', 'FORMING', 'IN_ORDER', 'RESTATING', 'TOP', 'AFTER_ARROW', 'SHRINKING',
+           'ENTRY_NOUN', 'ENTRY', 'SPLIT', 'FORMING', 'IN_ORDER', 'RESTATING', 'TOP', 'AFTER_ARROW', 'RESIZING',
            'FACTUAL', 'told', 'is_value', 'is_variable', 'retell', 'labelled', 'respectively', 'neither_nor', 'amount',
-           'appears', 'function_counts', 'dictionaries', 'entries_told', 'split_into', 'formed', 'visited_in_order',
-           'restated_call', 'grown_lists', 'on_top', 'after_arrow', 'shorthand', 'neither', 'conditional']
+           'appears', 'function_counts', 'makes_dictionary', 'owners', 'dictionaries', 'entries_told', 'split_into',
+           'formed', 'visited_in_order', 'restated_call', 'last_of', 'on_top', 'after_arrow', 'shorthand', 'neither',
+           'conditional']
 
 # %% ../nbs/04j_shorthand.ipynb #f2793794
 import ast
 import re
 
-from .constructions import Sketch, conditions_at, drawn
+from .constructions import Sketch, conditions_at, drawn, set_aside
 from .expressions import entry_of, is_literal, kind_of, parse
 from .phrases import CARDINALS, RESULTS
 from .reading import Reading, bracket, shape, simple_name
@@ -169,13 +170,24 @@ ENTRY = re.compile(
 )
 
 
+def makes_dictionary(source: str) -> bool:
+    "Whether an expression makes a dictionary: a display, a comprehension, `dict(…)`, `Counter(…)` and the like."
+    node = tree.body if (tree := parse(source)) is not None else None
+    called = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else None
+    return isinstance(node, (ast.Dict, ast.DictComp)) or called in ("dict", "defaultdict", "Counter", "OrderedDict")
+
+
+def owners(s, methods: frozenset[str]) -> list[str]:
+    "The variables on which a program calls one of these methods, by name."
+    calls = [tree.body for e in s.facts.expressions if (tree := parse(e)) is not None and isinstance(tree.body, ast.Call)]
+    functions = [call.func for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr in methods]
+    return sorted({function.value.id for function in functions if isinstance(function.value, ast.Name)})
+
+
 def dictionaries(s) -> list[str]:
     "The variables that a program uses as dictionaries."
-    made = re.compile(r"dict\(|(?:collections\.)?(?:defaultdict|Counter|OrderedDict)\(")
-    by_value = [name for name, sources in s.facts.assigned.items() if simple_name(name)
-                and any(made.match(x) or (tree := parse(x)) is not None and isinstance(tree.body, (ast.Dict, ast.DictComp)) for x in sources)]
-    by_use = [m.group(1) for e in sorted(s.facts.expressions) if (m := re.match(r"([A-Za-z_]\w*)\.(?:get|setdefault|items|keys|values)\(", e))]
-    return list(dict.fromkeys([*by_value, *by_use]))
+    by_value = [name for name, sources in s.facts.assigned.items() if simple_name(name) and any(map(makes_dictionary, sources))]
+    return list(dict.fromkeys([*by_value, *owners(s, frozenset(("get", "setdefault", "items", "keys", "values")))]))
 
 
 def entries_told(s, line: Sketch) -> None:
@@ -276,12 +288,13 @@ AFTER_ARROW = re.compile(
     r"\b(?:push|pushed|pop|popped|append|appended|add|added|adding|remove|removed|appending|pushing|popping|extended|inserted)(?: (?:it|them|«\d+»))?"
     r"(?: to (?:the )?(?:stack|list|result|«\d+»))? (?:->|:) «(?P<v>\d+)» ?(?:\.|$)"
 )
-SHRINKING = re.compile(r"([A-Za-z_]\w*)\.(?:append|pop|add|remove|appendleft|popleft|discard|insert|extend)\(")
+RESIZING = frozenset(("append", "pop", "add", "remove", "appendleft", "popleft", "discard", "insert", "extend"))
 
 
-def grown_lists(s) -> list[str]:
-    "The variables that a program makes longer or shorter by their methods."
-    return sorted({m.group(1) for e in s.facts.expressions if (m := SHRINKING.match(e))})
+def last_of(source: str) -> bool:
+    "Whether an expression is the last element of a variable: `stack[-1]`."
+    node = tree.body if (tree := parse(source)) is not None else None
+    return isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and ast.unparse(node.slice) == "-1"
 
 
 def on_top(s, line: Sketch) -> None:
@@ -289,7 +302,7 @@ def on_top(s, line: Sketch) -> None:
     for m in TOP.finditer(line.text):
         v = line.tokens[int(m["v"])]
         named = f"{line.tokens[int(m['x'])].source}[-1]" if m["x"] else None
-        stacks = [e for e in sorted(s.facts.expressions) if re.fullmatch(r"[A-Za-z_]\w*\[-1\]", e) and named in (None, e)]
+        stacks = [e for e in sorted(s.facts.expressions) if last_of(e) and named in (None, e)]
         if len(stacks) == 1 and is_value(v):
             retell(s, line.tokens[line.at(m.start())].start, v.end, "state", [Reading("value", stacks[0], "==", v.source)])
 
@@ -297,7 +310,7 @@ def on_top(s, line: Sketch) -> None:
 def after_arrow(s, line: Sketch) -> None:
     "push → ['A', 'C']."
     m = AFTER_ARROW.search(line.text)
-    v, lists = (line.tokens[int(m["v"])], grown_lists(s)) if m else (None, [])
+    v, lists = (line.tokens[int(m["v"])], owners(s, RESIZING)) if m else (None, [])
     if m and len(lists) == 1 and is_value(v) and shape(v.source) in ("list", "set", "dict") and (s.reader.direction == "forward" or s.reader.proposal):
         s.found[:] = [c for c in s.found if c.end <= line.tokens[line.at(m.start())].start or c.start > v.end or c.kind == "effect"]
         s.note(v.start, v.end, "state", [Reading("value", lists[0], "==", v.source, "after")])
@@ -309,14 +322,13 @@ FACTUAL = (labelled, respectively, neither_nor, appears, function_counts, entrie
 def shorthand(s) -> None:
     "Note what a sentence tells in shorthand; `s` is the sentence, already read clause by clause."
     line = drawn(s)
-    mood, never, condition, since = s.mood, s.never, s.condition, s.since
-    s.never = s.condition = s.since = False
-    if s.told_as == "fact" and s.mood != "rejected":
+    if s.told_as != "fact" or s.mood == "rejected":
+        return
+    with set_aside(s, mood=s.mood, never=False, condition=False, since=False):
         restated_call(s, line)
         s.mood = "fact" if s.mood == "general" and neither(line) else s.mood
         for read in FACTUAL if s.mood == "fact" and not conditional(line) else ():
             read(s, line)
-    s.mood, s.never, s.condition, s.since = mood, never, condition, since
 
 
 def neither(line: Sketch) -> bool:
