@@ -36,3 +36,7 @@ def die_once(records, marker):
         Path(marker).touch()
         os._exit(9)
     return square(records)
+
+
+def echo(records):
+    return records

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import dask.config
@@ -63,6 +64,23 @@ def test_a_cluster_elsewhere(monkeypatch):
         monkeypatch.setitem(dask.config.config, "scheduler-address", address)  # what DASK_SCHEDULER_ADDRESS sets when Python starts
         pids = {record["pid"] for record in map_partitions(engine_work.who, NUMBERS, size=5, workers=2)}
         assert len(pids) == 1 and os.getpid() not in pids, "the one worker of the cluster that Dask is configured for"
+
+
+def test_nothing_of_a_finished_partition_stays_in_memory():
+    def megabytes_left(partitions: int, scheduler: str) -> float:
+        "What the client and the scheduler, both in this process, still hold of partitions of 100,000 characters when all is done."
+        texts = ({"n": n, "text": str(n).zfill(6) * 17_000} for n in range(partitions))
+        tracemalloc.start()
+        try:
+            assert sum(1 for _ in map_partitions(engine_work.echo, texts, size=1, scheduler=scheduler)) == partitions
+            return tracemalloc.get_traced_memory()[0] / 1e6
+        finally:
+            tracemalloc.stop()
+
+    with local_cluster(1) as address:
+        megabytes_left(20, address)  # what is imported and made once
+        few, many = megabytes_left(60, address), megabytes_left(240, address)
+    assert many < few + 4, f"{few:.1f} MB after 60 partitions, {many:.1f} MB after 240"
 
 
 def test_a_scheduler_that_is_not_there_is_told():
