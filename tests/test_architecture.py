@@ -155,3 +155,15 @@ def test_profiles_set_what_there_is(profile):
     for stage, values in PROFILES[profile].items():
         known = papermill.inspect_notebook(str(ROOT / "nbs" / STAGES[stage]))
         assert set(values) <= set(known) - set(SET_BY_STUDY)
+
+
+def test_what_a_worker_remembers_of_texts_and_programs_is_bounded():
+    """A worker lives as long as the run: a cache that is larger than a partition needs only grows with the work, and holds the programs that it was asked about."""
+    sizes = {}
+    for module in ROOMS:
+        for name, value in vars(importlib.import_module(f"verified_code_cot.{module}")).items():
+            if hasattr(value, "cache_parameters") and value.__module__ == f"verified_code_cot.{module}":
+                sizes[f"{module}.{name}"] = value.cache_parameters()["maxsize"]
+    assert len(sizes) > 30
+    assert {name: size for name, size in sizes.items() if size is None or size > 8192} == {}
+    assert sum(sizes.values()) < 60_000

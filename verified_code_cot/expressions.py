@@ -24,7 +24,7 @@ def words_of(text: str) -> frozenset:
 MAX_SOURCE, MAX_DEPTH = 12_000, 40  # characters and bracket depth of one expression; beyond, it is not read
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=4096)
 def parse(source: str, mode: str = "eval"):
     "The syntax tree of `source`, or None when it is not Python, is too long or too deep. Nothing is executed."
     source = source.strip()
@@ -104,14 +104,14 @@ class CodeFacts:
         return self.functions.get(self.entry, [])
 
 # %% ../nbs/04b_expressions.ipynb #3b3d8cea
-@lru_cache(maxsize=4000)
+@lru_cache(maxsize=2048)
 def normal(source: str) -> str:
     "One spelling for one expression: `f( x,1 )` and `f(x, 1)` are the same; text that is no Python is returned as it is."
     tree = parse(source)
     return ast.unparse(tree) if tree is not None else source.strip()
 
 # %% ../nbs/04b_expressions.ipynb #4a5c9ed1
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=1024)
 def spelling(node: ast.AST) -> str:
     "The source of a tree that nobody changes, such as one of `parse`: written once."
     return ast.unparse(node)
@@ -234,7 +234,7 @@ def calls_of(tree) -> list:
     return [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
 
 # %% ../nbs/04b_expressions.ipynb #c863a6b2
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=2048)
 def kind_of(source: str, facts: CodeFacts) -> str:
     "literal, closed (needs no names), open (names of the program), unknown (other names), '' when not an expression."
     tree = parse(source)

@@ -568,12 +568,12 @@ def parts_of(node: ast.AST) -> tuple[Any, list[ast.expr | None]] | None:
     return None
 
 # %% ../nbs/06a_forms.ipynb #95528fa9
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def dumped(node: ast.expr) -> str:
     "All that a tree that nobody changes says, places left out."
     return ast.dump(node)
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def spelled(node: ast.AST) -> str:
     "The source of a tree that nobody changes."
     return ast.unparse(node)

@@ -26,7 +26,7 @@ from .replay import Replay, ReplayError
 # %% ../nbs/06_grounding.ipynb #b18cf6bc
 NOTHING = object()  # "this text spells no literal"
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def literal(
     text: str | None,  # canonical text of a value, or the source of a literal
 ) -> Any:  # the value, or `NOTHING`
@@ -41,7 +41,7 @@ def literal(
 # %% ../nbs/06_grounding.ipynb #8d39febc
 WRAPPERS = ("dict_keys", "dict_values", "dict_items", "odict_items", "deque", "Counter", "defaultdict", "OrderedDict")
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def plain(text: str) -> str:
     "The text of a value as prose tells it: views, ranges and the like as the list or dict of their contents."
     name, bracket, rest = text.partition("(")
@@ -62,7 +62,7 @@ def _numbers_equal(a: Any, b: Any) -> bool:
     "Whether a person may write `a` for the number `b`: the whole number for a float, but not `5.0` for what is an int."
     return type(a) is int and type(b) is float and a == b
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def equal_in_prose(
     claimed: str,  # canonical text
     observed: str,
@@ -111,7 +111,7 @@ def truth(text: str) -> bool:
 # %% ../nbs/06_grounding.ipynb #a04f63b4
 LONGEST = 2000  # characters of an expression that a claim may bring along
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def parsed(
     source: str | None,
 ) -> ast.expr | None:  # None when it is no expression, or too long
@@ -124,7 +124,7 @@ def parsed(
         return None
 
 # %% ../nbs/06_grounding.ipynb #64b12de8
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def normal(source: str | None) -> str | None:
     "One spelling for all ways to write an expression; None when it is none."
     tree = parsed(source)
@@ -147,7 +147,7 @@ def bound_inside(tree: ast.AST) -> set[str]:
             names.update(a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs))
     return names
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def names_in(source: str | None) -> frozenset[str]:
     "The names that an expression reads and does not bind itself (functions included)."
     tree = parsed(source)
@@ -327,7 +327,7 @@ def targets_of(execution: "Execution", lap: Lap) -> dict[str, str]:
     return {name: fact.value for name, fact in seen.items() if fact is not None}
 
 # %% ../nbs/06_grounding.ipynb #3982bec9
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def is_rendering(source: str, code: str) -> bool:
     "Whether a source is the text of an object of one of the program's classes, as values are written in a trace."
     tree = parsed(source)

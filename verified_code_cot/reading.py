@@ -196,7 +196,7 @@ def is_operation(source: str | None) -> bool:
     return tree is not None and isinstance(tree.body, (ast.Call, ast.BinOp, ast.Subscript, ast.Compare, ast.BoolOp, ast.IfExp, ast.ListComp))
 
 # %% ../nbs/04d_reading.ipynb #ac118bbb
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def names_in(source: str | None) -> frozenset[str]:
     "Names that an expression reads."
     tree = parse(source) if source else None
@@ -239,7 +239,7 @@ def put_in(source: str | None, values: dict[str, str]) -> str | None:
     return ast.unparse(ast.fix_missing_locations(_PutIn(trees).visit(ast.parse(source.strip(), mode="eval").body)))
 
 # %% ../nbs/04d_reading.ipynb #d4161cec
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def instantiates(source: str, facts: CodeFacts) -> str | None:
     "The expression of the program that `source` is, with literals in place of some names; None when there is none."
     tree = parse(source)

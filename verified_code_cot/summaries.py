@@ -358,7 +358,7 @@ def decided_by(test: ast.expr, outcomes: dict[str, bool]) -> bool | None:
     return None if None in told else not settling
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def truth_told(source: str) -> bool | None:
     "Whether a literal counts as true; None where it cannot be read without running it."
     try:

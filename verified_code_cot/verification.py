@@ -101,7 +101,7 @@ def refusal(
     return Judgement(id=id, verdict="error", score=0.0, reason_code=code, reason=" ".join(reason.split())[:500], answer=answer or Answer())
 
 # %% ../nbs/07_verification.ipynb #2044d5b1
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def as_call(
     text: str,  # a call, or only its arguments
     call: str,  # the case's own call
