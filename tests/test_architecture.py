@@ -158,7 +158,7 @@ def test_profiles_set_what_there_is(profile):
 
 
 def test_what_a_worker_remembers_of_texts_and_programs_is_bounded():
-    """A worker lives as long as the run: a cache that is larger than a partition needs only grows with the work, and holds the programs that it was asked about."""
+    """A worker lives as long as the run: a cache larger than a partition needs only grows with the work, and holds programs long done with."""
     sizes = {}
     for module in ROOMS:
         for name, value in vars(importlib.import_module(f"verified_code_cot.{module}")).items():

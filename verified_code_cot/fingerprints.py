@@ -10,6 +10,7 @@ __all__ = ['FIELDS_WITH_NAMES', 'WORDS', 'PLACES', 'own_names', 'normal_form', '
 import ast
 import hashlib
 import re
+from zlib import crc32
 from typing import Any
 
 # %% ../nbs/00e_fingerprints.ipynb #bec1876f
@@ -119,7 +120,7 @@ def signatures(
 
 # %% ../nbs/00e_fingerprints.ipynb #cb140c09
 class NearDuplicates:
-    "Finds, for one text after another, the first earlier text that is nearly the same. Holds a signature for each text that was new, not the texts."
+    "Finds, for one text after another, the first earlier text that is nearly the same. Holds two kilobytes for each text that was new, not the texts."
 
     def __init__(
         self,
@@ -127,9 +128,11 @@ class NearDuplicates:
     ):
         from datasketch import MinHashLSH
 
-        # the table of bands misses pairs near its own threshold: a lower one, and what it finds is compared in full
-        self.threshold, self.index = threshold, MinHashLSH(threshold=0.8 * threshold, num_perm=PLACES)
-        self.kept: list[Any] = []
+        # a table of bands misses pairs near its own threshold: bands for a lower one, and what they find is compared in full
+        bands = MinHashLSH(threshold=0.8 * threshold, num_perm=PLACES)
+        self.threshold, self.band = threshold, 4 * bands.r  # bytes of a signature in a band
+        self.tables: list[dict[int, tuple[int, ...]]] = [{} for _ in range(bands.b)]  # by the checksum of a band: who has it
+        self.kept: list[tuple[int, bytes]] = []
 
     def first(
         self,
@@ -138,13 +141,17 @@ class NearDuplicates:
     ) -> int | None:
         "The number of the first earlier text that is nearly the same, or None: then this one is remembered."
         import numpy as np
-        from datasketch import LeanMinHash
 
-        values = np.frombuffer(bytes.fromhex(signature), dtype=">u4").astype(np.uint64)
-        one = LeanMinHash(seed=1, hashvalues=values, scheme="affine32")
-        for i in sorted(self.index.query(one)):
-            if one.jaccard(self.kept[i][1]) >= self.threshold:
-                return self.kept[i][0]
-        self.index.insert(len(self.kept), one)
-        self.kept.append((number, one))
+        own = bytes.fromhex(signature)
+        marks = [crc32(own[i * self.band : (i + 1) * self.band]) for i in range(len(self.tables))]
+        near = sorted({i for table, mark in zip(self.tables, marks, strict=True) for i in table.get(mark, ())})
+        if near:
+            others = np.frombuffer(b"".join(self.kept[i][1] for i in near), dtype=">u4").reshape(-1, PLACES)
+            equal = (others == np.frombuffer(own, dtype=">u4")).sum(axis=1)
+            if (found := np.flatnonzero(equal >= self.threshold * PLACES)).size:
+                return self.kept[near[found[0]]][0]
+        alone = (len(self.kept),)  # one object for all tables
+        for table, mark in zip(self.tables, marks, strict=True):
+            table[mark] = table[mark] + alone if mark in table else alone
+        self.kept.append((number, own))
         return None
