@@ -14,8 +14,9 @@ import hashlib
 import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from sys import intern
 from typing import Any, Literal, TypeVar
 
 from . import __version__
@@ -137,7 +138,7 @@ def marks_of(
     } for record, mark in zip(records, marks, strict=True)]
 
 # %% ../nbs/13_dataset.ipynb #689ecbf8
-@dataclass
+@dataclass(slots=True)  # tens of thousands are held at once
 class Entry:
     "What is remembered of a rationale that may become a row: everything but its texts."
 
@@ -174,7 +175,7 @@ class Sieve:
 
     def reason(self, entry: Entry, marks: dict[str, Any]) -> str | None:
         "Why this rationale is left out, or None."
-        entry.key, entry.about.tokens = marks["key"], marks["tokens"]
+        entry.key, entry.about.tokens = intern(marks["key"]), marks["tokens"]
         hit = self.index.by_code(marks["functions"]) or entry.hit
         if hit is not None:
             noted = self.hits.setdefault(entry.program, {"program": entry.program, **asdict(hit), "rationales": 0})
@@ -283,12 +284,13 @@ def survey(
 # %% ../nbs/13_dataset.ipynb #165fcf59
 def entry_of(number: int, rationale: Rationale, judged: Judged, known: Known, index: Index, met: dict[str, Hit | None]) -> Entry:
     "The entry of a rationale; `met` remembers which programs were held against the benchmarks already."
-    source = text_digest(rationale.code)
+    source = intern(text_digest(rationale.code))
     about, words = known.programs.get(rationale.program or "", (About(program=rationale.program or source[:16]), ""))
     if source not in met:
         met[source] = index.by_tokens(rationale.code, words)
     more = {"seed": known.seed, "required": known.required, "trace_digest": known.digests.get((rationale.program, rationale.call))}
-    return Entry(number, rationale.id, about.model_copy(update=more), judged, rationale.direction, rationale.style, source, met[source])
+    style = rationale.style and intern(rationale.style)
+    return Entry(number, rationale.id, replace(about, **more), judged, intern(rationale.direction), style, source, met[source])
 
 # %% ../nbs/13_dataset.ipynb #be16e419
 def rank(seed: int, names: Iterable[str]) -> str:

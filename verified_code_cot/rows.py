@@ -12,12 +12,15 @@ import functools
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from sys import intern
 from typing import Any, Literal
 
 from .records import InputError, Rationale, Record, canonical_json
 
 # %% ../nbs/12d_rows.ipynb #eb2caa4c
-class Judged(Record):
+@dataclass(frozen=True, slots=True)  # tens of thousands are held at once
+class Judged:
     "What a row keeps of a verdict."
 
     verdict: str
@@ -38,7 +41,7 @@ def judged_of(
     "The short form of a verdict."
     claims = [claim["verdict"] for claim in verdict["claims"]]
     return Judged(
-        verdict=verdict["verdict"], reason=verdict["reason_code"], score=round(float(verdict["score"]), 6),
+        verdict=intern(verdict["verdict"]), reason=intern(verdict["reason_code"]), score=round(float(verdict["score"]), 6),
         answer=verdict["answer"]["text"], correct=verdict["answer"]["correct"],
         claims_supported=claims.count("supported"), claims_contradicted=claims.count("contradicted"), claims_unverifiable=claims.count("unverifiable"),
         segments_concrete=verdict["coverage"]["concrete"], segments_supported=verdict["coverage"]["supported"],
@@ -128,7 +131,8 @@ def record_digest(row: dict[str, Any]) -> str:
     return text_digest(canonical_json({key: value for key, value in row.items() if key != "record_digest"}))
 
 # %% ../nbs/12d_rows.ipynb #a6430631
-class About(Record):
+@dataclass(slots=True)
+class About:
     "What is known of a rationale's program and run beside the rationale itself."
 
     program: str
