@@ -309,3 +309,13 @@ def test_programs_of_one_shape_are_limited(tmp_path):
     assert few[:50] == curriculum.programs(count=50, per_shape=2)
     with pytest.raises(InputError, match="per_shape must be at least 1"):
         curriculum.run(tmp_path, per_shape=0)
+
+
+def test_workers_draw_the_same_programs(tmp_path):
+    given = {"seed": 4, "count": 150, "cases": 1, "turns": 10, "per_shape": 2}
+    counts = [curriculum.run(tmp_path / name, **given, **how) for name, how in (("here", {}), ("one", {"workers": 1}), ("two", {"workers": 2}))]
+    here, one, two = ((tmp_path / name / "data" / "programs.jsonl").read_text() for name in ("here", "one", "two"))
+    assert here == one == two and counts[0] == counts[1] == counts[2]
+    singly = curriculum.programs(4, 150, turns=10, per_shape=2)
+    assert [json.loads(line)["code"] for line in here.splitlines()] == [program.code for program in singly]
+    assert counts[0]["normal_forms"] == curriculum.distinct(singly)

@@ -244,8 +244,10 @@ def _progress_cell(label: str, total: int | None) -> Iterator[Callable[[int], No
             shown = time.monotonic()
             handle.update({"text/plain": tqdm.format_meter(done, total, shown - started, prefix=label, ncols=100)}, raw=True)
 
-    yield advance
-    handle.update({"text/plain": f"{label}: {done}" + (f" of {total}" if total is not None else "")}, raw=True)
+    try:
+        yield advance
+    finally:  # also where somebody has enough before the end
+        handle.update({"text/plain": f"{label}: {done}" + (f" of {total}" if total is not None else "")}, raw=True)
 
 # %% ../nbs/00c_engine.ipynb #140a1215
 def map_partitions(
