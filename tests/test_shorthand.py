@@ -143,3 +143,50 @@ def test_what_an_inner_function_returns_is_told_of_the_lap(box):
     CALLS[code] = "f(5)"
     assert verdicts(box, code, "- For `i = 4`: `half` returns 2.") == {"supported"}
     assert "contradicted" in verdicts(box, code, "- For `i = 4`: `half` returns 1.")
+
+
+SOLUTION = """class Solution:
+    def total(self, nums: List[int], fee: int) -> int:
+        left = 0
+        kept = []
+        for x in nums:
+            if x in kept:
+                kept.remove(x)
+            else:
+                kept.append(x)
+            left = abs(left) + x - fee
+        return left
+"""
+METHOD = "Solution().total(nums = [4, 7, 4], fee = 2)"
+ANSWER = "\n\nAnswer:\n```python\nassert Solution().total(nums = [4, 7, 4], fee = 2) == 9\n```"
+
+
+@pytest.mark.parametrize("true, false", [
+    ("The method returns `left`, i.e. `9`.", "The method returns `left`, i.e. `8`."),
+    ("So the sum is 9.", "So the sum is 8."),
+    ("There are a total of `9` points.", "There are a total of `8` points."),
+    ("Final left: 9", "Final left: 7"),
+    ("- **x = 7**: `7` is not in `kept` yet.", "- **x = 7**: `7` is in `kept` already."),
+    ("- First iteration (x = 4): the number is appended → [4]", "- First iteration (x = 4): the number is appended → [4, 4]"),
+    ("- Third iteration (x = 4): the element is removed.", "- Second iteration (x = 7): the element is removed."),
+    ("`nums[1] = 7` is greater than `fee`.", "`nums[1] = 7` is smaller than `fee`."),
+    ("`nums` has 3 elements, of which 2 are distinct.", "`nums` has 3 elements, of which 3 are distinct."),
+    ("`4` occurs at indices `0` and `2`.", "`4` occurs at indices `0` and `1`."),
+    ("The first `4` in `nums` is at index 0.", "The last `4` in `nums` is at index 0."),
+    ("`[4, 7, 4]` → 3 elements", "`[4, 7, 4]` → 2 elements"),
+    ("`nums` is a list of 3 elements.", "`nums` is a list of 4 elements."),
+    ("The absolute value: `abs(2) + 7 - 2 = 7`.", "The absolute value: `abs(3) + 7 - 2 = 8`."),
+])
+def test_solutions_of_contests_are_read(box, true, false):
+    verdicts = {}
+    for text in (true, false):
+        record = {"id": "x", "code": SOLUTION, "call": METHOD, "output": "9", "rationale": text + ANSWER, "direction": "forward"}
+        found = [c.verdict for c in verify_record(record, box).claims if c.end <= len(text)]
+        verdicts[text] = "contradicted" if "contradicted" in found else "supported" if "supported" in found else None
+    assert verdicts == {true: "supported", false: "contradicted"}
+
+
+def test_an_answer_for_a_method_is_bound_by_name(box):
+    text = "Let's try `nums = [3]` and `fee = 1`. Then `left` ends up as `2`.\n\n```python\nassert Solution().total(nums = [3], fee = 1) == 2\n```"
+    verdict = verify_record({"id": "x", "code": SOLUTION, "call": "Solution().total(nums = [5], fee = 3)", "output": "2", "rationale": text, "direction": "backward"}, box)
+    assert verdict.answer.correct and not [c for c in verdict.claims if c.verdict == "contradicted"]

@@ -15,7 +15,8 @@ from dataclasses import replace
 
 from .expressions import words_of, entry_of, is_literal, kind_of, normal, parse
 from .phrases import CARDINALS, NOUNS, ORDINALS, TIMES, Mention, NounPhrases, Verb, is_op, is_punct, verb_at, word
-from .reading import BEING, COUNTING, KINDS, PLAIN, PLURAL, Reading, bracket, counter, has_literal, is_and, is_operation, shape, simple_name
+from .reading import (BEING, COUNTING, KINDS, LOSING, PLAIN, PLURAL, Reading, bracket, counter, has_literal, is_and, is_operation, owners,
+                                       put_back, shape, simple_name)
 
 # %% ../nbs/04f_actions.ipynb #851aa81f
 class Produced:
@@ -92,7 +93,7 @@ class ReturnValues:
         "The function returns V; `s.find(x)` returns V."
         if (of := self.tried_input(m, v)) is not None:
             x, n = of
-            self.note(m.start, x.end, "answer", [Reading("answer", f"{self.facts.entry}({m.source})", "==", s) for s in x.sources], mood="fact")
+            self.note(m.start, x.end, "answer", [Reading("answer", f"{self.facts.called}({m.source})", "==", s) for s in x.sources], mood="fact")
             return n
         if m.noun and not m.code and simple_name(m.source) and m.source in self.facts.variables - set(self.facts.functions):
             return v.end  # "the lazy elements, which will return 1"
@@ -108,12 +109,14 @@ class ReturnValues:
             return v.end  # "the first branch cannot return 20"
         if self.relative_clause and m.ref == "noun" and m.noun in KINDS:
             return self.produced(m.start, v.end)  # "`max` is called on this list, which returns 9"
+        if self.own_method(m):
+            return self.returned(m.start, v.end, v.negated)
         if m.ref == "noun" and m.noun in ("method", "expression", "operation", "comparison", "slice", "call", "comprehension", "generator", "condition"):
             return self.produced(m.start, v.end)
         if m.ref == "it" and self.s.subject is not None and self.s.subject.ref != "function" and is_operation(self.s.subject.source):
             return self.copula(self.subject_of(m), replace(v, kind="equal"))
         named = (m.source or "").rpartition(".")[2] if m.code and m.sources else ""
-        self.returning = named if named in self.facts.functions and named != self.facts.entry else None
+        self.returning = named if named in self.facts.functions and named not in (self.facts.entry, self.facts.method) else None
         self.returner = (m.source or "").rpartition(".")[2] if m.sources else None
         end = self.returned(m.start, v.end, v.negated)
         self.returning = self.returner = None
@@ -515,11 +518,19 @@ class EffectReadings:
         joined = any(" + " in x for name, xs in self.facts.assigned.items() for x in xs)  # texts and lists grow by `+`, too
         return grown.pop() if len(grown) == 1 and simple_name(min(grown)) and not other and not (joined and relation == "added") else None
 
+    def shrunk(self, relation: str, what: Mention | None) -> str | None:
+        "What something is removed from in a lap, where that is not said: the only thing from which the program takes anything; None where there are several."
+        texts = self.facts.methods & {"replace", "strip", "lstrip", "rstrip", "removeprefix", "removesuffix", "translate", "remove_prefix", "filter"}
+        if relation != "removed" or what is None or not what.closed or self.reader.direction != "forward" or not self.pinned or texts:
+            return None
+        held = owners(self.facts, LOSING)
+        return held[0] if len(held) == 1 and not put_back(self.facts) else None
+
     def effect(self, start, end, relation, target: Mention | None, what: Mention | None, at: str | None) -> None:
         subjects = self.sources(target) if target is not None else [None]
         if target is not None and not subjects:
             subjects = [None]
-        if subjects == [None] and (grown := self.grown(relation, what)) is not None:
+        if subjects == [None] and (grown := self.grown(relation, what) or self.shrunk(relation, what)) is not None:
             subjects = [grown]
         if subjects and subjects[0] == "__return__":
             subjects = [None]
@@ -1067,7 +1078,7 @@ class Proposing:
         "Backward: values offered as the input."
         items = x.items or [x]
         params = self.facts.parameters
-        entry = self.facts.entry
+        entry = self.facts.called
         after = next((t for t in self.t if t.start >= x.end), None)
         if not params and not self.reader.called_by_name():
             return  # "`(Pair(1, 2) + Pair(3, 4)).total()`": no value is an input by itself

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Sentence', 'table_cells', 'column', 'Answer', 'assertions', 'as_comparison', 'replace_literal', 'final_answer',
            'Trials', 'Proposals', 'Tables', 'Closing', 'docstrings', 'quotation', 'Headings', 'Rechecks', 'printed',
-           'returned_literals', 'never_returned', 'Sentences', 'Placed', 'keywords', 'Reader', 'extract',
+           'returned_literals', 'never_returned', 'Sentences', 'Placed', 'keywords', 'elements_of', 'Reader', 'extract',
            'concrete_segments']
 
 # %% ../nbs/05_claims.ipynb #b625e816
@@ -376,13 +376,14 @@ class Trials:
         "The call of the final answer with other values for some of its arguments; None when the text has no answer whose arguments can be told apart."
         if not self.passed or set(values) - set(self.passed):
             return None
-        return f"{self.facts.entry}({', '.join(f'{name}={value}' for name, value in {**self.passed, **values}.items())})"
+        return f"{self.facts.called}({', '.join(f'{name}={value}' for name, value in {**self.passed, **values}.items())})"
 
     def arguments(self, call: str | None) -> dict[str, str]:
         "The arguments of a call of the entry point by the names of its parameters; nothing when they cannot be told apart."
         params, tree = self.facts.parameters, parse(call) if call else None
         node = tree.body if tree is not None else None
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or any(isinstance(a, ast.Starred) for a in node.args):
+        own = isinstance(node, ast.Call) and ast.unparse(node.func) in (self.facts.called, self.facts.entry)
+        if not own or any(isinstance(a, ast.Starred) for a in node.args):
             return {}
         passed = {**dict(zip(params, map(ast.unparse, node.args), strict=False)), **{k.arg: ast.unparse(k.value) for k in node.keywords if k.arg}}
         return passed if set(passed) <= set(params) and len(node.args) <= len(params) else {}
@@ -427,7 +428,7 @@ class Proposals:
         "An assumption about a parameter: what follows speaks of that call."
         self.bindings[name] = value
         if all(p in self.bindings for p in self.facts.parameters):
-            self.proposal = f"{self.facts.entry}({', '.join(self.bindings[p] for p in self.facts.parameters)})"
+            self.proposal = f"{self.facts.called}({', '.join(self.bindings[p] for p in self.facts.parameters)})"
 
     def bind(self, name: str, value: str, s, start: int, end: int) -> None:
         "A value proposed for a parameter; once all are bound they make a call."
@@ -435,7 +436,7 @@ class Proposals:
         self.bound_in[name] = s.segment
         params = self.facts.parameters
         if params and all(p in self.bindings for p in params):
-            self.proposal = f"{self.facts.entry}({', '.join(self.bindings[p] for p in params)})"
+            self.proposal = f"{self.facts.called}({', '.join(self.bindings[p] for p in params)})"
             if all(self.bound_in.get(p) == s.segment for p in params) and s.mood in ("fact", "necessity") and not self.answered:
                 return s.note(start, end, "proposal", [Reading("proposal", None, "==", self.proposal)], mood="fact")
         s.note(start, end, "proposal", [Reading("value", name, "==", value, "start")], mood="proposal" if s.mood != "hypothetical" else None)
@@ -762,6 +763,16 @@ def keywords(code: str) -> frozenset[str]:
     return frozenset(n.arg for n in ast.walk(tree) if isinstance(n, ast.keyword) and n.arg) if tree is not None else frozenset()
 
 # %% ../nbs/05_claims.ipynb #42a04114
+@lru_cache(maxsize=64)
+def elements_of(call: str | None) -> frozenset[str]:
+    "The elements of what a call passes, and the characters of its texts, as sources: what a loop may go over."
+    tree = parse(call) if call else None
+    lists = [n.elts for n in ast.walk(tree) if isinstance(n, (ast.List, ast.Tuple, ast.Set))] if tree is not None else []
+    lists += [n.keys for n in ast.walk(tree) if isinstance(n, ast.Dict)] if tree is not None else []
+    texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)] if tree is not None else []
+    return frozenset([*(ast.unparse(e) for es in lists for e in es if e is not None), *(repr(c) for text in texts for c in text[:500])])
+
+# %% ../nbs/05_claims.ipynb #3756444c
 class Reader(Trials, Proposals, Closing, Tables, Headings, Placed):
     "Reads a whole rationale."
 
@@ -791,6 +802,7 @@ class Reader(Trials, Proposals, Closing, Tables, Headings, Placed):
             for n in ast.walk(tree)
             if isinstance(n, ast.Constant) and isinstance(n.value, str)
         )
+        self.elements = elements_of(call)
         self.keywords = keywords(code)
         self.assumed = -1
         last = as_comparison(final_answer(text, direction, self.facts.entry or None), call, direction) if direction == "backward" else None

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['JOINING_WORDS', 'CALLED_FOR', 'CHANGING_CALLS', 'MEMBERS', 'SIGNS', 'Moods', 'necessary', 'Notes', 'Forms', 'Values',
-           'Doubts', 'Resolving', 'Remembering', 'Walking', 'Nouns', 'Loosely', 'Framing', 'Formerly', 'Circumstances',
-           'WithValues', 'Spotting', 'Offering', 'Seeking', 'Deciding', 'Listing', 'Joining', 'Beside', 'Attaching',
-           'PassedOver', 'Offers', 'Meta', 'Speaking', 'Copulas', 'Copula', 'Afterwards', 'Describing', 'Asserting',
-           'Becoming', 'Literals', 'Equalities', 'Arguments', 'Special', 'Restated', 'Plain', 'Alternatives',
-           'Outcomes', 'Tallied', 'Predicates', 'Asking', 'Comparing', 'Tests', 'sign_of', 'Within', 'Chains', 'Links',
-           'Checks', 'Tails', 'Asides', 'Indexed', 'Statements', 'Colons', 'Leftovers', 'Clauses']
+           'Doubts', 'Resolving', 'Figures', 'Remembering', 'Walking', 'Nouns', 'Loosely', 'Framing', 'Formerly',
+           'Circumstances', 'WithValues', 'Spotting', 'Offering', 'Seeking', 'Deciding', 'Listing', 'Joining', 'Beside',
+           'Attaching', 'PassedOver', 'Offers', 'Meta', 'Speaking', 'Copulas', 'Copula', 'Afterwards', 'Describing',
+           'Asserting', 'Becoming', 'Literals', 'Equalities', 'Arguments', 'Special', 'Restated', 'Plain',
+           'Alternatives', 'Outcomes', 'Tallied', 'Predicates', 'Asking', 'Comparing', 'Tests', 'sign_of', 'Within',
+           'Further', 'Chains', 'Links', 'Checks', 'Tails', 'Asides', 'Indexed', 'Statements', 'Colons', 'Leftovers',
+           'Clauses']
 
 # %% ../nbs/04e_clauses.ipynb #998796b2
 import ast
@@ -57,6 +58,7 @@ from verified_code_cot.reading import (
     Situation,
     UNMENTIONED,
     assignable,
+    container,
     block_noun,
     bracket,
     flat,
@@ -282,9 +284,6 @@ class Doubts:
         return self.s.subject is not None and self.s.subject.start < before
 
 # %% ../nbs/04e_clauses.ipynb #aca2ab69
-CALLED_FOR = {"maximum": "max", "max": "max", "largest": "max", "minimum": "min", "min": "min", "smallest": "min"}
-
-
 class Resolving:
     "Finds the expressions that a mention may stand for."
 
@@ -294,11 +293,14 @@ class Resolving:
             return []
         if m.sources:
             name = m.sources[0]
+            if len(m.sources) == 1 and simple_name(name) and self.figure(name):
+                return self.called_for(replace(m, noun=name)) or m.sources  # "the gcd is 1"
             if len(m.sources) == 1 and name in self.facts.attributes:
                 return [*([name] if name in self.facts.variables else []), *self.facts.attributes[name][:3]]
             return m.sources
         if m.ref == "it":
-            return self.s.subject.sources if self.s.subject is not None and not self.stale() else []
+            several = self.reader.text[m.start : m.end].lower() == "both" and (self.s.subject is None or len(self.s.subject.items) < 2)
+            return self.s.subject.sources if self.s.subject is not None and not self.stale() and not several else []
         if m.ref in ("return",):
             return ["__return__"]
         if m.ref == "output":
@@ -328,12 +330,25 @@ class Resolving:
                 and self.s.shapes.get(self.s.subject.source) == KINDS[m.noun]
             ):
                 own = self.s.subject.sources
-            return own or self.called_for(m)
+            held = container(m.noun, self.facts) if not own and not m.quantified and m.ordinal is None else None
+            return own or ([held] if held else self.called_for(m))
         return []
+
+# %% ../nbs/04e_clauses.ipynb #971213b7
+_MAKERS = words_of("range list dict set tuple str int float bool map filter zip enumerate sorted reversed print input type iter next object")
+CALLED_FOR = {"maximum": "max", "max": "max", "largest": "max", "minimum": "min", "min": "min", "smallest": "min"}
+
+
+class Figures:
+    "What a program works out by functions from outside."
+
+    def figure(self, name: str) -> bool:
+        "Is this a function from outside the program that it calls, of which `the gcd is 1` may speak, and not one that makes a container?"
+        return name in self.facts.methods - self.facts.variables - set(self.facts.functions) and name not in _MAKERS
 
     def called_for(self, m: Mention) -> list[str]:
         "`the maximum is 3`, of nothing in particular: the calls of `max` that the program makes."
-        name = CALLED_FOR.get(m.noun)
+        name = CALLED_FOR.get(m.noun) or (m.noun if self.figure(m.noun) else None)
         if name is None or self.reader.direction != "forward" or m.quantified:
             return []
         return sorted(e for e in self.facts.expressions if e.startswith(f"{name}(") and (t := parse(e)) is not None and isinstance(t.body, ast.Call))
@@ -347,6 +362,8 @@ class Remembering:
         several = self.reader.text[m.start : m.end].lower() in ("they", "these", "them") and self.s.subject is not None
         if several and self.s.subject.type == "literal" and not self.s.subject.items:
             return m  # one value is not several
+        if self.reader.text[m.start : m.end].lower() == "both" and (self.s.subject is None or len(self.s.subject.items) < 2):
+            return m
         if m.ref == "it" and self.s.subject is not None and not self.stale():
             return replace(self.s.subject, start=m.start, end=m.end)
         return m
@@ -504,6 +521,8 @@ class Framing:
             self.condition = False
             self.mood = "hypothetical" if self.local_given else "general"
             return i + 1
+        if w == "every" and word(self.t, i + 1) in ("second", "other", "third", "fourth", "nth"):
+            return i + 2  # "every second element": certain ones
         if w in ("each", "every") and self.mood == "fact" and not self.pinned:
             self.mood, self.quantifying = "general", True
             return i + 1
@@ -1131,6 +1150,10 @@ class Speaking:
         "`must have been`: a conclusion about what was, and no demand."
         return word(self.t, v.end - 1) == "been" and word(self.t, v.end - 2) == "have"
 
+    def own_method(self, m: Mention) -> bool:
+        "Is `the method` the one that the case calls, and not one of which the text has just spoken?"
+        return bool(self.facts.method) and m.ref == "noun" and m.noun == "method" and self.s.agent == "function"
+
     def say(self, m: Mention, v: Verb, relative: bool = False) -> int:
         "Subject and verb are known: dispatch on the class of the verb."
         handler = getattr(self, "_" + v.kind.replace("-", "_"), None)
@@ -1149,6 +1172,7 @@ class Speaking:
             elif (
                 m.ref == "noun"
                 and m.noun in ("method", "expression", "operation", "call", "slice")
+                and not self.own_method(m)
                 or m.noun == "raw"
                 or m.sources
                 and is_operation(m.source)
@@ -1498,7 +1522,7 @@ class Equalities:
         if self.equal_literals(m, val, moment, negated) or self.equal_outcome(m, val, negated):
             return None
         if m.ref == "element":
-            return self.element(m, val, max(m.end, val.end))
+            return self.element(m, val, max(m.end, val.end)) if moment != "after" else None  # "the third character becomes 'e'": of what, is not said
         if m.ref == "noun" and m.noun in ELEMENTS and not val.closed:
             return None
         if self.reader.direction == "backward" and self.equal_backward(m, val, negated, moment):
@@ -2035,6 +2059,40 @@ class Within:
         return test
 
 # %% ../nbs/04e_clauses.ipynb #b58afe67
+_OF_EQUATIONS = words_of("true false incorrect correct wrong right impossible satisfied met invalid valid equivalent fine")
+
+
+class Further:
+    "What is said behind an equation."
+
+    def relative(self, m: Mention, owner: Mention, k: int) -> int:
+        "`…, which is V` / `, resulting in V` / `, so` after a value."
+        j = k
+        if is_punct(self.t, j, ",") and word(self.t, j + 1) == "which":
+            v = verb_at(self.t, j + 2)
+            if v is not None:
+                return self.say(m if m.type != "literal" or v.kind in ("be",) else owner, v, relative=True)
+        return k
+
+    def augmented(self, m: Mention, k: int) -> int:
+        "`x += 3` makes it 5."
+        _x, n = self.np.at(k + 1)
+        v = verb_at(self.t, n)
+        return self.say(m, replace(v, kind="becomes")) if v is not None and v.kind in ("be", "becomes", "equal") else max(n, k + 1)
+
+    def meant_of(self, m: Mention, value: Mention, v: Verb) -> Mention:
+        "Of what a comparison behind `a = b` is told: of `a` where it is in something, else of the value."
+        inside = word(self.t, v.end) in ("in", "not", "present", "part", "found", "among")
+        return m if m.type == "open" and inside or value.type != "literal" else replace(value, start=m.start)
+
+    def further(self, m: Mention, v: Verb) -> bool:
+        "Does a verb behind `a = b` say something more of what it is, and not whether the equation is right?"
+        return not self.is_test(m) and word(self.t, v.end) not in _OF_EQUATIONS and self.value(v.end)[0] is None
+
+# %% ../nbs/04e_clauses.ipynb #e76169e7
+_OF_STATES = words_of("be becomes stays equal finishes starts")
+
+
 class Chains:
     "`a = b = c`, `x → y`."
 
@@ -2046,9 +2104,7 @@ class Chains:
                 return self.tested(test, n)
             return k + 1
         if is_op(self.t, k, "+=", "-=", "*=", "//=", "/=", "%="):
-            _x, n = self.np.at(k + 1)
-            v = verb_at(self.t, n)
-            return self.say(m, replace(v, kind="becomes")) if v is not None and v.kind in ("be", "becomes", "equal") else max(n, k + 1)
+            return self.augmented(m, k)
         links, ops, j, _values = [m], [], k, []
         while is_op(self.t, j, "=", "->"):
             x, n = self.value(j + 1)
@@ -2058,6 +2114,8 @@ class Chains:
                 x, n = self.np.at(j + 1)  # "at `j = 2`, 'b' and 'c' differ": no list of values
             if self.t[j].text == "->" and (ops and ops[-1] == "=" or is_op(self.t, n, "=", "==", "<", ">", "%")):
                 break
+            if self.t[j].text == "->" and x.type == "open" and simple_name(x.source) and (v := verb_at(self.t, n)) is not None and v.kind in _OF_STATES:
+                break  # "`'ab'` → `n` stays 4": a clause of its own
             if x.ref == "empty" and links[-1].sources and not ops:
                 self.predicate(links[-1], ("len({x}) == 0",), False, x.end)
                 self.last = x
@@ -2085,16 +2143,10 @@ class Chains:
         while j < len(self.t) and self.t[j].kind == "group":
             self.group(m, self.t[j], value=links[-1])
             j += 1
+        v = verb_at(self.t, j)
+        if v is not None and v.kind == "be" and set(ops) == {"="} and not v.modal and self.further(m, v):
+            return self.say(self.meant_of(m, links[-1], v), v)  # "`xs[2] = 4` is in `seen`"
         return self.relative(links[-1], m, j)
-
-    def relative(self, m: Mention, owner: Mention, k: int) -> int:
-        "`…, which is V` / `, resulting in V` / `, so` after a value."
-        j = k
-        if is_punct(self.t, j, ",") and word(self.t, j + 1) == "which":
-            v = verb_at(self.t, j + 2)
-            if v is not None:
-                return self.say(m if m.type != "literal" or v.kind in ("be",) else owner, v, relative=True)
-        return k
 
 # %% ../nbs/04e_clauses.ipynb #3117e472
 class Links:
@@ -2499,6 +2551,7 @@ class Clauses(
     Values,
     Doubts,
     Resolving,
+    Figures,
     Remembering,
     Walking, Nouns,
     Loosely,
@@ -2527,7 +2580,7 @@ class Clauses(
     Outcomes, Tallied, Predicates,
     Comparing, Asking,
     Tests,
-    Chains, Within,
+    Chains, Further, Within,
     Links,
     Checks,
     Tails,

@@ -470,6 +470,8 @@ def this_returned(s, line: Sketch) -> None:
 RETURNED = [re.compile(pattern) for pattern in (
     r"«(?P<x>\d+)» (?:is|gets) (?:then |finally |what is )?returned , (?:that is|which is|namely) «(?P<v>\d+)» ",
     r"what «(?P<f>\d+)» returns (?:is|will be) «(?P<v>\d+)» ",
+    r"(?:function|method|program|code|it) (?:then |finally |thus |simply )?returns (?:the value of )?«(?P<y>\d+)» , "
+    r"(?:(?:i|«\d+») \. e \. ,? ?|that is ,? ?|namely )«(?P<v>\d+)» ",
 )]
 
 
@@ -694,7 +696,7 @@ def turned(s, line: Sketch) -> None:
     for m in TURNED.finditer(line.text) if s.reader.direction == "backward" and len(s.facts.parameters) == 1 else ():
         v, w = line.tokens[int(m["v"])], line.tokens[int(m["w"])]
         if all(t.kind == "expr" and t.type == "literal" for t in (v, w)):
-            s.note(v.start, w.end, "answer", [Reading("answer", f"{s.facts.entry}({v.source})", "==", w.source)])
+            s.note(v.start, w.end, "answer", [Reading("answer", f"{s.facts.called}({v.source})", "==", w.source)])
 
 # %% ../nbs/04h_constructions.ipynb #df5f046f
 SUPPOSED = re.compile(
@@ -799,7 +801,7 @@ GENERAL = (needed_length, needed_value, what_it_must_be, law, turned, from_to, r
 CLUES: dict[Callable, tuple[str, ...]] = {  # one of the words stands in every sentence that the pattern fits, and is found sooner
     final_is: ("final ",), nothing_such: (" no ", " any "), each_appears: ("appear", "occur", "is present"), followed: ("followed by",),
     occurrences: ("number of", "count of", "how many times", "occurrences of", "how often"), as_element: (" as the ", " as its "),
-    this_returned: ("returned",), returned_so: ("returned , ", "what «"), which_gives: (" , which ",), taken_as: (" as ",), apposed: (" , «",),
+    this_returned: ("returned",), returned_so: ("returned , ", "what «", "returns «", "returns the value"), which_gives: (" , which ",), taken_as: (" as ",), apposed: (" , «",),
     nth: (" the ",), from_end: (" from the ", " off the ", " at the "), copied: ("copy of ",), ranging: (" to «", " through «"), changed_by: tuple(CHANGED_BY),
     needed_length: ("must", "should", "need", "has to", "have to", "requires"), needed_value: (" to be ",), turned: ("input «",),
     what_it_must_be: ("must", "should", "needs to", "has to"), law: ("removes", "deletes", "strips", "filters out", "drops", "eliminates", "discards"),

@@ -62,7 +62,7 @@ NOUNS = words_of(
     "translation sorting reversal conversion process call computation division multiplication addition subtraction join "
     "swap comprehension range product sum total remainder quotient formatting copy operations phrase sentence vowel "
     "consonant name row column cell node child parent stack queue counter flag total count accumulator buffer cell "
-    "matrix grid generator class instance attribute field exception error message"
+    "matrix heap deque grid generator class instance attribute field exception error message"
 )
 RESULTS = words_of("result output answer outcome return")
 PRONOUNS = words_of("it this that they which these both he")
@@ -263,6 +263,8 @@ def _mention(t: Token, noun: str = "", facts: CodeFacts | None = None) -> Mentio
     if t.type == "unknown" and facts is not None and (full := completed(t.source, facts)):
         m.sources, m.type = full, kind_of(full[0], facts)
         return m
+    if t.type == "unknown" and (t.source or "").strip("-+").lower() in ("inf", "infinity"):
+        return Mention(t.start, t.end, [f"float('{t.source.lower()}')"], "closed", code=t.code)
     if t.type == "unknown" and t.code and (t.source or "").isidentifier():
         return Mention(t.start, t.end, [repr(t.source)], "literal", noun="raw", code=True)
     return m

@@ -6,7 +6,7 @@
 __all__ = ['Headers', 'Assignments', 'Ordinals', 'Labelled', 'Bare', 'Bindings', 'Inner', 'Elements', 'Pinner']
 
 # %% ../nbs/04g_places.ipynb #5cb3f734
-from .expressions import words_of, CodeFacts
+from .expressions import words_of, CodeFacts, normal
 import re
 from dataclasses import replace
 
@@ -266,6 +266,10 @@ class Bindings:
         while (is_punct(t, k, ",") or word(t, k) == "and") and (more := self._assignments(t[k + 1 : k + 4])) and more[0][0] and header:
             bound.append(more[0])
             k += 4
+        if len(bound) > 1 and {b[0] for b in bound} == {name}:  # "for `a = 1` and `a = 2`": of each of these laps
+            self._pin(s, None, bound[:1], t[i].start)
+            s.pins[-1] = replace(s.pins[-1], kind="iterations", value=f"({', '.join(b[1] for b in bound)},)")
+            return k
         self._pin(s, None, bound, t[i].start)
         s.s.subject = Mention(t[j + 2].start, t[j + 2].end, [value], "literal") if value[:1] in "'\"" else Mention(t[j].start, t[j].end, [name], "open")
         s.s.subject = Mention(t[j].start, t[j + 2].end, [value, name], "literal")
@@ -328,7 +332,7 @@ class Elements:
                 break
         if not values or not s.reader.bullet and word(t, i) != "for":
             return None
-        header = is_punct(t, k, ":") or k < len(t) and t[k].kind == "group" and is_punct(t, k + 1, ":")
+        header = is_punct(t, k, ":") or k < len(t) and t[k].kind == "group" and is_punct(t, k + 1, ":") or self._arrowed(s, values, k)
         if len(values) == 1:
             said = verb_at(t, k)
             if header or word(t, i) in ("for",) or said is not None and said.kind != "appears":
@@ -344,6 +348,11 @@ class Elements:
             s.pins.append(Pin("iterations", None, f"({', '.join(v.source for v in values)},)", None, t[i].start))
             return k + 1
         return None
+
+    def _arrowed(self, s, values: list, k: int) -> bool:
+        "`'ab 1' → the name is …`: an element of the input, and more behind the arrow than what it becomes."
+        alone = k + 2 >= len(s.t) or k + 2 == len(s.t) - 1 and is_punct(s.t, k + 2, ".,;")
+        return is_op(s.t, k, "->") and len(values) == 1 and not alone and normal(values[0].source) in s.reader.elements
 
     def _element(self, s, k: int, start: int) -> int:
         "Index 3: 'y' …: the element there."

@@ -4,20 +4,24 @@
 
 # %% auto #0
 __all__ = ['LIST', 'SEVERAL', 'LABEL', 'RESPECTIVELY', 'NEITHER', 'IS_NEITHER', 'APPEARS', 'TIMES', 'FUNCTION_COUNTS',
-           'ENTRY_NOUN', 'ENTRY', 'SPLIT', 'FORMING', 'IN_ORDER', 'RESTATING', 'TOP', 'AFTER_ARROW', 'RESIZING',
-           'FACTUAL', 'told', 'is_value', 'is_variable', 'retell', 'labelled', 'respectively', 'neither_nor', 'amount',
-           'appears', 'function_counts', 'makes_dictionary', 'owners', 'dictionaries', 'entries_told', 'split_into',
-           'formed', 'visited_in_order', 'restated_call', 'last_of', 'on_top', 'after_arrow', 'shorthand', 'neither',
+           'ENTRY_NOUN', 'ENTRY', 'SPLIT', 'FORMING', 'IN_ORDER', 'RESTATING', 'TOP', 'AFTER_ARROW', 'RESIZING', 'ITEM',
+           'CLOSING', 'AMOUNTING', 'OF_STEPS', 'FINAL', 'FINAL_LABEL', 'TALLY', 'FIRST_AT', 'PLACES_TOLD', 'OF_SIZE',
+           'RESULTING', 'ENTRY_GONE', 'OF_WHICH', 'FACTUAL', 'told', 'is_value', 'is_variable', 'retell', 'labelled',
+           'respectively', 'neither_nor', 'amount', 'appears', 'function_counts', 'entries_told', 'split_into',
+           'formed', 'visited_in_order', 'restated_call', 'last_of', 'on_top', 'after_arrow', 'before_answer',
+           'closing_value', 'finally_so', 'already_so', 'tallied_in_figures', 'first_at', 'all_places', 'of_size',
+           'changed_values', 'results_after_arrow', 'entry_gone', 'of_which', 'tested_element', 'shorthand', 'neither',
            'conditional']
 
 # %% ../nbs/04j_shorthand.ipynb #f2793794
 import ast
 import re
+from dataclasses import replace
 
-from .constructions import Sketch, conditions_at, drawn, set_aside
-from .expressions import entry_of, is_literal, kind_of, parse
-from .phrases import CARDINALS, RESULTS
-from .reading import Reading, bracket, shape, simple_name
+from .constructions import Sketch, conditions_at, drawn, matches, set_aside
+from .expressions import entry_of, is_literal, kind_of, normal, parse
+from .phrases import CARDINALS, RESULTS, Mention
+from .reading import COUNTING, LOSING, Reading, bracket, counter, dictionaries, owners, shape, simple_name
 
 # %% ../nbs/04j_shorthand.ipynb #830e31d4
 LIST = r"«\d+»(?: (?:, and|,|and) «\d+»)*"
@@ -170,26 +174,6 @@ ENTRY = re.compile(
 )
 
 
-def makes_dictionary(source: str) -> bool:
-    "Whether an expression makes a dictionary: a display, a comprehension, `dict(…)`, `Counter(…)` and the like."
-    node = tree.body if (tree := parse(source)) is not None else None
-    called = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else None
-    return isinstance(node, (ast.Dict, ast.DictComp)) or called in ("dict", "defaultdict", "Counter", "OrderedDict")
-
-
-def owners(s, methods: frozenset[str]) -> list[str]:
-    "The variables on which a program calls one of these methods, by name."
-    calls = [tree.body for e in s.facts.expressions if (tree := parse(e)) is not None and isinstance(tree.body, ast.Call)]
-    functions = [call.func for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr in methods]
-    return sorted({function.value.id for function in functions if isinstance(function.value, ast.Name)})
-
-
-def dictionaries(s) -> list[str]:
-    "The variables that a program uses as dictionaries."
-    by_value = [name for name, sources in s.facts.assigned.items() if simple_name(name) and any(map(makes_dictionary, sources))]
-    return list(dict.fromkeys([*by_value, *owners(s, frozenset(("get", "setdefault", "items", "keys", "values")))]))
-
-
 def entries_told(s, line: Sketch) -> None:
     "The count for 'a' is now 2."
     for m in ENTRY.finditer(line.text):
@@ -198,7 +182,7 @@ def entries_told(s, line: Sketch) -> None:
             continue
         if m["noun"] + " «" in m.group() and not (m["noun"] in ("group", "bucket", "entry") and is_value(k)):
             continue  # "the list `xs`" is no entry, "the group 'a'" is one
-        dicts = dictionaries(s)
+        dicts = dictionaries(s.facts)
         noun = told(line, m["noun"])[0].source if m["noun"].startswith("«") else m["noun"]
         alike = [d for d in dicts if d.lower().startswith((noun or "")[:4].lower())] or (dicts if not m["noun"].startswith("«") else [])
         if len(alike) == 1:
@@ -310,13 +294,230 @@ def on_top(s, line: Sketch) -> None:
 def after_arrow(s, line: Sketch) -> None:
     "push → ['A', 'C']."
     m = AFTER_ARROW.search(line.text)
-    v, lists = (line.tokens[int(m["v"])], owners(s, RESIZING)) if m else (None, [])
+    v, lists = (line.tokens[int(m["v"])], owners(s.facts, RESIZING)) if m else (None, [])
     if m and len(lists) == 1 and is_value(v) and shape(v.source) in ("list", "set", "dict") and (s.reader.direction == "forward" or s.reader.proposal):
         s.found[:] = [c for c in s.found if c.end <= line.tokens[line.at(m.start())].start or c.start > v.end or c.kind == "effect"]
         s.note(v.start, v.end, "state", [Reading("value", lists[0], "==", v.source, "after")])
 
+# %% ../nbs/04j_shorthand.ipynb #396723fd
+ITEM = r"^(?:[-*•] |«\d+» [.)] )*"
+CLOSING = re.compile(
+    ITEM + r"(?:(?:so|thus|therefore|hence|overall|finally|consequently|altogether|as a result|in the end|in total|and) )?(?:, )?"
+    r"(?:the |our )(?P<what>(?:[a-z]+ ){1,3}?)(?:is|are|equals|comes to|will be|comes out as)(?: (?:thus|therefore|then|indeed))?(?: :)? «(?P<v>\d+)» [.]? ?$"
+)
+AMOUNTING = re.compile(
+    ITEM + r"(?:(?:so|thus|therefore|hence|overall|in total|finally) )?(?:, )?there (?:is|are) (?:a total of |in total |exactly |only |thus |therefore )*"
+    r"«(?P<v>\d+)» (?:such )?[a-z]+(?: [a-z]+){0,2} [.]? ?$"
+)
+OF_STEPS = frozenset(("length", "condition", "index", "first", "next", "loop", "input", "argument", "second", "third", "last", "character", "element", "goal",
+                      "output", "current", "value", "range", "remaining", "call", "key", "list", "string", "number", "expression", "slice"))
+
+
+def before_answer(s) -> bool:
+    "Whether a sentence is one of the last two in front of the block of code with the answer."
+    rest = s.reader.segments[s.segment + 1 :]
+    prose = [seg for seg in rest[: next((k for k, seg in enumerate(rest) if seg.kind == "code"), 0)] if seg.kind != "heading"]
+    answered = any(seg.kind == "code" for seg in rest) and not any(seg.kind == "code" for seg in rest[:1] if len(rest) > 3)
+    return answered and len(prose) <= 1
+
+
+def closing_value(s, line: Sketch) -> None:
+    "So the score is 17; there are a total of 3 pairs: right before the answer, this is what the function returns."
+    if s.reader.direction != "forward" or not s.reader.call or s.pinned or not before_answer(s):
+        return
+    for m, told_here in matches(line, CLOSING, AMOUNTING):
+        v, what = told_here["v"], set((m.groupdict().get("what") or "").split())
+        if not is_value(v) or shape(v.source) != shape(s.reader.output) or what & (s.facts.variables | OF_STEPS) or what & {"final", "result", "answer"}:
+            continue
+        if not any(c.start < v.end and v.start < c.end and c.mood == "fact" for c in s.found):
+            s.note(line.tokens[line.at(m.start())].start, v.end, "return", [Reading("answer", s.reader.call, "==", v.source)])
+
+# %% ../nbs/04j_shorthand.ipynb #27c0e233
+FINAL = re.compile(ITEM + r"(?:(?:so|thus|therefore|the|our) )*(?:, )?final (?:values? |state |states )?(?:: )?(?:of )?(?:the )?«\d+»? ?")
+FINAL_LABEL = re.compile(ITEM + r"(?:the )?final (?:value of )?(?P<x>«\d+»|[a-z_]\w*) (?::|=|is|are) «\d+»")
+
+
+def finally_so(s, line: Sketch) -> None:
+    "Final count: 4; final: pos = 2, blanks = 3: what is said of a variable is meant of the end."
+    if s.reader.direction != "forward" or s.pinned or not (FINAL.match(line.text) or FINAL_LABEL.match(line.text)):
+        return
+    for c in s.found:
+        r = c.readings[0]
+        if c.mood == "fact" and r.form == "value" and r.relation == "==" and r.subject in s.facts.variables and r.moment in ("any", "after"):
+            c.readings = [Reading("value", r.subject, "==", x.value, "end") for x in c.readings if x.form == "value" and x.subject == r.subject]
+
+
+def already_so(s, line: Sketch) -> None:
+    "`c['m']` is already 0: as the lap began."
+    if "already" not in line.text or s.reader.direction != "forward":
+        return
+    for c in s.found:
+        pinned = any(p.kind == "iteration" for p in c.pins)
+        if pinned and re.search(r"\b(?:is|was) already\b", c.text):
+            c.readings = [replace(r, moment="entry") if r.form == "value" and r.moment == "any" else r for r in c.readings]
+
+# %% ../nbs/04j_shorthand.ipynb #95fa2046
+TALLY = re.compile(
+    r"«(?P<x>\d+)» (?:->|has|contains|holds|includes) (?:only |exactly |just |a total of )?(?P<n>«\d+»|one|two|three|four|five|six|seven|eight|nine|ten|no) "
+    r"(?P<how>uppercase |lowercase |distinct |unique |different |even |odd )?"
+    r"(?P<unit>vowels?|digits?|letters?|spaces?|commas?|characters?|elements?|values?|numbers?|words?)\b"
+)
+
+
+def tallied_in_figures(s, line: Sketch) -> None:
+    "'ing' → 1 vowel: how many there are in it."
+    for m, told_here in matches(line, TALLY):
+        x = told_here["x"]
+        n = "0" if m["n"] == "no" else amount(line, m["n"])
+        special = counter(Mention(0, 0, adjectives=(m["how"].strip(),))) if m["how"] else None
+        templates = (special,) if special else COUNTING.get(m["unit"].rstrip("s"), ()) if m["unit"].rstrip("s") != "value" else ("len({x})",)
+        if re.search(r"\b(?:if|whether|when|checks?|checking)\b", line.text[: m.start()]):
+            continue
+        if n is None or x.kind != "expr" or not templates or x.type == "literal" and shape(x.source) not in ("str", "list", "tuple", "set", "dict"):
+            continue
+        made = [t.format(x=bracket(x.source)) for t in templates]
+        end = line.tokens[line.at(m.end()) - 1].end
+        if any(c.start < end and x.start < c.end and c.mood == "fact" and c.readings[0].form not in ("maps", "mention") for c in s.found):
+            continue
+        if all(kind_of(e, s.facts) in ("open", "closed") for e in made):
+            s.found[:] = [c for c in s.found if not (c.start < end and x.start < c.end)]
+            s.note(x.start, end, "expression", [s.reading(e, "==", n, "any") for e in made], mood="fact")
+
+# %% ../nbs/04j_shorthand.ipynb #9517f1be
+FIRST_AT = re.compile(
+    r"(?P<nth>first|last) (?:occurrence of |instance of )?(?:the )?(?:character |element |letter |value |substring )?«(?P<x>\d+)» (?:character |element )?"
+    r"(?:in|of|within) (?:the )?(?:string |list |text |word )?«(?P<y>\d+)» "
+    r"(?:is|occurs|appears|is found|is located|sits|stands)(?: now| then)? (?:at )?index «(?P<n>\d+)»"
+)
+PLACES_TOLD = re.compile(
+    r"«(?P<x>\d+)» (?:occurs|appears|is found|is present|is located|is|stands) (?:in «(?P<y>\d+)» )?at (?:the )?(?:indices|indexes|positions) "
+    r"(?P<v>«\d+»(?: (?:, and|,|and) «\d+»)*)(?: (?:in|of) (?:the )?(?:string |list |text |word )?«(?P<z>\d+)»)?"
+)
+
+
+def first_at(s, line: Sketch) -> None:
+    "The first 'o' in 'booa' is at index 1."
+    for m, told_here in matches(line, FIRST_AT):
+        x, y, n = told_here["x"], told_here["y"], told_here["n"]
+        if not all(t.kind == "expr" and t.source for t in (x, y)) or not is_value(n):
+            continue
+        whole = bracket(y.source)
+        made = [f"{whole}.{'index' if m['nth'] == 'first' else 'rindex'}({x.source})"]
+        made += [f"len({whole}) - 1 - list({whole})[::-1].index({x.source})"] if m["nth"] == "last" else []
+        if all(kind_of(e, s.facts) in ("open", "closed") for e in made):
+            retell(s, x.start, n.end, "expression", [s.reading(e, "==", n.source, "any") for e in made])
+
+
+def all_places(s, line: Sketch) -> None:
+    "`'a'` occurs at indices 0, 3 and 5: in the text that is named, else in the input."
+    shapes = dict(zip(s.facts.parameters, s.reader.shapes, strict=False))
+    for m, told_here in matches(line, PLACES_TOLD):
+        numbers = re.findall(r"-?\d+", ",".join(t.source or "" for t in told(line, m["v"])))
+        inside = told_here.get("y") or told_here.get("z")
+        places = [inside.source] if inside else [p for p, kind in shapes.items() if kind in ("str", "list", "tuple")] if s.reader.direction == "forward" else []
+        if not is_value(told_here["x"]) or not all(is_value(t) for t in told(line, m["v"])) or not places or s.pinned and not inside:
+            continue
+        made = [f"[k_ for k_, c_ in enumerate({bracket(p)}) if c_ == {told_here['x'].source}]" for p in places]
+        last = told(line, m["v"])[-1]
+        retell(s, told_here["x"].start, last.end, "expression", [s.reading(e, "==", f"[{', '.join(numbers)}]", "start" if not inside else "any") for e in made])
+
+# %% ../nbs/04j_shorthand.ipynb #ca490a8c
+OF_SIZE = re.compile(
+    r"«(?P<e>\d+)» (?:produces|gives|returns|yields|is|creates|results in|evaluates to|becomes|makes) (?:a |an |the )?(?:list|tuple|array|set|dictionary)"
+    r" (?:of|with|containing|that has) (?:exactly |only |just )?(?P<n>«\d+»|one|two|three|four|five|six|seven|eight|nine|ten) "
+    r"(?:parts?|elements?|items?|entries|pieces?|strings?|numbers?|words?|values?|characters?|pairs?|keys?|tuples?|lists?|substrings?)\b"
+)
+
+
+def of_size(s, line: Sketch) -> None:
+    "`s.rsplit(sep, n)` produces a list of 2 parts."
+    for m, told_here in matches(line, OF_SIZE):
+        e, n = told_here["e"], amount(line, m["n"])
+        if n is None or e.kind != "expr" or e.type not in ("open", "closed") or kind_of(f"len({e.source})", s.facts) not in ("open", "closed"):
+            continue
+        retell(s, e.start, line.tokens[line.at(m.end()) - 1].end, "expression", [s.reading(f"len({e.source})", "==", n, "any")])
+
+# %% ../nbs/04j_shorthand.ipynb #d5af4cd1
+def changed_values(s, kind: str) -> list[str]:
+    "The variables that a program changes on the way and that begin with a value of a certain type, loop variables left out."
+    shapes = dict(zip(s.facts.parameters, s.reader.shapes, strict=False))
+    made = {"list": ("list(", "sorted("), "str": ("str(",), "dict": ("dict(",), "set": ("set(",), "tuple": ("tuple(",)}[kind]
+    begun = {n for n, sources in s.facts.assigned.items() if any(shape(x) == kind or x.startswith(made) for x in sources)}
+    begun |= {n for n, of in shapes.items() if of == kind}
+    return sorted(n for n in s.facts.changing & s.facts.variables & begun if n not in s.reader.pinner.target_names())
+
+
+RESULTING = re.compile(r"(?P<before>[a-z]+) (?:->|=>) «(?P<v>\d+)» ?[.]? ?$")
+
+
+def results_after_arrow(s, line: Sketch) -> None:
+    "… is lowercased and put in front → 'x1y': under a heading of a lap, some variable of the program is so then."
+    m = RESULTING.search(line.text)
+    v = line.tokens[int(m["v"])] if m else None
+    if m is None or not is_value(v) or v.type != "literal" or shape(v.source) not in ("str", "list", "dict", "set", "tuple") or not s.pinned:
+        return
+    if any(c.start < v.end and v.start < c.end and c.mood == "fact" for c in s.found) or s.reader.direction == "backward" and not s.reader.proposal:
+        return
+    names = changed_values(s, shape(v.source))
+    if names and len(v.source) > 3:
+        readings = [Reading("value", name, "==", v.source, "after") for name in names] + [Reading("produced", None, "==", v.source)]
+        s.note(v.start, v.end, "state", readings)
+
+# %% ../nbs/04j_shorthand.ipynb #b7d847e6
+ENTRY_GONE = re.compile(
+    r"\b(?:the|this|that) (?:entry|key|pair|element|item|character|number|value|word|letter) (?:is|gets) (?:therefore |thus |then |also )?"
+    r"(?P<how>removed|popped|deleted|dropped|discarded)(?! (?:from the|by|at|with|in))"
+)
+
+
+def entry_gone(s, line: Sketch) -> None:
+    "Under a heading `'c'`, the entry is removed: the only thing from which the program takes anything loses 'c' in this lap."
+    at = [p.value for p in s.pins if p.kind == "iteration" and p.value is not None]
+    held = owners(s.facts, LOSING)
+    for m in ENTRY_GONE.finditer(line.text) if len(at) == 1 and len(held) == 1 and s.reader.direction == "forward" else ():
+        start, end = line.tokens[line.at(m.start())].start, line.tokens[line.at(m.end()) - 1].end
+        if not any(c.start < end and start < c.end and c.mood == "fact" for c in s.found):
+            s.note(start, end, "effect", [Reading("effect", held[0], "removed", at[0], "after")])
+
+
+OF_WHICH = re.compile(
+    r"(?:characters|elements|items|numbers|letters|values|entries|words) ,? ?(?:and |but )?(?:of which |only )?"
+    r"(?P<n>«\d+»|one|two|three|four|five|six|seven|eight|nine|ten) "
+    r"(?:of (?:which|them) )?(?:are|is) (?P<how>distinct|unique|different|uppercase|lowercase|digits|vowels|even|odd|spaces)\b"
+)
+
+
+def of_which(s, line: Sketch) -> None:
+    "The string has 7 characters, of which 4 are distinct."
+    for m, _ in matches(line, OF_WHICH):
+        wholes = [c for c in s.found if (c.readings[0].subject or "").startswith("len(") and c.end <= line.tokens[line.at(m.start("n"))].start]
+        n, how = amount(line, m["n"]), m["how"]
+        template = counter(Mention(0, 0, adjectives=(how,))) or next(iter(COUNTING.get(how.rstrip("s"), ())), None)
+        tree = parse(wholes[-1].readings[0].subject) if wholes else None
+        if n is None or template is None or tree is None or not isinstance(tree.body, ast.Call) or len(tree.body.args) != 1:
+            continue
+        made = template.format(x=bracket(ast.unparse(tree.body.args[0])))
+        s.note(line.tokens[line.at(m.start("n"))].start, line.tokens[line.at(m.end()) - 1].end, "expression", [s.reading(made, "==", n, "any")])
+
+# %% ../nbs/04j_shorthand.ipynb #83132b71
+def tested_element(s, line: Sketch) -> None:
+    "Under a heading `n = 3`, `3` is not in `seen` tells how the program's own test of `n` came out, and not what `seen` holds at any time."
+    for c in s.found:
+        r = c.readings[0]
+        pins = [p for p in c.pins if p.kind == "iteration" and p.value is not None]
+        if c.mood != "fact" or r.form != "value" or r.relation not in ("in", "not in") or r.moment != "any" or not pins or r.value not in s.facts.variables:
+            continue
+        for test in s.facts.tests:
+            for node in ast.walk(parse(test) or ast.Module([], [])):
+                here = isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn) and isinstance(node.left, ast.Name)
+                if here and node.left.id in s.reader.targets and ast.unparse(node.comparators[0]) == r.value and normal(pins[-1].value) == normal(r.subject):
+                    same = isinstance(node.ops[0], ast.In) == (r.relation == "in")
+                    c.readings = [Reading("outcome", ast.unparse(node), "==", str(same))]
+
 # %% ../nbs/04j_shorthand.ipynb #560cf587
-FACTUAL = (labelled, respectively, neither_nor, appears, function_counts, entries_told, split_into, formed, visited_in_order, on_top, after_arrow)
+FACTUAL = (labelled, respectively, neither_nor, appears, function_counts, entries_told, split_into, formed, visited_in_order, on_top, after_arrow,
+           closing_value, finally_so, already_so, tallied_in_figures, first_at, all_places, of_size, results_after_arrow, entry_gone,
+           of_which, tested_element)
 
 
 def shorthand(s) -> None:
