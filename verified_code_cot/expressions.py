@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['MAX_SOURCE', 'MAX_DEPTH', 'words_of', 'parse', 'free_names', 'is_literal', 'CodeFacts', 'normal', 'spelling',
-           'root_of', 'changing_names', 'code_facts', 'entry_of', 'Token', 'calls_of', 'kind_of', 'fill_hole', 'Quotes',
-           'Words', 'Operands', 'Tokens', 'Prose', 'Spans', 'Lexer', 'code_tokens', 'split_equals', 'tokens', 'folded']
+           'root_of', 'changing_names', 'code_facts', 'method_of', 'entry_of', 'Token', 'calls_of', 'kind_of',
+           'fill_hole', 'Quotes', 'Words', 'Operands', 'Tokens', 'Prose', 'Spans', 'Lexer', 'code_tokens',
+           'split_equals', 'tokens', 'folded']
 
 # %% ../nbs/04b_expressions.ipynb #15de07dd
 import ast
@@ -85,7 +86,8 @@ class CodeFacts:
 
     names: set = field(default_factory=set)  # variables, parameters, functions
     functions: dict = field(default_factory=dict)  # name -> list of parameter names
-    entry: str = ""  # the function that the case calls
+    entry: str = ""  # the function that the case calls, or the class whose method it calls
+    method: str = ""  # that method, where the call is `Class().method(…)`
     tests: list = field(default_factory=list)  # sources of if/elif/while/ternary tests, in source order
     loops: list = field(default_factory=list)  # (kind, target source, iterable or test source, line)
     expressions: set = field(default_factory=set)  # normalised sources of all expressions
@@ -101,7 +103,12 @@ class CodeFacts:
 
     @property
     def parameters(self) -> list[str]:
-        return self.functions.get(self.entry, [])
+        return self.functions.get(self.method, [])[1:] if self.method else self.functions.get(self.entry, [])
+
+    @property
+    def called(self) -> str:
+        "What stands before the brackets of the case's call: `f`, `Solution().area`."
+        return f"{self.entry}().{self.method}" if self.method else self.entry
 
 # %% ../nbs/04b_expressions.ipynb #3b3d8cea
 @lru_cache(maxsize=2048)
@@ -161,11 +168,12 @@ def code_facts(code: str, call: str | None = None) -> CodeFacts:
     facts.changing = changing_names(tree)
     tops = [n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]
     facts.entry = entry_of(call) or (tops[-1] if tops else "")
+    facts.method = method_of(call, facts)
     facts.names -= {n for n in _BUILTINS if n not in facts.variables}
     called = facts.methods | set(facts.functions)
     shared = [p for params in facts.functions.values() for p in set(params)]
     facts.changing |= {p for p in shared if shared.count(p) > 1}  # one name, several functions
-    facts.changing |= set(facts.parameters) if facts.entry in facts.methods else set()  # every call of a recursion has its own
+    facts.changing |= set(facts.parameters) if (facts.method or facts.entry) in facts.methods else set()  # every call of a recursion has its own
     facts.attributes = {k: sorted(set(v)) for k, v in facts.attributes.items() if k not in called}
     facts.names |= {"__output__", "__return__", *facts.attributes}
     return facts
@@ -206,6 +214,14 @@ def _note(n, facts: CodeFacts) -> None:
         facts.methods.add(f.attr if isinstance(f, ast.Attribute) else f.id if isinstance(f, ast.Name) else "")
 
 # %% ../nbs/04b_expressions.ipynb #1b141918
+def method_of(call: str | None, facts: CodeFacts) -> str:
+    "The method of a class of the program that `Class().method(…)` calls; '' for a call of another form."
+    node = tree.body if call and (tree := parse(call)) is not None else None
+    made = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
+    bare = isinstance(made, ast.Call) and isinstance(made.func, ast.Name) and not made.args and not made.keywords
+    return node.func.attr if bare and made.func.id in facts.classes and node.func.attr in facts.functions else ""
+
+
 def entry_of(call: str | None) -> str:
     "The function that a call expression calls: `f` of `f(3)`, `Stack` of `Stack().push(1)`; '' when there is none."
     tree = parse(call) if call else None

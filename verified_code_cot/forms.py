@@ -704,8 +704,11 @@ def ground_closed(asked: Asked, subject: str, value: str) -> Grounding:
 
 # %% ../nbs/06a_forms.ipynb #6aded1bf
 def augmented(code: str, tree: ast.expr | None) -> bool:
-    "Whether the program has an augmented assignment with the operator of an expression."
-    return isinstance(tree, ast.BinOp) and any(isinstance(n, ast.AugAssign) and type(n.op) is type(tree.op) for n in nodes_of(code))
+    "Whether an expression in figures may tell of an augmented assignment of the program: `3 + 1` of `count += 1`, but neither `3 + 2` nor `abs(3) + 1`."
+    if not isinstance(tree, ast.BinOp) or canonical(spelled(tree.left)) is None:
+        return False
+    added = [n.value for n in nodes_of(code) if isinstance(n, ast.AugAssign) and type(n.op) is type(tree.op)]
+    return any(not isinstance(value, ast.Constant) or dumped(value) == dumped(tree.right) for value in added)
 
 def ground_operands(asked: Asked) -> Grounding:
     "The operands that a text fills into one of the source's expressions: `(0 <= 12)` beside `while a <= b`."
@@ -1117,6 +1120,8 @@ def _gained(relation: str, old: Any, new: Any, item: Any, index: Any) -> bool | 
         return None if relation != "added" else (new != old if item is NOTHING else new - old == item)
     if isinstance(old, str) and item is not NOTHING and not isinstance(item, str):
         return None  # a text gains no number: the sentence is about something else
+    if isinstance(old, list) and isinstance(new, list) and relation == "appended" and 0 < len(new) <= len(old) and new[-1] == item != old[-1]:
+        return new[:-1] == old[: len(new) - 1]  # others were popped in the same step
     if not hasattr(old, "__len__") or len(new) <= len(old) and not isinstance(new, dict):
         return False if hasattr(old, "__len__") else None
     if item is NOTHING:

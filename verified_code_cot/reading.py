@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['CUES', 'GOALWORDS', 'ELEMENTS', 'KINDS', 'OFFERS', 'DERIVED', 'PLURAL', 'LOOSE', 'OPERATIONS', 'UNMENTIONED',
            'PREPOSITIONS', 'INNER_PREPOSITIONS', 'PLAIN', 'OFFERING', 'PASSED_IN', 'COMMITTING', 'REJECTING',
-           'NOT_BEFORE_IF', 'BEING', 'COUNTING', 'Pin', 'Reading', 'Claim', 'Situation', 'is_builtin', 'simple_name',
-           'assignable', 'bracket', 'shape', 'is_operation', 'names_in', 'has_literal', 'is_lazy', 'put_in',
+           'NOT_BEFORE_IF', 'BEING', 'COUNTING', 'LOSING', 'GROWING', 'HEAPING', 'Pin', 'Reading', 'Claim', 'Situation',
+           'is_builtin', 'simple_name', 'assignable', 'bracket', 'shape', 'is_operation', 'names_in', 'owners',
+           'makes_dictionary', 'dictionaries', 'put_back', 'container', 'has_literal', 'is_lazy', 'put_in',
            'instantiates', 'counter', 'is_told', 'is_abstract', 'is_and', 'block_noun', 'flat']
 
 # %% ../nbs/04d_reading.ipynb #37721768
@@ -202,6 +203,53 @@ def names_in(source: str | None) -> frozenset[str]:
     tree = parse(source) if source else None
     return frozenset(free_names(tree)) if tree is not None else frozenset()
 
+# %% ../nbs/04d_reading.ipynb #75326281
+def owners(facts: CodeFacts, methods: frozenset[str]) -> list[str]:
+    "The variables on which a program calls one of these methods, or which it passes first to one of these functions."
+    calls = [tree.body for e in facts.expressions if (tree := parse(e)) is not None and isinstance(tree.body, ast.Call)]
+    held = [call.func.value for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr in methods]
+    held += [call.args[0] for call in calls if isinstance(call.func, ast.Name) and call.func.id in methods and call.args]
+    return sorted({node.id for node in held if isinstance(node, ast.Name) and node.id in facts.variables})
+
+
+def makes_dictionary(source: str) -> bool:
+    "Whether an expression makes a dictionary: a display, a comprehension, `dict(…)`, `Counter(…)` and the like."
+    node = tree.body if (tree := parse(source)) is not None else None
+    called = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else None
+    return isinstance(node, (ast.Dict, ast.DictComp)) or called in ("dict", "defaultdict", "Counter", "OrderedDict")
+
+
+def dictionaries(facts: CodeFacts) -> list[str]:
+    "The variables that a program uses as dictionaries."
+    by_value = [name for name, sources in facts.assigned.items() if simple_name(name) and any(map(makes_dictionary, sources))]
+    return list(dict.fromkeys([*by_value, *owners(facts, frozenset(("get", "setdefault", "items", "keys", "values")))]))
+
+
+LOSING = frozenset(("pop", "remove", "discard", "popleft", "clear", "popitem", "heappop"))
+
+
+def put_back(facts: CodeFacts) -> bool:
+    "Whether a program takes something and puts it elsewhere in one expression: `xs.append(xs.pop(0))`, where no variable is ever without it."
+    calls = [tree.body for e in facts.expressions if (tree := parse(e)) is not None and isinstance(tree.body, ast.Call)]
+    inside = [n.func for call in calls for x in call.args for n in ast.walk(x) if isinstance(n, ast.Call)]
+    return any(isinstance(f, ast.Attribute) and f.attr in LOSING for f in inside)
+
+
+GROWING = frozenset(("append", "pop", "appendleft", "popleft", "insert", "extend"))
+HEAPING = frozenset(("heappush", "heappop", "heapify", "heapreplace", "heappushpop"))
+
+
+def container(noun: str, facts: CodeFacts) -> str | None:
+    "The variable that `the stack`, `the heap`, `the dictionary` means; None where it may be several or none."
+    sets = {n for n, sources in facts.assigned.items() if simple_name(n) and any(x == "set()" or x.startswith("set(") for x in sources)}
+    found = (
+        owners(facts, HEAPING) if noun == "heap" else dictionaries(facts) if noun in ("dictionary", "dict", "map", "mapping")
+        else owners(facts, GROWING) if noun in ("stack", "queue", "deque")
+        else sorted(sets) if noun == "set"
+        else []
+    )
+    return found[0] if len(found) == 1 else None
+
 # %% ../nbs/04d_reading.ipynb #89019a4b
 def has_literal(source: str | None) -> bool:
     "Is there a constant in this expression?"
@@ -310,8 +358,8 @@ def is_abstract(r: Reading, facts: CodeFacts) -> bool:
         return r.relation in ("appended", "added", "extended", "removed", "inserted", "incremented", "decremented") and (
             r.value is None or kind_of(r.value, facts) in ("open", "unknown") or r.relation in ("incremented", "decremented")
         )
-    if r.form == "value" and r.relation in ("in", "not in") and kind_of(r.subject or "", facts) == "literal":
-        return False  # `'t' not in seen` tells of a certain element
+    if r.form == "value" and r.relation in ("in", "not in", "<", ">", "<=", ">=") and kind_of(r.subject or "", facts) == "literal":
+        return False  # `'t' not in seen`, `7 < fee` tell of a certain element
     if r.form == "value":
         return kind_of(r.value or "", facts) in ("open", "unknown") or r.value in ("True", "False") and not has_literal(r.subject) and False
     return False
