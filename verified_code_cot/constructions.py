@@ -801,7 +801,8 @@ GENERAL = (needed_length, needed_value, what_it_must_be, law, turned, from_to, r
 CLUES: dict[Callable, tuple[str, ...]] = {  # one of the words stands in every sentence that the pattern fits, and is found sooner
     final_is: ("final ",), nothing_such: (" no ", " any "), each_appears: ("appear", "occur", "is present"), followed: ("followed by",),
     occurrences: ("number of", "count of", "how many times", "occurrences of", "how often"), as_element: (" as the ", " as its "),
-    this_returned: ("returned",), returned_so: ("returned , ", "what «", "returns «", "returns the value"), which_gives: (" , which ",), taken_as: (" as ",), apposed: (" , «",),
+    this_returned: ("returned",), returned_so: ("returned , ", "what «", "returns «", "returns the value"),
+    which_gives: (" , which ",), taken_as: (" as ",), apposed: (" , «",),
     nth: (" the ",), from_end: (" from the ", " off the ", " at the "), copied: ("copy of ",), ranging: (" to «", " through «"), changed_by: tuple(CHANGED_BY),
     needed_length: ("must", "should", "need", "has to", "have to", "requires"), needed_value: (" to be ",), turned: ("input «",),
     what_it_must_be: ("must", "should", "needs to", "has to"), law: ("removes", "deletes", "strips", "filters out", "drops", "eliminates", "discards"),
