@@ -188,5 +188,6 @@ def test_solutions_of_contests_are_read(box, true, false):
 
 def test_an_answer_for_a_method_is_bound_by_name(box):
     text = "Let's try `nums = [3]` and `fee = 1`. Then `left` ends up as `2`.\n\n```python\nassert Solution().total(nums = [3], fee = 1) == 2\n```"
-    verdict = verify_record({"id": "x", "code": SOLUTION, "call": "Solution().total(nums = [5], fee = 3)", "output": "2", "rationale": text, "direction": "backward"}, box)
+    record = {"id": "x", "code": SOLUTION, "call": "Solution().total(nums = [5], fee = 3)", "output": "2", "rationale": text, "direction": "backward"}
+    verdict = verify_record(record, box)
     assert verdict.answer.correct and not [c for c in verdict.claims if c.verdict == "contradicted"]
