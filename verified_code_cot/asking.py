@@ -369,8 +369,8 @@ class Watcher(Looking, Recorder):
             if self.busy.ticks > TICKS:
                 raise TooLong
 
-    def line(self, frame, line, touched):
-        return super().line(frame, line, None)  # look at all variables: expressions may depend on any
+    def on_line(self, line, touched=None, frame=None):
+        return super().on_line(line, None, frame or sys._getframe(1))  # look at all variables: expressions may depend on any
 
     def settle(self, act, frame, changed, skip=None):
         before = dict(changed)

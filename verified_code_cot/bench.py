@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CHANGE', 'FRESH', 'pysnooper_module', 'under_pysnooper', 'under_recorder', 'comparable', 'under_nothing',
-           'tracing_times', 'timed', 'fresh_interpreters', 'sandboxed', 'chain', 'slope', 'growth', 'bench']
+           'tracing_times', 'timed', 'fresh_interpreters', 'through', 'sandboxed', 'chain', 'slope', 'growth', 'bench']
 
 # %% ../nbs/16a_bench.ipynb #1ea31560
 import contextlib
@@ -20,10 +20,11 @@ from typing import Any
 
 from . import recorder
 from .curriculum import programs
+from .engine import connect, function_at
 from .narration import STYLES, narrate_partition
 from .records import InputError, Program
-from .sandbox import Limits, Sandbox
-from .tracing import trace_partition, traces
+from .sandbox import Limits
+from .tracing import box_for, trace_partition, traces
 from .verification import verify_partition
 
 # %% ../nbs/16a_bench.ipynb #ea018382
@@ -60,9 +61,8 @@ def under_recorder(
     call: str,
 ) -> tuple[float, list[dict[str, Any]]]:  # seconds of the processor, and the events
     "Run a call under our recorder in this process; the digest, for which PySnooper has no counterpart, is left out."
-    limits = Limits().model_dump()
+    session = recorder.Session(state, {"op": "trace", "call": call, "digest": False}, Limits().model_dump(), lambda result: None)
     start = time.process_time()
-    session = recorder.Session(state, {"op": "trace", "call": call, "digest": False}, limits, lambda result: None)
     result = session.result()
     return time.process_time() - start, result["events"]
 
@@ -102,16 +102,16 @@ def tracing_times(
     cases: list[tuple[str, str, recorder.Prepared]],
     rounds: int = 5,
 ) -> dict[str, float]:
-    "The best time of each way to trace all cases, in seconds of the processor, and of making the programs ready."
+    "The time of each way to trace all cases, each case at its best of some rounds, in seconds of the processor; and of making the programs ready."
     limits = Limits().model_dump()
-    ways: dict[str, Callable[[], float]] = {
-        "pysnooper": lambda: sum(under_pysnooper(code, call)[0] for code, call, _ in cases),
-        "recorder": lambda: sum(under_recorder(state, call)[0] for _, call, state in cases),
-        "floor": lambda: sum(under_nothing(code, call) for code, call, _ in cases),
-        "preparation": lambda: timed(lambda: [recorder.prepare({"code": code}, limits) for code, _, _ in cases])[0],
+    ways: dict[str, Callable[[str, str, recorder.Prepared], float]] = {
+        "pysnooper": lambda code, call, state: under_pysnooper(code, call)[0],
+        "recorder": lambda code, call, state: under_recorder(state, call)[0],
+        "floor": lambda code, call, state: under_nothing(code, call),
+        "preparation": lambda code, call, state: timed(lambda: recorder.prepare({"code": code}, limits))[0],
     }
-    taken = [{name: way() for name, way in ways.items()} for _ in range(rounds)]
-    return {name: min(times[name] for times in taken) for name in ways}
+    taken = [[{name: way(*case) for name, way in ways.items()} for case in cases] for _ in range(rounds)]  # the ways take turns: one machine for all
+    return {name: sum(min(times[name] for times in every) for every in zip(*taken, strict=True)) for name in ways}
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -145,19 +145,29 @@ def fresh_interpreters(cases: list[tuple[str, str]]) -> float:
     return len(cases) / seconds
 
 
-def sandboxed(cases: list[tuple[str, str]]) -> float:
-    "Traces a second through two sandboxes side by side, one case to a program."
-    def through(box: Sandbox, part: list[tuple[str, str]]) -> bool:
-        found = [one for (one,) in traces([(code, [call]) for code, call in part], box)]
-        return len(found) == len(part) and all(one.ran and one.events for one in found)
+def through(part: list[tuple[str, str]]) -> bool:
+    "Trace some cases in this process's own sandbox, one case to a program; whether all of them ran."
+    found = [one for (one,) in traces([(code, [call]) for code, call in part], box_for())]
+    return len(found) == len(part) and all(one.ran and one.events for one in found)
 
-    with Sandbox() as left, Sandbox() as right, ThreadPoolExecutor(2) as pool:
-        for box in (left, right):
-            through(box, cases[:1])  # the helper is up
-        seconds, fine = timed(lambda: list(pool.map(through, (left, right), (cases[::2], cases[1::2]))))
-    if not all(fine):
+
+def sandboxed(
+    cases: list[tuple[str, str]],
+    rounds: int = 3,
+) -> float:
+    "Traces a second, one case to a program, by two workers with a sandbox each, as the pipeline has them; the best of some rounds."
+    work = function_at("verified_code_cot.bench:through")
+    with connect(2) as client:
+        places = list(client.scheduler_info()["workers"])
+
+        def once(parts: list[list[tuple[str, str]]]) -> list[bool]:
+            return client.gather([client.submit(work, part, workers=[place], pure=False) for part, place in zip(parts, places, strict=True)])
+
+        once([cases[:1], cases[:1]])  # the helpers are up
+        taken = [timed(lambda: once([cases[::2], cases[1::2]])) for _ in range(rounds)]
+    if not all(fine for _, done in taken for fine in done):
         raise RuntimeError("a case of the bench could not be traced")
-    return len(cases) / seconds
+    return len(cases) / min(seconds for seconds, _ in taken)
 
 # %% ../nbs/16a_bench.ipynb #ac063d75
 def chain(drawn: list[Program]) -> tuple[int, int]:

@@ -4,10 +4,9 @@
 
 # %% auto #0
 __all__ = ['ROOM', 'REHEARSAL', 'digest', 'snapshot_locals', 'supplied_names', 'namespace', 'rewritten', 'packed', 'unpacked',
-           'Prepared', 'prepare', 'recursion_counted', 'status_of', 'Session', 'closed', 'run']
+           'Prepared', 'prepare', 'recursion_counted', 'status_of', 'call_of', 'Session', 'closed', 'run']
 
 # %% ../nbs/01d_recorder.ipynb #e987b27f
-import ast
 import binascii
 import builtins
 import contextlib
@@ -131,11 +130,20 @@ def status_of(error):
     return "import" if isinstance(error, ModuleNotFoundError) else "exception"
 
 # %% ../nbs/01d_recorder.ipynb #e4eeffbf
+def call_of(text):
+    "The code object of a call; where it is none, the mistake: `(None, message)`."
+    try:
+        return compile(text.strip(), "<call>", "eval", dont_inherit=True), None
+    except (SyntaxError, ValueError) as error:
+        return None, f"call: {error_text(error)}"
+
+
 class Session:
     "One traced call of a program, from a fresh module to the report."
 
     def __init__(self, state, case, limits, finish):
         self.case, self.limits, self.finish, self.ended = case, limits, finish, None
+        self.call, self.mistake = call_of(case["call"])
         self.code, self.functions = state.get(bool(case.get("probes")))
         self.supplied = state.supplied
         self.recorder = (Watcher if case.get("watch") else Recorder)(self.functions, limits, self.spend)
@@ -163,15 +171,13 @@ class Session:
 
     def result(self):
         "Run it."
-        try:
-            call = compile(ast.parse(self.case["call"].strip(), "<call>", mode="eval"), "<call>", "eval", dont_inherit=True)
-        except (SyntaxError, ValueError) as error:
-            return self.report("syntax", exception=f"call: {error_text(error)}")
+        if self.call is None:
+            return self.report("syntax", exception=self.mistake)
         collecting = gc.isenabled()
         gc.disable()
         try:
             with streams(self.printed), recursion_counted(self.recorder), self.recorder.clock(self.case.get("hard")):
-                found = self.execute(call)
+                found = self.execute(self.call)
             return self.ended or found  # only in a test's own process does `finish` come back
         finally:
             sys.modules.pop("program", None)

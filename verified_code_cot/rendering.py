@@ -78,7 +78,7 @@ def flat_text(value, kind, limit):
     kinds = set(map(type, parts))
     if not kinds <= FLAT:
         return None
-    if str in kinds and sum([len(part) for part in parts if type(part) is str]) > limit:
+    if str in kinds and sum(map(len, parts) if len(kinds) == 1 else [len(part) for part in parts if type(part) is str]) > limit:
         return None
     try:
         text = repr(value)
