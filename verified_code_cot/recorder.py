@@ -137,7 +137,7 @@ def call_of(text):
     except (SyntaxError, ValueError) as error:
         return None, f"call: {error_text(error)}"
 
-
+# %% ../nbs/01d_recorder.ipynb #9a4219e8
 class Session:
     "One traced call of a program, from a fresh module to the report."
 
