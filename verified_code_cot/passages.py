@@ -465,7 +465,7 @@ def tell_call(page: Page, activation: Activation, depth: int) -> None:
     tell_items(page, activation.items, depth + 1)
     if activation.value is not None and activation.value != "None" and isinstance(activation.items[-1] if activation.items else None, Loop):
         page.add([Clause(returned(explain, activation))])
-    page.open(explain.say("Back from {c}: | With {c} done, we return to the caller. | That was {c}.", c=name).replace(":", ", we go on."))
+    page.open(explain.say("Back from {c}, we go on. | With {c} done, we return to the caller. | {c} is done, and we go on.", c=name))
 
 
 def arguments_of(explain: Explainer, activation: Activation) -> str:
