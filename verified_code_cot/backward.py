@@ -641,7 +641,7 @@ def undo_store(reasoner: Reasoner, moment: Moment, target: ast.AST) -> list[str]
     clauses = [f"{explain.source(target)} was set to {explain.show(text)} {where(reasoner, moment)}"]
     if not reasoner.hides(moment, node.value):
         explain.value(moment, node.value)
-    else:
+    if reasoner.hides(moment, node.value) or isinstance(target, ast.Tuple):  # the parts may change each other: `a.next, head = head, a`
         clauses = [f"{explain.source(target)} was set by {explain.source(node)} {where(reasoner, moment)}"]
     if base and old is not None and base not in explain.hidden and base != "self" and len(old) <= explain.limit:
         explain.state(moment, base, "before")
