@@ -832,3 +832,74 @@ def test_a_chain_of_calls_begins_with_its_first(box):
 + The call begins with `Bucket(5)`, which makes an object.
 - The call begins with `Bucket(6)`, which makes an object.
 """)
+
+
+# ---------------------------------------------------------------- one name in several functions, several loops
+
+STATIONS = """
+def stations(value):
+    while value > 1:
+        value = value // 2
+        yield value
+
+def follow(value):
+    seen = []
+    for station in stations(value):
+        seen.append(station)
+    return seen
+"""
+
+
+def test_what_is_told_inside_a_generator_is_told_of_its_own_variable(box):
+    check(box, STATIONS, "follow(8)", """
++ - Iteration 1 (`station = 4`): inside `stations`, `value` becomes `4`.
++ - Iteration 2 (`station = 2`): inside `stations`, `value` becomes `2`.
+- - Iteration 3 (`station = 1`): inside `stations`, `value` becomes `8`.
++ The result is `[4, 2, 1]`.
+""")
+
+
+NESTED = """
+def f(text):
+    broken = []
+    for part in text.split(';'):
+        if not part or part == 'x':
+            if part:
+                broken.append(part)
+            continue
+    return broken
+"""
+
+
+def test_what_counts_as_true_or_false_is_a_claim_and_the_test_that_follows(box):
+    check(box, NESTED, "f('x;')", """
++ - Iteration 1 (`part = 'x'`): `not part or part == 'x'` is true; `part` is `'x'` and so counts as true, so the branch is taken.
++ - Iteration 2 (`part = ''`): `not part or part == 'x'` is true; `part` is `''`, which counts as false, so the branch is not taken.
+""")
+    check(box, NESTED, "f('x;')", """
+- - Iteration 1 (`part = 'x'`): `not part or part == 'x'` is true; `part` is `'x'` and so counts as false.
+- - Iteration 2 (`part = ''`): `not part or part == 'x'` is true; `part` is `''`, which counts as false, so the branch is taken.
+""")
+
+
+STACK = """
+def f(xs):
+    stack, found = [], []
+    for x in xs:
+        while stack and stack[-1] <= x:
+            stack.pop()
+        if stack:
+            found.append(stack[-1])
+        stack.append(x)
+    return found
+"""
+
+
+def test_a_tally_counts_at_the_branch_that_has_just_this_test(box):
+    check(box, STACK, "f([3, 1, 2, 5])", "+ The loop over `xs` ran 4 times, and `stack` was true in 2 iterations.")
+    check(box, STACK, "f([3, 1, 2, 5])", "- The loop over `xs` ran 4 times, and `stack` was true in 3 iterations.")
+
+
+def test_a_filter_that_nothing_passes_is_no_false_statement(box):
+    code = "def f(xs):\n    if xs:\n        return [x for x in xs if x > 3]\n    return xs\n"
+    check(box, code, "f([1, 2])", "+ `xs` is `[1, 2]`. The comprehension goes over `xs`, keeping only those for which `x > 3` holds (none does), so `[]` is returned.")
