@@ -389,11 +389,6 @@ class Execution:
         return self.seen[name]
 
     @cached_property
-    def functions(self) -> dict[int, str]:
-        "The name of the function that runs in each frame."
-        return {event.frame: event.function.rpartition(".")[2] for event in self.events}
-
-    @cached_property
     def laps(self) -> list[Lap]:
         return laps_of(self.events, self.loops)
 
