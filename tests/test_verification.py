@@ -902,4 +902,5 @@ def test_a_tally_counts_at_the_branch_that_has_just_this_test(box):
 
 def test_a_filter_that_nothing_passes_is_no_false_statement(box):
     code = "def f(xs):\n    if xs:\n        return [x for x in xs if x > 3]\n    return xs\n"
-    check(box, code, "f([1, 2])", "+ `xs` is `[1, 2]`. The comprehension goes over `xs`, keeping only those for which `x > 3` holds (none does), so `[]` is returned.")
+    check(box, code, "f([1, 2])", "+ `xs` is `[1, 2]`. "
+          "The comprehension goes over `xs`, keeping only those for which `x > 3` holds (none does), so `[]` is returned.")

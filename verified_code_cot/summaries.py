@@ -393,7 +393,8 @@ def follows(s, line: Sketch) -> None:
         if c.mood not in ("fact", "vague") or c.pins != known.pins:
             known.values, known.outcomes, known.pins = {}, {}, c.pins
         undone = r.moment == "after" and s.reader.direction == "backward"  # what was set is told before what it was
-        if tree is not None and r.form == "value" and simple_name(r.subject) and r.relation == "==" and kind_of(r.value or "", s.facts) == "literal" and not undone:
+        state = r.form == "value" and simple_name(r.subject) and r.relation == "==" and kind_of(r.value or "", s.facts) == "literal"
+        if tree is not None and state and not undone:
             known.since = known.since if known.values else c.start
             known.values[r.subject], told = r.value, truth_told(r.value)
             known.outcomes |= {r.subject: told} if told is not None else {}
