@@ -1066,7 +1066,9 @@ class Subjectless:
             return getattr(self, "_" + v.kind)(None, v)
         if v.kind == "called":
             return self._called(None, v)
-        if v.kind in _IN_SUBJECTLESS_2 and self.subject is not None and i and word(self.t, i - 1) in ("and", "but", "then", "so"):
+        makes = is_punct(self.t, v.end, ",") and word(self.t, v.end + 1) == "which"  # "…, which makes `not xs` true": that is the test
+        counts = v.kind in ("satisfied", "failed") and w == "counts" and not makes  # "`xs` is `[]` and so counts as false"
+        if (v.kind in _IN_SUBJECTLESS_2 or counts) and self.subject is not None and i and word(self.t, i - 1) in ("and", "but", "then", "so"):
             return self.say(self.subject, v)
         return None
 
@@ -1203,7 +1205,7 @@ class LoopNames:
             ),
             None,
         )
-        if line is not None and line.isdigit():
+        if line is not None and line.isdigit() and any(int(line) == at for *_, at in loops):
             return f"line {line}"
         if "inner" in m.adjectives or "outer" in m.adjectives:
             return (loops[-1 if "inner" in m.adjectives else 0][1] or "while") if len(loops) == 2 else None

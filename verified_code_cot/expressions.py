@@ -92,9 +92,10 @@ class CodeFacts:
     loops: list = field(default_factory=list)  # (kind, target source, iterable or test source, line)
     expressions: set = field(default_factory=set)  # normalised sources of all expressions
     assigned: dict = field(default_factory=dict)  # normalised target -> normalised right sides
+    set_names: set = field(default_factory=set)  # names that an assignment binds, whatever else does
     methods: set = field(default_factory=set)  # method and function names that are called
     variables: set = field(default_factory=set)  # names that are bound somewhere
-    changed: set = field(default_factory=set)  # names that a statement binds (parameters that get a new value among them)
+    changed: set = field(default_factory=set)  # names that a statement binds, or that are parameters of several functions
     attributes: dict = field(default_factory=dict)  # attribute name -> expressions that read or set it (`self.items`, `s.items`)
     changing: set = field(default_factory=set)  # names that are bound anew or changed in place: what they hold depends on the moment
     classes: set = field(default_factory=set)  # classes of the program
@@ -172,7 +173,9 @@ def code_facts(code: str, call: str | None = None) -> CodeFacts:
     facts.names -= {n for n in _BUILTINS if n not in facts.variables}
     called = facts.methods | set(facts.functions)
     shared = [p for params in facts.functions.values() for p in set(params)]
-    facts.changing |= {p for p in shared if shared.count(p) > 1}  # one name, several functions
+    several = {p for p in shared if shared.count(p) > 1}  # one name, several functions
+    facts.changing |= several
+    facts.changed |= several
     facts.changing |= set(facts.parameters) if (facts.method or facts.entry) in facts.methods else set()  # every call of a recursion has its own
     facts.attributes = {k: sorted(set(v)) for k, v in facts.attributes.items() if k not in called}
     facts.names |= {"__output__", "__return__", *facts.attributes}
@@ -206,6 +209,9 @@ def _note(n, facts: CodeFacts) -> None:
         facts.inner.update(m.id for target in nested for m in ast.walk(target) if isinstance(m, ast.Name))
     if isinstance(n, ast.comprehension):
         facts.loops.append(("comprehension", ast.unparse(n.target), ast.unparse(n.iter), n.target.lineno))
+    if isinstance(n, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.NamedExpr)):
+        targets = n.targets if isinstance(n, ast.Assign) else [n.target]
+        facts.set_names.update(m.id for t in targets for m in ast.walk(t) if isinstance(m, ast.Name) and isinstance(m.ctx, ast.Store))
     if isinstance(n, ast.Assign):
         for t in n.targets:
             facts.assigned.setdefault(ast.unparse(t), set()).add(ast.unparse(n.value))

@@ -1091,10 +1091,14 @@ _verbs(
 _verbs(
     "satisfied",
     "is met;are met;is satisfied;are satisfied;holds;hold;passes;succeeds;is fulfilled;holds true;is triggered;"
-    "is passed;evaluates as true;evaluates true;is valid;pass;succeed;works;work",
+    "is passed;evaluates as true;counts as true;count as true;so counts as true;evaluates true;is valid;pass;succeed;works;work",
 )
 _verbs("satisfies", "satisfies;satisfy;meets;meet;matches;match;fulfills;achieves;fits")
-_verbs("failed", "fails;fail;is violated;is unmet;is unsatisfied;does not hold;is not met;is not satisfied;evaluates as false;is invalid")
+_verbs(
+    "failed",
+    "fails;fail;is violated;is unmet;is unsatisfied;does not hold;is not met;is not satisfied;evaluates as false;"
+    "counts as false;count as false;so counts as false;is invalid",
+)
 _verbs(
     "entered",
     "is entered;is executed;are executed;executes;execute;runs;run;is run;is taken;is reached;starts;begins;continues;"

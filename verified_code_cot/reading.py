@@ -291,7 +291,9 @@ def put_in(source: str | None, values: dict[str, str]) -> str | None:
 def instantiates(source: str, facts: CodeFacts) -> str | None:
     "The expression of the program that `source` is, with literals in place of some names; None when there is none."
     tree = parse(source)
-    if tree is None or isinstance(tree.body, (ast.Name, ast.Constant)) or normal(source) in facts.expressions or is_literal(tree):
+    if tree is None or isinstance(tree.body, (ast.Name, ast.Constant)) or is_literal(tree):
+        return None
+    if normal(source) in facts.expressions or normal(source) in facts.assigned:
         return None
     if re.fullmatch(r"range\(-?\d+(?:, -?\d+)*\)", normal(source)):
         return None  # how a range prints: a value, and no expression with operands
