@@ -1,4 +1,5 @@
 """Functions for the engine's tests, in a module that worker processes can import."""
+import gc
 import os
 import time
 from pathlib import Path
@@ -40,3 +41,7 @@ def die_once(records, marker):
 
 def echo(records):
     return records
+
+
+def threshold(records):
+    return [{"threshold": gc.get_threshold()[0]} for _ in records]

@@ -10,6 +10,7 @@ __all__ = ['FUNCTIONS', 'YIELDS', 'COMPREHENSIONS', 'HARMLESS_IMPORTS', 'LAZY', 
 
 # %% ../nbs/01a_instrumentation.ipynb #e63e161f
 import ast
+import functools
 
 # %% ../nbs/01a_instrumentation.ipynb #a7442d2d
 class Function:
@@ -467,6 +468,7 @@ class Rewriter(Definitions):
         return node
 
 
+@functools.lru_cache(maxsize=4)  # a program is packed, and its places are asked for, one after the other
 def instrument(source, probes=False):
     "Rewrite a program so that it reports its events and, with `probes`, the value of every expression; raises `SyntaxError`."
     tree = ast.parse(source, "<program>")

@@ -204,12 +204,13 @@ def names_in(source: str | None) -> frozenset[str]:
     return frozenset(free_names(tree)) if tree is not None else frozenset()
 
 # %% ../nbs/04d_reading.ipynb #75326281
-def owners(facts: CodeFacts, methods: frozenset[str]) -> list[str]:
+@lru_cache(maxsize=64)
+def owners(facts: CodeFacts, methods: frozenset[str]) -> tuple[str, ...]:
     "The variables on which a program calls one of these methods, or which it passes first to one of these functions."
     calls = [tree.body for e in facts.expressions if (tree := parse(e)) is not None and isinstance(tree.body, ast.Call)]
     held = [call.func.value for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr in methods]
     held += [call.args[0] for call in calls if isinstance(call.func, ast.Name) and call.func.id in methods and call.args]
-    return sorted({node.id for node in held if isinstance(node, ast.Name) and node.id in facts.variables})
+    return tuple(sorted({node.id for node in held if isinstance(node, ast.Name) and node.id in facts.variables}))
 
 
 def makes_dictionary(source: str) -> bool:
@@ -239,6 +240,7 @@ GROWING = frozenset(("append", "pop", "appendleft", "popleft", "insert", "extend
 HEAPING = frozenset(("heappush", "heappop", "heapify", "heapreplace", "heappushpop"))
 
 
+@lru_cache(maxsize=256)
 def container(noun: str, facts: CodeFacts) -> str | None:
     "The variable that `the stack`, `the heap`, `the dictionary` means; None where it may be several or none."
     sets = {n for n, sources in facts.assigned.items() if simple_name(n) and any(x == "set()" or x.startswith("set(") for x in sources)}
