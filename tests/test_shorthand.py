@@ -176,6 +176,12 @@ ANSWER = "\n\nAnswer:\n```python\nassert Solution().total(nums = [4, 7, 4], fee 
     ("`[4, 7, 4]` → 3 elements", "`[4, 7, 4]` → 2 elements"),
     ("`nums` is a list of 3 elements.", "`nums` is a list of 4 elements."),
     ("The absolute value: `abs(2) + 7 - 2 = 7`.", "The absolute value: `abs(3) + 7 - 2 = 8`."),
+    ("The loop ends with `left` = 9.", "The loop ends with `left` = 7."),
+    ("After the loop, `left` is `9`.", "After the loop, `left` is `7`."),
+    ("`kept` is [7], so the loop ends.", "`kept` is [4, 7], so the loop ends."),
+    ("- **x = 4** (third iteration): `4` is in `kept`.", "- **x = 7**: `x` is in `kept`."),
+    ("Adding both leads to the list, which gives `[4, 7]`.", "Adding both leads to the list, which gives `[4, 9]`."),
+    ("Any of them: `any([4, 7])` is `True`; `any(...)` is `True`.", "Any of them: `any([0, 0])` is `True`; `any(...)` is `True`."),
 ])
 def test_solutions_of_contests_are_read(box, true, false):
     verdicts = {}

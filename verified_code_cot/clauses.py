@@ -1667,6 +1667,8 @@ class Plain:
             return
         elif m.ref in ("result", "noun") and not subjects:
             readings = [Reading("produced", None, rel, x) for x in values]
+            if "final" in m.adjectives and self.reader.direction == "forward" and not self.pinned and shape(values[0]) == shape(self.reader.output):
+                readings = [Reading("return", None, rel, x, "end") for x in values] + readings  # "the final dictionary is {…}"
         elif m.ref == "noun" and m.noun in ELEMENTS:
             readings = [self.reading(x, rel, y, moment) for x in subjects for y in values] + [Reading("produced", None, rel, y) for y in values]
         elif subjects and val.type == "literal" and parse(subjects[0]) is not None and is_literal(parse(subjects[0])):
@@ -1759,7 +1761,8 @@ class Alternatives:
             return self.note(a.start, b.end, "semantics", [Reading("closed", x, "==", b.source) for x in (f"len({a.source})", a.source)])
         if a.type != "literal":
             return self.equal(a, b, "after" if assignable(a.source) else "any", False)
-        self.note(a.start, b.end, "expression", [Reading("maps", a.source, "==", b.source), Reading("mention", None, "==", b.source)])
+        certain = "is" if self.reader.direction == "forward" and shape(b.source) in ("list", "dict", "set", "str") else "=="
+        self.note(a.start, b.end, "expression", [Reading("maps", a.source, "==", b.source), Reading("mention", None, certain, b.source)])
         return None
 
 # %% ../nbs/04e_clauses.ipynb #7b7a9e9a
@@ -2488,7 +2491,7 @@ class Colons:
 
 # %% ../nbs/04e_clauses.ipynb #a65cd455
 _IN_UNREAD = words_of("be unchanged set stays removed appended becomes equal")
-_IN_SAID = words_of("is are becomes become gives give leaves leaving get gets got be returns produces yields makes making remains now")
+_IN_SAID = words_of("into is are becomes become gives give leaves leaving get gets got be returns produces yields makes making remains now")
 _IN_DOUBT = words_of("would instead expected rather originally example say such suppose let desired similar form format target want should assume otherwise")
 
 # %% ../nbs/04e_clauses.ipynb #8dd601b9

@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['LIST', 'SEVERAL', 'LABEL', 'RESPECTIVELY', 'NEITHER', 'IS_NEITHER', 'APPEARS', 'TIMES', 'FUNCTION_COUNTS',
            'ENTRY_NOUN', 'ENTRY', 'SPLIT', 'FORMING', 'IN_ORDER', 'RESTATING', 'TOP', 'AFTER_ARROW', 'RESIZING', 'ITEM',
-           'CLOSING', 'AMOUNTING', 'OF_STEPS', 'FINAL', 'FINAL_LABEL', 'TALLY', 'FIRST_AT', 'PLACES_TOLD', 'OF_SIZE',
-           'RESULTING', 'ENTRY_GONE', 'OF_WHICH', 'FACTUAL', 'told', 'is_value', 'is_variable', 'retell', 'labelled',
-           'respectively', 'neither_nor', 'amount', 'appears', 'function_counts', 'entries_told', 'split_into',
-           'formed', 'visited_in_order', 'restated_call', 'last_of', 'on_top', 'after_arrow', 'before_answer',
-           'closing_value', 'finally_so', 'already_so', 'tallied_in_figures', 'first_at', 'all_places', 'of_size',
-           'changed_values', 'results_after_arrow', 'entry_gone', 'of_which', 'tested_element', 'shorthand', 'neither',
-           'conditional']
+           'CLOSING', 'AMOUNTING', 'OF_STEPS', 'FINAL', 'FINAL_LABEL', 'ENDING_WITH', 'SO_ENDS', 'OVER', 'POINT',
+           'RESULT_LABEL', 'TALLY', 'FIRST_AT', 'PLACES_TOLD', 'OF_SIZE', 'RESULTING', 'ENTRY_GONE', 'OF_WHICH',
+           'RELATIONS', 'CONTRARY', 'FACTUAL', 'told', 'is_value', 'is_variable', 'retell', 'labelled', 'respectively',
+           'neither_nor', 'amount', 'appears', 'function_counts', 'entries_told', 'split_into', 'formed',
+           'visited_in_order', 'restated_call', 'last_of', 'on_top', 'after_arrow', 'before_answer', 'closing_value',
+           'finally_so', 'settled_by_loop', 'meant_of_end', 'ends_with', 'is_plain', 'labelled_result', 'already_so',
+           'tallied_in_figures', 'first_at', 'all_places', 'of_size', 'changed_values', 'results_after_arrow',
+           'entry_gone', 'of_which', 'own_tests', 'tested_element', 'shorthand', 'neither', 'conditional']
 
 # %% ../nbs/04j_shorthand.ipynb #f2793794
 import ast
@@ -21,7 +22,7 @@ from dataclasses import replace
 from .constructions import Sketch, conditions_at, drawn, matches, set_aside
 from .expressions import entry_of, is_literal, kind_of, normal, parse
 from .phrases import CARDINALS, RESULTS, Mention
-from .reading import COUNTING, LOSING, Reading, bracket, counter, dictionaries, owners, shape, simple_name
+from .reading import COUNTING, LOSING, Reading, bracket, counter, dictionaries, owners, put_in, shape, simple_name
 
 # %% ../nbs/04j_shorthand.ipynb #830e31d4
 LIST = r"«\d+»(?: (?:, and|,|and) «\d+»)*"
@@ -347,6 +348,77 @@ def finally_so(s, line: Sketch) -> None:
             c.readings = [Reading("value", r.subject, "==", x.value, "end") for x in c.readings if x.form == "value" and x.subject == r.subject]
 
 
+ENDING_WITH = re.compile(
+    r"\b(?:loop|iteration|process) (?:ends|stops|terminates|finishes|exits|is done|completes|concludes) (?:here )?with "
+    r"(?P<rest>«\d+» (?:=|at|being|as|equal to|set to) «\d+»"
+    r"(?: (?:, and|,|and) «\d+» (?:=|at|being|as|equal to|set to) «\d+»)*)"
+)
+SO_ENDS = re.compile(
+    r", (?:so|and|hence|thus|therefore) (?:the |this |our )?(?:while |for )?loop (?:now )?(?:ends|stops|terminates|finishes|exits|is over|is done)\b"
+)
+OVER = re.compile(
+    ITEM + r"(?:after|once|when|at the end of) (?:the |all |processing |going through |"
+    r"iterating (?:over |through )?|every |these |of |has |have |is |are |done |each )*"
+    r"(?:loop|iterations?|elements?|characters?|numbers?|words?|items?|keys?|letters?)\b"
+)
+POINT = re.compile(ITEM + r"(?:now|at this point|at that point|after (?:that|this|the loop)|afterwards|so now) ?(?:, )?«\d+» (?:=|is|equals|holds) «\d+»")
+
+# %% ../nbs/04j_shorthand.ipynb #214bb2d3
+def settled_by_loop(code: str, name: str) -> bool:
+    "Whether a program has one loop, and a variable is not touched behind it: then it is at the end as it was after the loop."
+    tree = parse(code, "exec")
+    loops = [n for n in ast.walk(tree) if isinstance(n, (ast.For, ast.While))] if tree is not None else []
+    if len(loops) != 1:
+        return False
+    behind = [m for n in ast.walk(tree) if isinstance(n, ast.stmt) and n.lineno > loops[0].end_lineno for m in ast.walk(n)]
+    bound = any(isinstance(n, ast.Name) and n.id == name and not isinstance(n.ctx, ast.Load) for n in behind)
+    held = [n.value for n in behind if isinstance(n, (ast.Attribute, ast.Subscript)) and not (isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Load))]
+    return not bound and not any(isinstance(n, ast.Name) and n.id == name for n in held)
+
+# %% ../nbs/04j_shorthand.ipynb #0d19019d
+def meant_of_end(s, claims: list) -> None:
+    "What claims say of variables is meant of the end of the run, where the loop settles them."
+    for c in claims:
+        r, lap = c.readings[0], any(p.kind == "iteration" for p in c.pins)
+        stated = c.mood == "fact" and r.form == "value" and r.relation == "==" and r.moment in ("any", "after") and not lap
+        if stated and is_plain(s, r.subject) and settled_by_loop(s.reader.code, r.subject):
+            c.readings = [replace(x, moment="end") if x.form == "value" else x for x in c.readings]
+
+
+def ends_with(s, line: Sketch) -> None:
+    "The loop ends with `ans` = 3; after the loop, `ans` is 3; `i` is 4, so the loop ends: as it is after the loop."
+    if s.reader.direction != "forward" or s.pinned:
+        return
+    for m in ENDING_WITH.finditer(line.text):
+        for a, b in re.findall(r"«(\d+)» \S+(?: to)? «(\d+)»", m["rest"]):
+            x, v = line.tokens[int(a)], line.tokens[int(b)]
+            if is_variable(s, x) and is_value(v) and settled_by_loop(s.reader.code, x.source):
+                retell(s, x.start, v.end, "state", [Reading("value", x.source, "==", v.source, "end")])
+    for m in SO_ENDS.finditer(line.text):
+        meant_of_end(s, [c for c in s.found if c.end <= line.tokens[line.at(m.start())].start])
+    before = s.reader.text[max(0, s.t[0].start - 90) : s.t[0].start] if s.t else ""
+    over = OVER.match(line.text) or POINT.match(line.text) and re.search(r"\bloop (?:stops|ends|terminates|exits)\b", before)
+    meant_of_end(s, [c for c in s.found if over or any(p.kind == "when" and p.value == "after_loop" for p in c.pins)])
+
+
+def is_plain(s, source: str | None) -> bool:
+    "Whether a source is just a variable of the program."
+    return simple_name(source) and source in s.facts.variables
+
+# %% ../nbs/04j_shorthand.ipynb #c71e62e4
+RESULT_LABEL = re.compile(ITEM + r"(?:the )?(?:final |resulting |overall )?(?:result|output|return value) : «(?P<v>\d+)» ?(?:[.✓✔!]|$)")
+
+
+def labelled_result(s, line: Sketch) -> None:
+    "`Result: 'ab' ✓`: what the call in question returns, or what has just been computed."
+    for m, told_here in matches(line, RESULT_LABEL):
+        v = told_here["v"]
+        if is_value(v) and v.type == "literal" and (s.reader.direction == "forward" or s.reader.proposal or s.reader.final) and not any(
+            c.start < v.end and v.start < c.end and c.mood == "fact" for c in s.found
+        ):
+            s.note(line.tokens[line.at(m.start())].start, v.end, "return", [Reading(form, None, "==", v.source, "end") for form in ("return", "produced")])
+
+
 def already_so(s, line: Sketch) -> None:
     "`c['m']` is already 0: as the lap began."
     if "already" not in line.text or s.reader.direction != "forward":
@@ -500,24 +572,37 @@ def of_which(s, line: Sketch) -> None:
         s.note(line.tokens[line.at(m.start("n"))].start, line.tokens[line.at(m.end()) - 1].end, "expression", [s.reading(made, "==", n, "any")])
 
 # %% ../nbs/04j_shorthand.ipynb #83132b71
+RELATIONS = {ast.In: "in", ast.NotIn: "not in", ast.Lt: "<", ast.Gt: ">", ast.LtE: "<=", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+CONTRARY = {"in": "not in", "<": ">=", ">": "<=", "==": "!="}
+CONTRARY |= {other: one for one, other in CONTRARY.items()}
+
+
+def own_tests(facts, values: dict[str, str]) -> list[tuple[str, str, str, str]]:
+    "The comparisons of a program's tests as (source, left, relation, right), the last three with the values of a lap in place of names."
+    nodes = [n for test in facts.tests if (tree := parse(test)) is not None for n in ast.walk(tree)]
+    plain = [n for n in nodes if isinstance(n, ast.Compare) and len(n.ops) == 1 and type(n.ops[0]) in RELATIONS]
+    return [(ast.unparse(n), put_in(ast.unparse(n.left), values), RELATIONS[type(n.ops[0])], put_in(ast.unparse(n.comparators[0]), values)) for n in plain]
+
+
 def tested_element(s, line: Sketch) -> None:
     "Under a heading `n = 3`, `3` is not in `seen` tells how the program's own test of `n` came out, and not what `seen` holds at any time."
     for c in s.found:
         r = c.readings[0]
         pins = [p for p in c.pins if p.kind == "iteration" and p.value is not None]
-        if c.mood != "fact" or r.form != "value" or r.relation not in ("in", "not in") or r.moment != "any" or not pins or r.value not in s.facts.variables:
+        if c.mood != "fact" or r.form != "value" or r.relation not in ("in", "not in", "<", ">", "<=", ">=") or r.moment != "any" or not pins:
             continue
-        for test in s.facts.tests:
-            for node in ast.walk(parse(test) or ast.Module([], [])):
-                here = isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn) and isinstance(node.left, ast.Name)
-                if here and node.left.id in s.reader.targets and ast.unparse(node.comparators[0]) == r.value and normal(pins[-1].value) == normal(r.subject):
-                    same = isinstance(node.ops[0], ast.In) == (r.relation == "in")
-                    c.readings = [Reading("outcome", ast.unparse(node), "==", str(same))]
+        only = s.reader.targets[0] if len(s.reader.targets) == 1 else None
+        values = {name: p.value for p in pins if (name := p.name or only) is not None}
+        for source, left, relation, right in own_tests(s.facts, values):
+            same = [normal(put_in(x, values) or "") for x in (r.subject, r.value)] == [normal(left or ""), normal(right or "")]
+            if same and r.relation in (relation, CONTRARY[relation]):
+                c.readings = [Reading("outcome", source, "==", str(r.relation == relation))]
+                break
 
 # %% ../nbs/04j_shorthand.ipynb #560cf587
 FACTUAL = (labelled, respectively, neither_nor, appears, function_counts, entries_told, split_into, formed, visited_in_order, on_top, after_arrow,
-           closing_value, finally_so, already_so, tallied_in_figures, first_at, all_places, of_size, results_after_arrow, entry_gone,
-           of_which, tested_element)
+           closing_value, finally_so, ends_with, labelled_result, already_so, tallied_in_figures, first_at, all_places, of_size, results_after_arrow,
+           entry_gone,            of_which, tested_element)
 
 
 def shorthand(s) -> None:
