@@ -521,7 +521,7 @@ class EffectReadings:
     def shrunk(self, relation: str, what: Mention | None) -> str | None:
         "What something is removed from in a lap, where that is not said: the only thing from which the program takes anything; None where there are several."
         texts = self.facts.methods & {"replace", "strip", "lstrip", "rstrip", "removeprefix", "removesuffix", "translate", "remove_prefix", "filter"}
-        if relation != "removed" or what is None or not what.closed or self.reader.direction != "forward" or not self.pinned or texts:
+        if relation != "removed" or what is None or not what.sources or self.reader.direction != "forward" or not self.pinned or texts:
             return None
         held = owners(self.facts, LOSING)
         return held[0] if len(held) == 1 and not put_back(self.facts) else None

@@ -18,13 +18,14 @@ __all__ = ['BUILTINS', 'INSIDE', 'BELONGING', 'OPENERS', 'RAISED', 'OPPOSITES', 
            'spot_of', 'bound_to', 'in_comprehension', 'in_comprehensions', 'is_filtered', 'ground_over', 'visits_hold',
            'in_order', 'in_a_row', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds',
            'ground_effect', 'ground_step', 'support_only', 'effects', 'insertions', 'item_of', 'element_at',
-           'ground_unchanged', 'ground_return', 'named_returning', 'speaks_of_result', 'ground_produced', 'returns_of',
-           'of_one_kind', 'is_meant', 'ground_mention', 'mistold', 'never_held', 'is_mistold', 'ground_maps', 'chained',
-           'entries', 'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of',
-           'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple',
-           'ground_necessity', 'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'at_branches',
-           'stretches_named', 'of_laps', 'ground_stretch', 'true_in', 'turned_round', 'reversal', 'signless', 'in_lap',
-           'ground_tally_of_laps', 'course_of', 'ground_course', 'ground_while', 'ground_written', 'ground']
+           'ground_unchanged', 'ground_return', 'named_returning', 'speaks_of_result', 'ground_produced', 'untold',
+           'returns_of', 'of_one_kind', 'is_meant', 'ground_mention', 'mistold', 'never_held', 'nowhere', 'contains',
+           'is_mistold', 'ground_maps', 'chained', 'entries', 'transitions', 'ground_arguments', 'parameters_of',
+           'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta',
+           'ground_input', 'as_tuple', 'ground_necessity', 'predicate_of', 'ground_law', 'ground_exists',
+           'ground_tally', 'at_branches', 'stretches_named', 'of_laps', 'ground_stretch', 'true_in', 'turned_round',
+           'reversal', 'signless', 'in_lap', 'ground_tally_of_laps', 'course_of', 'ground_course', 'ground_while',
+           'ground_written', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -34,6 +35,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Any
 
@@ -705,6 +707,8 @@ def passes_values(tree: ast.expr | None) -> bool:
 def ground_closed(asked: Asked, subject: str, value: str) -> Grounding:
     "A claim in which no variable of the program occurs: it is run as it stands."
     relation = asked.reading.relation
+    if any(isinstance(n, ast.Constant) and n.value is ... for n in ast.walk(parsed(subject) or ast.Module([], []))):
+        return unsayable(value, "a part of it is left out")  # `any(...)` is True
     observed, claimed = together(lambda: asked.inquiry.value(subject), lambda: asked.inquiry.value(value))
     if observed is None or claimed is None or claimed.startswith("!"):
         return unsayable(value, "the expression cannot be evaluated")
@@ -1351,14 +1355,21 @@ def ground_produced(asked: Asked) -> Grounding:
         return unsayable(claimed, "the text does not say of what it is the result")
     if hint is None and not any(agrees("==", f.value, claimed) for f in facts):
         if any(f.value.startswith("<") and "iterator" in f.value or f.value.startswith(("<map", "<zip", "<enumerate", "<filter")) for f in facts):
-            return unsayable(claimed, "the text does not say of what it is the result")  # it may be what an iterator would give
+            return untold(asked, claimed)  # it may be what an iterator would give
         states = [f for some in asked.execution.timelines.values() for f in some]
         if asked.claim.kind == "return" and asked.claim.mood == "fact":  # what is returned is no argument that stayed as it was
             states = [f for f in states if f.first or not agrees("==", f.value, claimed)]
         facts = sorted(of_one_kind(facts + states, claimed), key=lambda f: f.first)
         if not facts or any(e.yielded for e in asked.execution.events):
-            return unsayable(claimed, "the text does not say of what it is the result")
+            return untold(asked, claimed)
     return Grounding(claimed, compared(facts, asked.reading.relation, claimed), subject=hint or "the result", moment="at")
+
+def untold(asked: Asked, claimed: str) -> Grounding:
+    "A value of which the text does not say of what it is the result: held against it only where it occurs nowhere at all."
+    meant = nowhere(asked.execution, claimed) if asked.reading.relation == "==" and asked.claim.proposal is None else None
+    if meant is None or asked.reading.form != "produced":
+        return unsayable(claimed, "the text does not say of what it is the result")
+    return Grounding(claimed, (meant._replace(holds=False),), subject="the value that comes closest")
 
 def returns_of(execution: Execution) -> list[Fact]:
     "What the functions returned, as facts."
@@ -1390,6 +1401,8 @@ def ground_mention(asked: Asked) -> Grounding:
     meant = mistold(asked.execution, found.claimed) if asked.reading.relation == "is" else None
     if meant is None and asked.reading.relation == "left":
         meant = never_held(asked.execution, found.claimed)
+    if meant is None and asked.reading.relation == "is" and asked.claim.proposal is None:
+        meant = nowhere(asked.execution, found.claimed)
     if meant is not None:
         return Grounding(found.claimed, (meant._replace(holds=False),), subject="the value that comes closest")
     return unsayable(found.claimed, "the value occurs nowhere, but it is not said what it is")
@@ -1416,6 +1429,42 @@ def never_held(execution: Execution, claimed: str) -> Fact | None:
     held = [f for some in execution.timelines.values() for f in some if type(literal(f.value)) is type(value)]
     written = [f for f in held if f.first]
     return max(written, key=lambda f: f.first) if written else None
+
+# %% ../nbs/06a_forms.ipynb #357abf01
+def nowhere(execution: Execution, claimed: str) -> Fact | None:
+    "For a value of several parts that is said to come about: the last value of its type, where it occurs nowhere in the run, not even within another one."
+    value = literal(claimed)
+    if not isinstance(value, (list, dict, set, tuple, str)) or len(value) < (4 if isinstance(value, str) else 2):
+        return None
+    seen = [f for some in (*execution.timelines.values(), *execution.evaluations.values()) for f in some]
+    shown = ("<function", "<built-in", "<class", "<module", "<bound", *(() if any(isinstance(part, tuple) for part in value) else ("<enumerate", "<dict_")),
+             *(("<generator",) if isinstance(value, str) else ()))  # of the texts that it goes through, each is seen
+    if any(f.value.startswith("<") and not f.value.startswith(shown) for f in seen):
+        return None  # what an iterator gave is not seen
+    values = {f.value: literal(plain(f.value)) for f in seen}
+    written = [literal(spelled(n)) for n in nodes_of(execution.trace.code) if isinstance(n, (ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set))]
+    if any(contains(other, value) for other in (*values.values(), *written)):
+        return None
+    alike = [f for f in seen if f.first and type(values[f.value]) is type(value)]
+    if isinstance(value, str):  # a text that is like none of the run may be the name of something
+        near = [f for f in alike if len(value) < 200 and SequenceMatcher(None, value, values[f.value][:200], False).ratio() > 0.6]
+        alike = near if not value.isidentifier() or len(value) > 5 else []
+    return max(alike, key=lambda f: f.first) if alike else None
+
+def contains(whole: Any, part: Any) -> bool:
+    "Whether a value occurs within another one: as it, as a run of its elements or characters, or as an element."
+    if isinstance(part, list) and part and all(isinstance(one, str) and len(one) == 1 for one in part) and contains(whole, "".join(part)):
+        return True
+    if isinstance(whole, str):
+        return isinstance(part, str) and part in whole
+    if isinstance(whole, (list, tuple)):
+        if isinstance(part, (list, tuple)) and in_a_row(list(whole), list(part)):
+            return True
+        joined = isinstance(part, str) and all(isinstance(one, str) for one in whole) and part in "".join(whole)
+        return joined or any(contains(one, part) for one in whole)
+    if isinstance(whole, dict):
+        return whole == part or any(contains(one, part) for pair in whole.items() for one in pair)
+    return whole == part
 
 def is_mistold(told: list[Any], real: list[Any]) -> bool:
     "Whether a sequence has the elements of another one in a wrong order, or all of them but one in four."
