@@ -242,7 +242,7 @@ def test_arms_that_are_not_filtered_have_the_shares_they_say():
 
 
 def test_an_unknown_profile_is_one_line():
-    with pytest.raises(InputError, match="profile 'maxi': there are trial, mini, full"):
+    with pytest.raises(InputError, match="profile 'maxi': there are trial, mini, arms, full"):
         experiment.run("unused", "maxi")
 
 

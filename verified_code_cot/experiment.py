@@ -74,6 +74,7 @@ PROFILES = {
     "trial": Profile(("answers only", "all true", "50% corrupted"), 1, 320, LESSONS, Student(hidden=32, layers=1, feed_forward=64, batch=16), 5.0, 6, 3),
     "mini": Profile(("answers only", "all true", "50% corrupted", "50%, filtered by our verifier", "answers only, as many tokens"), 3, 24000, LESSONS,
                     Student(batch=16), 75.0),
+    "arms": Profile(tuple(ARMS), 5, 24000, LESSONS, Student(batch=16), 360.0),
     "full": Profile(tuple(ARMS), 8, 200_000, LESSONS, Student(hidden=256, layers=4, heads=8, feed_forward=512, learning_rate=1e-3, threads=8, device="cuda"),
                     600.0, 1000, 300),
 }
@@ -414,7 +415,7 @@ def dose_figure(results: dict[str, Any]) -> Any:
         axes.set_xlabel("rationales with a false step in the stream, %")
         axes.spines[["top", "right"]].set_visible(False)
     made.axes[0].set_ylabel("right on unseen programs (share)")
-    made.axes[0].legend(frameon=False, loc="lower left", fontsize=8)
+    made.legend(*made.axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3, frameon=False)
     return made
 
 
