@@ -268,6 +268,15 @@ def test_a_trial_runs_and_goes_on_where_it_was(tmp_path, monkeypatch):
     assert [{**run, "training": None} for run in again["runs"]] == [{**run, "training": None} for run in found["runs"]]
 
 
+@needs_torch
+def test_the_notebook_trains_when_papermill_runs_it(tmp_path):
+    papermill = pytest.importorskip("papermill")
+    papermill.execute_notebook(ROOT / "nbs" / "15c_experiment.ipynb", tmp_path / "out.ipynb", {"profile": "trial", "run_dir": str(tmp_path / "run")},
+                               cwd=ROOT / "nbs", progress_bar=False, log_output=False)
+    assert len(json.loads((tmp_path / "run" / "experiment.json").read_text())["runs"]) == 3
+    assert {p.name for p in (tmp_path / "run" / "figures").glob("*.png")} == {"arms.png", "dose.png"}
+
+
 def test_the_results_that_are_kept_are_of_the_profile_as_it_is():
     kept = json.loads(KEPT.read_text(encoding="utf-8"))
     size = experiment.PROFILES[kept["profile"]]
