@@ -197,3 +197,35 @@ def test_an_answer_for_a_method_is_bound_by_name(box):
     record = {"id": "x", "code": SOLUTION, "call": "Solution().total(nums = [5], fee = 3)", "output": "2", "rationale": text, "direction": "backward"}
     verdict = verify_record(record, box)
     assert verdict.answer.correct and not [c for c in verdict.claims if c.verdict == "contradicted"]
+
+
+COUNTING = """def f(text):
+    counts = {}
+    for c in text:
+        counts[c] = counts.get(c, 0) + 1
+    return text.find(',')
+"""
+
+
+@pytest.mark.parametrize("true, false", [
+    ("In this case, the first comma is at index 2.", "In this case, the first comma is at index 3."),
+    ("We build the `counts` dictionary:\n\n  - 'b': 2 (as it stands there twice)", "We build the `counts` dictionary:\n\n  - 'b': 1 (as it stands there once)"),
+])
+def test_places_and_listed_entries_are_read(box, true, false):
+    for text, wanted in ((true, "supported"), (false, "contradicted")):
+        rationale = text + "\n\n```python\nassert f('ab,b') == 2\n```"
+        record = {"id": "x", "code": COUNTING, "call": "f('ab,b')", "output": "2", "rationale": rationale, "direction": "forward"}
+        assert [c.verdict for c in verify_record(record, box).claims if c.end <= len(text)] == [wanted]
+
+
+@pytest.mark.parametrize("text, wanted", [
+    ("The original `text` must have `'b'` at its end.", "supported"),
+    ("The original `text` must have `'a'` at its end.", "contradicted"),
+    ("The first 2 characters of the output, `'AB'`, stay.", "supported"),
+    ("The first 2 characters of the output, `'BA'`, stay.", "contradicted"),
+])
+def test_what_the_input_must_end_with(box, text, wanted):
+    record = {"id": "x", "code": "def f(text):\n    return text.upper()\n", "call": "f('ab,b')", "output": "'AB,B'", "direction": "backward",
+              "rationale": text + "\n\n```python\nassert f('ab,b') == 'AB,B'\n```"}
+    found = {c.verdict for c in verify_record(record, box).claims if c.end <= len(text)}
+    assert ("contradicted" in found) == (wanted == "contradicted")

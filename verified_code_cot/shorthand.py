@@ -7,19 +7,20 @@ __all__ = ['LIST', 'SEVERAL', 'LABEL', 'RESPECTIVELY', 'NEITHER', 'IS_NEITHER', 
            'ENTRY_NOUN', 'ENTRY', 'SPLIT', 'FORMING', 'IN_ORDER', 'RESTATING', 'TOP', 'AFTER_ARROW', 'RESIZING', 'ITEM',
            'CLOSING', 'AMOUNTING', 'OF_STEPS', 'FINAL', 'FINAL_LABEL', 'ENDING_WITH', 'SO_ENDS', 'OVER', 'POINT',
            'RESULT_LABEL', 'TALLY', 'FIRST_AT', 'PLACES_TOLD', 'OF_SIZE', 'RESULTING', 'ENTRY_GONE', 'OF_WHICH',
-           'RELATIONS', 'CONTRARY', 'FACTUAL', 'told', 'is_value', 'is_variable', 'retell', 'labelled', 'respectively',
-           'neither_nor', 'amount', 'appears', 'function_counts', 'entries_told', 'split_into', 'formed',
-           'visited_in_order', 'restated_call', 'last_of', 'on_top', 'after_arrow', 'before_answer', 'closing_value',
-           'finally_so', 'settled_by_loop', 'meant_of_end', 'ends_with', 'is_plain', 'labelled_result', 'already_so',
-           'tallied_in_figures', 'first_at', 'all_places', 'of_size', 'changed_values', 'results_after_arrow',
-           'entry_gone', 'of_which', 'own_tests', 'tested_element', 'shorthand', 'neither', 'conditional']
+           'RELATIONS', 'CONTRARY', 'CHARACTERS', 'NAMED_AT', 'COUNT_LINE', 'PLACED', 'OF_GOAL', 'FACTUAL', 'told',
+           'is_value', 'is_variable', 'retell', 'labelled', 'respectively', 'neither_nor', 'amount', 'appears',
+           'function_counts', 'entries_told', 'split_into', 'formed', 'visited_in_order', 'restated_call', 'last_of',
+           'on_top', 'after_arrow', 'before_answer', 'closing_value', 'finally_so', 'settled_by_loop', 'meant_of_end',
+           'ends_with', 'is_plain', 'labelled_result', 'already_so', 'tallied_in_figures', 'first_at', 'all_places',
+           'of_size', 'changed_values', 'results_after_arrow', 'entry_gone', 'of_which', 'own_tests', 'tested_element',
+           'named_at', 'entries_listed', 'placed', 'of_goal', 'shorthand', 'neither', 'conditional']
 
 # %% ../nbs/04j_shorthand.ipynb #f2793794
 import ast
 import re
 from dataclasses import replace
 
-from .constructions import Sketch, conditions_at, drawn, matches, set_aside
+from .constructions import Sketch, conditions_at, drawn, matches, parameter_named, set_aside
 from .expressions import entry_of, is_literal, kind_of, normal, parse
 from .phrases import CARDINALS, RESULTS, Mention
 from .reading import COUNTING, LOSING, Reading, bracket, counter, dictionaries, owners, put_in, shape, simple_name
@@ -599,10 +600,107 @@ def tested_element(s, line: Sketch) -> None:
                 c.readings = [Reading("outcome", source, "==", str(r.relation == relation))]
                 break
 
+# %% ../nbs/04j_shorthand.ipynb #d49a55e4
+CHARACTERS = {"comma": ",", "space": " ", "dot": ".", "period": ".", "hyphen": "-", "dash": "-", "colon": ":", "semicolon": ";", "underscore": "_",
+              "newline": "\n", "asterisk": "*", "slash": "/", "question mark": "?", "exclamation mark": "!"}
+NAMED_AT = re.compile(
+    rf"\bthe (?P<nth>first|last) (?P<what>{'|'.join(CHARACTERS)}|«(?P<x>\d+)») (?:character )?"
+    r"(?:in (?:the )?(?:string |text |input |original )*(?:«(?P<y>\d+)» )?)?"
+    r"(?:is|occurs|appears|comes|stands)(?: found| located| present)? at (?P<where>index|position) «(?P<n>\d+)»"
+)
+
+
+def named_at(s, line: Sketch) -> None:
+    "The first comma is at index 5: in the text that is named, else in the only text that the program is given."
+    shapes = dict(zip(s.facts.parameters, s.reader.shapes, strict=False))
+    for m, told_here in matches(line, NAMED_AT) if s.reader.direction == "forward" and not s.pinned else ():
+        x, n, y = told_here.get("x"), told_here["n"], told_here.get("y")
+        texts = [y.source] if y is not None and y.kind == "expr" else [p for p, kind in shapes.items() if kind == "str"]
+        value = x.source if x is not None and is_value(x) else repr(CHARACTERS[m["what"]]) if x is None else None
+        if value is None or len(texts) != 1 or not re.fullmatch(r"\d+", n.source or "") or shape(value) != "str":
+            continue
+        made = f"{bracket(texts[0])}.{'find' if m['nth'] == 'first' else 'rfind'}({value})"
+        numbers = [n.source] + ([str(int(n.source) - 1)] if m["where"] == "position" else [])
+        retell(s, line.tokens[line.at(m.start())].start, n.end, "expression", [s.reading(made, "==", k, "any") for k in numbers])
+
+
+COUNT_LINE = re.compile(ITEM + r"«(?P<k>\d+)» : «(?P<v>\d+)» ?(?:[.,;] ?)?(?:$|since |because |as )")
+
+
+def entries_listed(s, line: Sketch) -> None:
+    "Under \"we build the `counts` dictionary:\", a line `'a': 7`: what the dictionary holds in the end."
+    m, here = COUNT_LINE.match(line.text), s.reader.lines[s.reader.segments[s.segment].line]
+    if m is None or here.parent is None or s.reader.direction != "forward" or s.pinned and len({p.at for p in s.pins}) > 1:
+        return
+    head = s.reader.lines[here.parent]
+    words = s.reader.text[head.start : head.end]
+    named = [d for d in dictionaries(s.facts) if re.search(rf"\b{re.escape(d)}\b", words)]
+    k, v = line.tokens[int(m["k"])], line.tokens[int(m["v"])]
+    if not head.opens or len(named) != 1 or not is_value(k) or not is_value(v) or "iteration" in words.lower():
+        return
+    s.pins = [p for p in s.pins if p.at < here.start]
+    retell(s, k.start, v.end, "state", [Reading("value", f"{named[0]}.get({k.source})", "==", v.source, "end")])
+
+# %% ../nbs/04j_shorthand.ipynb #38b475b3
+PLACED = re.compile(
+    r"(?:the (?:original|input|initial) (?:(?:string|text|list|array|input|word|value|sentence) )?|"
+    r"^(?:[-*•] |«\d+» [.)] )*(?:so |thus |therefore |hence )?(?:, )?)?"
+    r"(?:«(?P<p>\d+)»|(?P<noun>string|text|list|array|word|sentence)) (?:must|has to|needs to) "
+    r"(?P<how>start with|begin with|end with|contain|include|have) "
+    r"(?:the )?(?:(?:character|letter|substring|number|element|string|word|value) )?«(?P<v>\d+)» "
+    r"(?P<at>at (?:its|the) (?:very )?(?:start|beginning|end)|as (?:its|the) (?:first|last))?"
+)
+OF_GOAL = re.compile(
+    r"(?P<nth>first|last) (?:(?P<n>«\d+»|two|three|four|five|six) )?(?:characters?|elements?|letters?|items?|numbers?|digits?) (?:of|in) the "
+    r"(?:desired |given |expected |target |final )?"
+    r"(?:output|result)(?: string| list)? (?:,|:|is|are) «(?P<v>\d+)»"
+    r"|(?:output|result) (?:list|array|string|tuple) (?P<how>starts|begins|ends) with «(?P<w>\d+)»"
+)
+
+
+def placed(s, line: Sketch) -> None:
+    "Backward: the original `name` must have 'T' at its end; it must start with, or contain, a certain value."
+    shapes = dict(zip(s.facts.parameters, s.reader.shapes, strict=False))
+    for m, told_here in matches(line, PLACED) if s.reader.direction == "backward" else ():
+        given = m.group().startswith("the ")
+        name = told_here["p"].source if m["p"] else parameter_named(s, m["noun"]) if given or m["noun"] else None
+        v, end, first = told_here["v"], "end" in (m["how"] + (m["at"] or "")) or "last" in (m["at"] or ""), bool(m["at"]) or "with" in m["how"]
+        if name not in s.facts.parameters or name in s.facts.changing and not given or not is_value(v) or shapes.get(name) not in ("str", "list"):
+            continue
+        text = shapes[name] == "str"
+        if text != (shape(v.source) == "str") and text:
+            continue
+        edge = f"{name}.{'endswith' if end else 'startswith'}({v.source})" if text else f"{name}[{-1 if end else 0}:][:1] == [{v.source}]"
+        start, last = line.tokens[line.at(m.start())].start, line.tokens[line.at(m.end()) - 1]
+        read = [c for c in s.found if c.start < last.end and start < c.end and c.mood == "necessity"]
+        if read and not m["at"]:
+            continue
+        s.found[:] = [c for c in s.found if c not in read]
+        s.note(start, last.end, "necessity",
+               [Reading("necessity", edge if first else f"{v.source} in {name}", "==", "True")], mood="necessity")
+
+
+def of_goal(s, line: Sketch) -> None:
+    "Backward: the last 2 characters of the output, 'ab'; the output list starts with -1."
+    output = shape(s.reader.output) if s.reader.output else ""
+    for m, told_here in matches(line, OF_GOAL) if s.reader.direction == "backward" and output in ("str", "list", "tuple") else ():
+        v = told_here.get("v") or told_here["w"]
+        n = (amount(line, m["n"]) if m["n"] else "1") if m["nth"] else "1"
+        if not is_value(v) or n is None:
+            continue
+        end = (m["nth"] or m["how"]) in ("last", "ends")
+        part = f"__output__[-{n}:]" if end else f"__output__[:{n}]"
+        if m["how"] and output == "str":
+            made = f"__output__.{'endswith' if end else 'startswith'}({v.source})"
+        else:
+            made = f"{part} == {v.source}" if output == "str" or shape(v.source) == output else f"list({part}) == [{v.source}]"
+        retell(s, line.tokens[line.at(m.start())].start, v.end, "goal", [])
+        s.note(line.tokens[line.at(m.start())].start, v.end, "goal", [Reading("value", made, "==", "True")], mood="fact")
+
 # %% ../nbs/04j_shorthand.ipynb #560cf587
-FACTUAL = (labelled, respectively, neither_nor, appears, function_counts, entries_told, split_into, formed, visited_in_order, on_top, after_arrow,
-           closing_value, finally_so, ends_with, labelled_result, already_so, tallied_in_figures, first_at, all_places, of_size, results_after_arrow,
-           entry_gone,            of_which, tested_element)
+FACTUAL = (labelled, respectively, neither_nor, appears, function_counts, entries_told, split_into, formed, visited_in_order, on_top,
+           after_arrow, closing_value, finally_so, named_at, entries_listed, placed, of_goal, ends_with, labelled_result, already_so,
+           tallied_in_figures, first_at, all_places, of_size, results_after_arrow, entry_gone, of_which, tested_element)
 
 
 def shorthand(s) -> None:
