@@ -289,3 +289,15 @@ def test_the_challenge_file_is_what_the_page_shows(run_dir, html):
     cells = re.search(r'<tr class="total"><th scope="row">all</th>(.*?)</tr>', html, re.DOTALL).group(1)
     numbers = [int(n) for n in re.findall(r'class="n">(\d+)<', cells)]
     assert numbers[:2] == [last["texts"], last["claims"]]
+
+
+def test_a_large_run_is_counted_whole_and_held_in_part(run_dir, monkeypatch):
+    whole = report.read_run(run_dir)
+    monkeypatch.setattr(report, "WHOLE", 2)
+    sparing = report.read_run(run_dir)
+    shown = {row["original"] for row in whole.challenge}
+    assert all(isinstance(r, report.Told) != (n < 2 or r.id in shown) for n, r in enumerate(sparing.rationales))
+    assert any(isinstance(v, report.Judged) for v in sparing.verdicts) and not any(isinstance(v, report.Judged) for v in whole.verdicts)
+    for count in (report.told_table, report.lost_table, report.funnel, lambda run: run.claims):
+        assert count(sparing) == count(whole)
+    assert [note for *_, note in report.falsified_again(sparing, 2)] == [note for *_, note in report.falsified_again(whole, 2)]

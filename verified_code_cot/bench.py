@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['CHANGE', 'FRESH', 'pysnooper_module', 'under_pysnooper', 'under_recorder', 'comparable', 'under_nothing',
-           'tracing_times', 'timed', 'fresh_interpreters', 'through', 'sandboxed', 'chain', 'slope', 'growth', 'bench']
+           'tracing_times', 'timed', 'fresh_interpreters', 'through', 'sandboxed', 'chain', 'chained', 'slope',
+           'growth', 'bench']
 
 # %% ../nbs/16a_bench.ipynb #1ea31560
 import contextlib
@@ -20,7 +21,7 @@ from typing import Any
 
 from . import recorder
 from .curriculum import programs
-from .engine import connect, function_at
+from .engine import collecting_seldom, connect, function_at
 from .narration import STYLES, narrate_partition
 from .records import InputError, Program
 from .sandbox import Limits
@@ -147,7 +148,8 @@ def fresh_interpreters(cases: list[tuple[str, str]]) -> float:
 
 def through(part: list[tuple[str, str]]) -> bool:
     "Trace some cases in this process's own sandbox, one case to a program; whether all of them ran."
-    found = [one for (one,) in traces([(code, [call]) for code, call in part], box_for())]
+    with collecting_seldom():
+        found = [one for (one,) in traces([(code, [call]) for code, call in part], box_for())]
     return len(found) == len(part) and all(one.ran and one.events for one in found)
 
 
@@ -171,7 +173,13 @@ def sandboxed(
 
 # %% ../nbs/16a_bench.ipynb #ac063d75
 def chain(drawn: list[Program]) -> tuple[int, int]:
-    "How many rationales of the programs' first cases are verified, and how many were told."
+    "How many rationales of the programs' first cases are verified, and how many were told; as in a worker, where cyclic garbage is collected seldom."
+    with collecting_seldom():
+        return chained(drawn)
+
+
+def chained(drawn: list[Program]) -> tuple[int, int]:
+    "The chain itself."
     records = [program.model_copy(update={"cases": program.cases[:1]}).to_dict() for program in drawn]
     rows = [row["trace"] for row in trace_partition(records, Limits().model_dump()) if row["refusal"] is None]
     by_id = {row["id"]: row for row in rows}

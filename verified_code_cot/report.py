@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['WHOLE', 'VERDICTS', 'PAGE_STYLE', 'EXAMPLES_STYLE', 'PAGE_SCRIPT', 'HEAD', 'NUMBERS', 'TRUST', 'EXAMPLES', 'SIGNS',
-           'Run', 'records_of', 'sparing', 'plain_lines', 'traces_of', 'read_run', 'Step', 'before_programs', 'funnel',
-           'counted', 'summary', 'bare_axes', 'funnel_figure', 'claims_figure', 'Picture', 'picture', 'pictures',
-           'Example', 'in_turn', 'chosen', 'plainness', 'falsified_again', 'shortened', 'example_list', 'told_table',
-           'lost_table', 'dataset_table', 'provenance', 'page', 'run']
+           'Told', 'Support', 'Judged', 'Run', 'records_of', 'short', 'sparing', 'plain_lines', 'traces_of', 'read_run',
+           'Step', 'before_programs', 'funnel', 'counted', 'summary', 'bare_axes', 'funnel_figure', 'claims_figure',
+           'Picture', 'picture', 'pictures', 'Example', 'in_turn', 'chosen', 'plainness', 'falsified_again',
+           'shortened', 'example_list', 'told_table', 'lost_table', 'dataset_table', 'provenance', 'page', 'run']
 
 # %% ../nbs/16_report.ipynb #901d3483
 import base64
@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from . import challenge
@@ -28,14 +29,42 @@ from .verification import REASONS, verify_record
 from .view import view, view_assets
 
 # %% ../nbs/16_report.ipynb #3f673114
+@dataclass(frozen=True, slots=True)  # a large run has tens of thousands
+class Told:
+    "What is counted of a rationale that is not shown."
+
+    id: str
+    program: str | None
+    direction: str
+    style: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    "How many segments of a text hold something concrete, and how many of them are supported."
+
+    concrete: int
+    supported: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    "What is counted of a verdict that is not shown."
+
+    id: str
+    verdict: str
+    reason_code: str
+    coverage: Support
+
+# %% ../nbs/16_report.ipynb #b8a5976f
 @dataclass
 class Run:
     "The files of a run that the report is made of; a file that is not there is an empty list."
 
     folder: Path
     programs: list[Program]
-    rationales: list[Rationale]  # beyond the first `WHOLE` without their texts
-    verdicts: list[Verdict]  # beyond the first `WHOLE` without their claims
+    rationales: list[Rationale | Told]  # beyond the first `WHOLE`, those that were falsified apart, only what is counted
+    verdicts: list[Verdict | Judged]  # the same
     claims: Counter[tuple[str, str]]  # of all verdicts, by kind and verdict
     challenge: list[dict[str, Any]]
     rows: dict[str, list[dict[str, Any]]]  # the dataset, by split
@@ -49,21 +78,29 @@ def records_of(folder: Path, name: str, model: Any) -> list[Any]:
     path = folder / "data" / f"{name}.jsonl"
     return load(path, model) if path.exists() else []
 
+# %% ../nbs/16_report.ipynb #5088a3e7
+WHOLE = 1000  # rationales that are held whole, to show some of them; a large run has fifty times as many
 
-WHOLE = 5000  # rationales that are held whole, to show some of them; a large run has ten times as many
+
+def short(record: Rationale | Verdict) -> Told | Judged:
+    "What is counted of a record."
+    if isinstance(record, Rationale):
+        return Told(record.id, record.program, intern(record.direction), record.style and intern(record.style))
+    return Judged(record.id, intern(record.verdict), intern(record.reason_code), Support(record.coverage.concrete, record.coverage.supported))
 
 
-def sparing(folder: Path) -> tuple[list[Rationale], list[Verdict], Counter[tuple[str, str]]]:
-    "The rationales and verdicts of a run, all of them, but only the first ones with their texts and claims; and what became of all claims."
+def sparing(
+    folder: Path,
+    shown: set[str],  # ids of rationales that are held whole wherever they stand
+) -> tuple[list[Rationale | Told], list[Verdict | Judged], Counter[tuple[str, str]]]:  # the last: what became of all claims
+    "The rationales and verdicts of a run, all of them in order, but only the first ones and those shown with their texts and claims."
     told, judged, claims = [], [], Counter()
     for kept, name, model in ((told, "rationales", Rationale), (judged, "verdicts", Verdict)):
         path = folder / "data" / f"{name}.jsonl"
         for record in stream(path, model) if path.exists() else ():
             if model is Verdict:
                 claims.update((c.kind, c.verdict) for c in record.claims)
-            if len(kept) >= WHOLE:
-                record = record.model_copy(update={"claims": []} if model is Verdict else {"rationale": "", "code": "", "question": None})
-            kept.append(record)
+            kept.append(record if len(kept) < WHOLE or record.id in shown else short(record))
     return told, judged, claims
 
 
@@ -81,7 +118,7 @@ def plain_lines(path: Path, names: tuple[str, ...] | None = None) -> list[dict[s
             found.append(row if names is None else {name: row[name] for name in names})
     return found
 
-# %% ../nbs/16_report.ipynb #b8a5976f
+# %% ../nbs/16_report.ipynb #0a135976
 def traces_of(folder: Path, model: Any = Trace) -> Iterable[Trace]:
     "The traces of a run, one at a time; there may be many and long ones."
     path = folder / "data" / "traces.jsonl"
@@ -98,9 +135,11 @@ def read_run(folder: Path) -> Run:
         if not nothing and not (folder / "data" / f"{name}.jsonl").exists():
             raise InputError(f"{folder / 'data' / name}.jsonl is not there: a report needs a run that was narrated and verified")
     rows = {split: plain_lines(folder / "dataset" / f"{split}.jsonl", ("direction", "program")) for split in ("train", "validation")}
-    return Run(folder, records_of(folder, "programs", Program), *sparing(folder),
-               plain_lines(folder / "data" / "challenge.jsonl"), rows, Counter(t.status for t in traces_of(folder)),
-               Counter(row["reason"] for row in plain_lines(folder / "data" / "untraced.jsonl")), read_manifest(folder))
+    challenged = plain_lines(folder / "data" / "challenge.jsonl")
+    statuses = Counter(t.status for t in traces_of(folder))
+    untraced = Counter(row["reason"] for row in plain_lines(folder / "data" / "untraced.jsonl"))
+    told = sparing(folder, {row.get("original") for row in challenged})
+    return Run(folder, records_of(folder, "programs", Program), *told, challenged, rows, statuses, untraced, read_manifest(folder))
 
 # %% ../nbs/16_report.ipynb #8889a6a5
 @dataclass
@@ -262,7 +301,7 @@ def chosen(run: Run, count: int, seed: int) -> list[tuple[Rationale, Verdict]]:
     "The rationales to show: those that were not verified (a third at most), then directions, styles and concepts in turn."
     concept = {p.id: p.concept for p in run.programs}
     judged = {v.id: v for v in run.verdicts}
-    pairs = [(r, judged[r.id]) for r in run.rationales[:WHOLE] if r.id in judged]
+    pairs = [(r, judged[r.id]) for r in run.rationales[:WHOLE] if isinstance(judged.get(r.id), Verdict)]
     random.Random(f"report {seed}").shuffle(pairs)
     pairs = in_turn(pairs, lambda p: (p[0].direction, p[0].style))
     pairs = in_turn(pairs, lambda p: concept.get(p[0].program))
@@ -279,7 +318,7 @@ def plainness(pair: tuple[Rationale, Verdict]) -> tuple[bool, bool, int]:
 # %% ../nbs/16_report.ipynb #0c93d05f
 def falsified_again(run: Run, count: int) -> list[tuple[Rationale, Verdict, str]]:
     "Falsified rationales, one of each kind in turn, made again from the challenge and verified again; with what was changed."
-    told = {r.id: r for r in run.rationales[:WHOLE]}
+    told = {r.id: r for r in run.rationales if isinstance(r, Rationale)}
     rows = [row for row in run.challenge if row["kind"] and row["original"] in told and row["said"].get("claims", {}).get("killed")]
     found = []
     with Sandbox() as box:
