@@ -1436,6 +1436,8 @@ def nowhere(execution: Execution, claimed: str) -> Fact | None:
     value = literal(claimed)
     if not isinstance(value, (list, dict, set, tuple, str)) or len(value) < (4 if isinstance(value, str) else 2):
         return None
+    if any(e.yielded for e in execution.events) or contains(literal(execution.trace.output or ""), value):
+        return None  # what a caller makes of it is no value of the program
     seen = [f for some in (*execution.timelines.values(), *execution.evaluations.values()) for f in some]
     shown = ("<function", "<built-in", "<class", "<module", "<bound", *(() if any(isinstance(part, tuple) for part in value) else ("<enumerate", "<dict_")),
              *(("<generator",) if isinstance(value, str) else ()))  # of the texts that it goes through, each is seen
