@@ -470,7 +470,7 @@ def this_returned(s, line: Sketch) -> None:
 RETURNED = [re.compile(pattern) for pattern in (
     r"«(?P<x>\d+)» (?:is|gets) (?:then |finally |what is )?returned , (?:that is|which is|namely) «(?P<v>\d+)» ",
     r"what «(?P<f>\d+)» returns (?:is|will be) «(?P<v>\d+)» ",
-    r"(?:function|method|program|code|it) (?:then |finally |thus |simply )?returns (?:the value of )?«(?P<y>\d+)» , "
+    r"(?:function|method|program|code|it) (?:then |finally |thus |simply |therefore |hence |just |now )?returns (?:the value of )?«(?P<y>\d+)» , "
     r"(?:(?:i|«\d+») \. e \. ,? ?|that is ,? ?|namely )«(?P<v>\d+)» ",
 )]
 
