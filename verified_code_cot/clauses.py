@@ -1522,7 +1522,7 @@ class Equalities:
         if self.equal_literals(m, val, moment, negated) or self.equal_outcome(m, val, negated):
             return None
         if m.ref == "element":
-            return self.element(m, val, max(m.end, val.end)) if moment != "after" or (m.ordinal or 1) < 0 else None  # "the third character becomes 'e'": of what, is not said
+            return self.element(m, val, max(m.end, val.end)) if moment != "after" or (m.ordinal or 1) < 0 else None  # "the third one becomes 'e'": of what?
         if m.ref == "noun" and m.noun in ELEMENTS and not val.closed:
             return None
         if self.reader.direction == "backward" and self.equal_backward(m, val, negated, moment):
