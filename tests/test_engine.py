@@ -1,4 +1,5 @@
 """The engine: order, resumption, errors, the run folder; with real worker processes where it matters."""
+import re
 import gc
 import json
 import os
@@ -223,3 +224,10 @@ def test_garbage_is_collected_seldom_while_a_partition_is_worked_on_and_as_befor
     with pytest.raises(ZeroDivisionError):
         list(map_partitions(engine_work.fail_on, NUMBERS, workers=0, arguments={"n": 3}))
     assert gc.get_threshold() == before
+
+
+def test_a_local_cluster_says_where_its_dashboard_is():
+    said = []
+    with local_cluster(1, said.append) as address:
+        assert address.startswith("tcp://")
+    assert len(said) == 1 and re.match(r"Dask's dashboard: http://[\w.:]+/status", said[0])

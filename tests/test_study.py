@@ -93,7 +93,7 @@ def test_a_run_its_manifest_and_its_notebooks(tmp_path, plan):
     assert (tmp_path / "run" / "report.html").exists() and done["report"] == str(tmp_path / "run" / "report.html")
     executed = json.loads((tmp_path / "run" / "notebooks" / "02_second.ipynb").read_text())
     assert "scale = 3" in "".join("".join(cell["source"]) for cell in executed["cells"])
-    assert [line.split(":")[0] for line in lines] == ["[1/2] first …", "[1/2] first", "[2/2] second …", "[2/2] second"]
+    assert [line.split(":")[0] for line in lines] == ["[1/2] first …", "Dask's dashboard", "[1/2] first", "[2/2] second …", "[2/2] second"]
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [".state", "data", "manifest.json", "notebooks", "report.html"]
 
 

@@ -16,6 +16,7 @@ import gc
 import hashlib
 import importlib
 import importlib.metadata
+import importlib.util
 import inspect
 import json
 import logging
@@ -174,6 +175,7 @@ MODEST = {"distributed.admin.low-level-log-length": 10, "distributed.worker.prof
 @contextlib.contextmanager
 def local_cluster(
     workers: int = 2,  # worker processes
+    tell: Callable[[str], None] | None = None,  # is told where the dashboard is
 ) -> Iterator[str]:  # the address of its scheduler
     "Worker processes on this machine, as long as the context lasts."
     import dask.config
@@ -183,6 +185,8 @@ def local_cluster(
         n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", memory_limit=0, silence_logs=logging.CRITICAL,
         preload=[LEAVE_CTRL_C],
     ) as cluster:
+        if tell is not None:
+            tell(f"Dask's dashboard: {cluster.dashboard_link}" + ("" if importlib.util.find_spec("bokeh") else " (its pages need bokeh: pip install bokeh)"))
         yield cluster.scheduler_address
 
 # %% ../nbs/00c_engine.ipynb #ebc79b02

@@ -456,7 +456,7 @@ def run_study(
     with locked(run), environment(**bar(programs, given or {})), contextlib.ExitStack() as stack:
         start = begin(run, profile, [*([programs] if programs else []), *files_of(given or {}, "concepts" in stages)], fresh)
         rejected = take_programs(run, programs, tell)["rejected"] if programs is not None else 0
-        cluster = shared_cluster(stack, workers, scheduler)
+        cluster = shared_cluster(stack, workers, scheduler, tell)
         run_stages(plan, run, parameters, start, workers, cluster, tell)
         report = str(Path(out) / "report.html") if (run / "report.html").exists() else None
         return {"report": report, "rejected": rejected, "manifest": read_manifest(run)}
@@ -489,13 +489,13 @@ def begin(run: Path, profile: str, files: list[str | Path], fresh: bool) -> str:
     return key
 
 # %% ../nbs/17_study.ipynb #3fd98488
-def shared_cluster(stack: contextlib.ExitStack, workers: int, scheduler: str | None) -> Callable[[], str]:
+def shared_cluster(stack: contextlib.ExitStack, workers: int, scheduler: str | None, tell: Callable[[str], None]) -> Callable[[], str]:
     "A function that gives the address of the cluster that all stages share; a local one starts when it is first called."
     address: list[str] = [scheduler] if scheduler else []
 
     def cluster() -> str:
         if not address:
-            address.append(stack.enter_context(local_cluster(workers)))
+            address.append(stack.enter_context(local_cluster(workers, tell)))
         return address[0]
 
     return cluster
