@@ -508,7 +508,8 @@ def of_size(s, line: Sketch) -> None:
         e, n = told_here["e"], amount(line, m["n"])
         if n is None or e.kind != "expr" or e.type not in ("open", "closed") or kind_of(f"len({e.source})", s.facts) not in ("open", "closed"):
             continue
-        if simple_name(e.source) and (not e.code or e.source in s.facts.changing):  # it has its own moment; "the result" is what is returned
+        fixed = simple_name(e.source) and e.code and e.source not in s.facts.changing
+        if isinstance(parse(e.source).body, ast.Name | ast.Attribute) and not fixed:  # it has its own moment; "the result" is what is returned
             continue
         retell(s, e.start, line.tokens[line.at(m.end()) - 1].end, "expression", [s.reading(f"len({e.source})", "==", n, "any")])
 
