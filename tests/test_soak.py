@@ -53,7 +53,7 @@ def start(script, out, workers=2, scheduler=""):
 def finish(script, out, *options):
     process = start(script, out, *options)
     said = process.communicate(timeout=900)[1]
-    return process.returncode, [line for line in said.splitlines() if not line.startswith("[")]
+    return process.returncode, [line for line in said.splitlines() if not line.startswith(("[", "Dask's dashboard: "))]
 
 
 def digests(out):

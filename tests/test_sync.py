@@ -216,3 +216,15 @@ def test_what_is_missing_is_said_in_one_line(tmp_path, stubs, said):
     lines = [line for line in run.stderr.splitlines() if not line.startswith("make: ***")]
     assert run.returncode != 0 and len(lines) == 1 and lines[0].startswith(said), run
     assert not (tmp_path / ".venv" / ".made").exists()
+
+
+def test_the_readme_says_of_the_study_of_the_papers_size_what_was_measured():
+    kept = ROOT / "outputs" / "paper"
+    counts, measured = (json.loads((kept / name).read_text(encoding="utf-8")) for name in ("manifest.json", "measured.json"))
+    counts, data = counts["counts"], counts["counts"]["dataset"]
+    said = (f"from {counts['curriculum']['programs']:,} programs {counts['narration']['accepted']:,} rationales, "
+            f"{counts['verification']['verified']:,} of them verified, {data['train'] + data['validation']:,} in the dataset")
+    assert said in README
+    assert f"it took {round(measured['wall_s'] / 60)} minutes and up to {measured['peak_pss_mb'] / 1000:.1f} GB in all processes together" in README
+    rows = [json.loads(line) for line in (kept / "dataset" / "sample_200.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len({row["id"] for row in rows}) == 200 and {row["direction"] for row in rows} == {"forward", "backward"}
