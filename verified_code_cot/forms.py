@@ -69,9 +69,13 @@ class Asked:
     reading: Reading
     execution: Execution
     inquiry: Inquiry
-    before: str = ""  # the few words before the claim in its line
-    line: str = ""  # all the words before the claim in its line
+    line: str = ""  # the words before the claim in its line
     answer_holds: Callable[[], bool | None] = lambda: None  # whether the text's own final answer is right; may raise `NotYet`
+
+    @property
+    def before(self) -> str:
+        "The few words right before the claim."
+        return self.line[-40:]
 
 # %% ../nbs/06a_forms.ipynb #9268e798
 def once(claimed: str, observed: str, holds: bool | None, subject: str = "", **more: Any) -> Grounding:

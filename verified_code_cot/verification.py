@@ -210,7 +210,7 @@ def calls_meant(job: Job, claim: Any) -> list[str | None]:
 def grounded(job: Job, claim: Any) -> dict[str | None, list[Grounding]]:
     "The groundings of a claim's readings, by the call that they are held against; raises `NotYet`."
     plain = claim.mood == "general" and bool(claim.pins) and "`" in claim.text and plainly(claim)  # "`n` is `1`" under a heading
-    plain = plain and not job.text[:claim.start].endswith("which ")  # "those for which `c` holds": not that it does
+    plain = plain and not job.text.endswith("which ", 0, claim.start)  # "those for which `c` holds": not that it does
     if claim.mood not in JUDGED and not plain and not (claim.mood == "vague" and job.direction == "backward"):
         return {claim.proposal: [unsayable(None, f"it is told as a {claim.mood}, not as a fact")]}
     if not claim.readings:
@@ -228,7 +228,7 @@ def grounded_in(job: Job, claim: Any, call: str | None) -> list[Grounding]:
 
     def passes() -> bool | None:
         return job.right(job.own if job.own is not None else job.final())
-    return together(*[lambda one=one: ground(Asked(claim, one, execution, job.inquiry, line[-40:], line, passes)) for one in claim.readings])
+    return together(*[lambda one=one: ground(Asked(claim, one, execution, job.inquiry, line, passes)) for one in claim.readings])
 
 # %% ../nbs/07_verification.ipynb #2e04043e
 def supposed_call(job: Job, claim: Any) -> str | None:
