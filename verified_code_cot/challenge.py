@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['METHODS', 'Method', 'MARKS', 'method', 'mutant_record', 'falsify', 'quota', 'Counting', 'evidence', 'named', 'judged',
            'judge_partition', 'measure', 'wilson', 'auroc', 'kills', 'comparison', 'rejected_truths', 'figure',
-           'save_figure', 'written', 'true_texts', 'run', 'clear_parts']
+           'written', 'true_texts', 'run', 'clear_parts']
 
 # %% ../nbs/08_challenge.ipynb #a7e3250a
 import importlib
@@ -20,6 +20,7 @@ from typing import Any
 from .baselines import output_only, sliding_window  # noqa: F401  (methods, found by name)
 from .engine import map_partitions, stage
 from .falsehoods import KINDS, Mutant, answer_place, mutants
+from .figures import save_figure
 from .mentions import read, statements
 from .records import InputError, Rationale, Verdict, stream, write_jsonl
 from .replay import ReplayError
@@ -263,17 +264,6 @@ def figure(rows: list[dict[str, Any]]) -> Any:
     axes.tick_params(axis="y", length=0)
     made.legend(loc="outside upper left", ncols=len(names), frameon=False)
     return made
-
-# %% ../nbs/08_challenge.ipynb #f7f11d89
-def save_figure(made: Any, folder: str | Path, name: str) -> list[Path]:
-    "Write a figure as PNG and SVG, the same bytes for the same data: no date, no version, fixed ids, text as text in the SVG."
-    import matplotlib
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
-        made.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
-        made.savefig(folder / f"{name}.png", dpi=130, metadata={"Software": None})
-    return [folder / f"{name}.png", folder / f"{name}.svg"]
 
 # %% ../nbs/08_challenge.ipynb #a78aac7d
 def written(row: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from typing import Any
 from . import challenge
 from .card import REMOVED
 from .engine import read_manifest, stage
+from .figures import save_figure
 from .records import InputError, Program, Rationale, RecordError, Trace, Verdict, atomic, load, read_jsonl, stream
 from .sandbox import Sandbox
 from .verification import REASONS, verify_record
@@ -249,7 +250,7 @@ class Picture:
 
 def picture(folder: Path, name: str, made: Any, alt: str, caption: str) -> Picture:
     "Write a figure into the run and give it as it stands on the page."
-    _, svg = challenge.save_figure(made, folder / "figures", name)
+    _, svg = save_figure(made, folder / "figures", name)
     return Picture(name, "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode(), alt, caption)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .figures import save_figure
 from .records import InputError, atomic
 from .study import Plan, knobs, literal, parameters_of, run_study, say
 
@@ -167,6 +168,4 @@ def write_comparison(out: Path, lines: list[dict[str, Any]]) -> None:
         table = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
         table.writeheader()
         table.writerows(lines)
-    figure = comparison_figure(lines)
-    for ending in ("png", "svg"):
-        figure.savefig(out / f"comparison.{ending}", dpi=120, metadata={"Date": None} if ending == "svg" else None)
+    save_figure(comparison_figure(lines), out, "comparison")
