@@ -171,7 +171,7 @@ def _sealed(lines: list[str], seal: str) -> bool:
 # %% ../nbs/00c_engine.ipynb #8a9ac146
 LEAVE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"  # what a worker process runs first
 MODEST = {  # of Dask's own books
-    "distributed.admin.low-level-log-length": 10, "distributed.worker.profile.interval": "100ms",
+    "distributed.admin.low-level-log-length": 10, "distributed.worker.profile.interval": "1s",
     "distributed.admin.tick.interval": "500ms", "distributed.admin.system-monitor.interval": "5s",
 }
 
