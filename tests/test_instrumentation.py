@@ -12,7 +12,7 @@ import pytest
 from trace_programs import PROGRAMS
 from trace_story import observe
 
-from verified_code_cot.instrumentation import instrument
+from verified_code_cot.instrumentation import instrument, nodes_of
 from verified_code_cot.rendering import error_text, render
 
 CRUXEVAL = Path(__file__).parents[1].parent / "shared" / "data" / "cruxeval.jsonl"
@@ -143,3 +143,13 @@ def test_what_is_not_a_function_has_no_hooks():
 def test_a_program_that_does_not_parse_says_so():
     with pytest.raises(SyntaxError):
         instrument("def f(:\n")
+
+
+def test_all_nodes_are_met_and_every_new_one_has_a_place():
+    quiet = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
+    for _, code, _ in PROGRAMS:
+        tree = ast.parse(code)
+        assert nodes_of(tree) == [node for node in ast.walk(tree) if not isinstance(node, quiet)]
+        for probes in (False, True):
+            new = ast.walk(instrument(code, probes).tree)
+            assert all(node.lineno > 0 and node.end_lineno for node in new if isinstance(node, (ast.expr, ast.stmt, ast.excepthandler)))

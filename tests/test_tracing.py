@@ -10,6 +10,7 @@ from trace_story import observe
 from trace_versions import interpreters
 
 from verified_code_cot import tracing
+from verified_code_cot.helper import GUEST
 from verified_code_cot.records import Case, InputError, Program, Trace, load, write_jsonl
 from verified_code_cot.rendering import canonical, same_text
 from verified_code_cot.replay import Replay
@@ -272,3 +273,17 @@ def test_all_800_outputs_are_the_recorded_ones():
     assert len(rows) == 800
     for row, (found,) in zip(rows, traces([(row["code"], [f"f({row['input']})"]) for row in rows], tracing.box_for()), strict=False):
         assert found.status == "ok" and same_text(found.output, canonical(row["output"]) or row["output"]) is True, row["id"]
+
+
+@pytest.mark.parametrize("event", [
+    {"step": 0}, {"step": "0", "kind": "call", "function": "f", "depth": 0, "frame": 0, "line": 1}, 7,
+    {"step": 0, "kind": "call", "function": "f", "depth": 0, "frame": 0, "line": 1, "more": 1}])
+def test_what_is_no_trace_was_killed(event):
+    body = json.dumps({"status": "ok", "output": "1", "events": [event]}).encode()
+    found = tracing.told(GUEST, body)
+    assert (found.status, found.output, found.events) == ("killed", None, [])
+    assert tracing.told(GUEST, b"[1, 2").status == tracing.told(GUEST, b'{"status": "fine"}').status == "killed"
+
+
+def test_half_a_surrogate_pair_can_be_read():
+    assert tracing.told(GUEST, b'{"status": "ok", "output": "\\ud800"}').output == "\ud800"

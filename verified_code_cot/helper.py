@@ -547,7 +547,7 @@ class Child(Reporting, Guarding):
 
     def __init__(self, guest, limits: dict, memory: bool):
         self.guest, self.limits, self.memory = guest, limits, memory
-        self.encode = json.JSONEncoder(separators=(",", ":")).encode
+        self.encode = getattr(guest, "encode", None) or json.JSONEncoder(separators=(",", ":")).encode
         self.armed = self.threaded = False
         self.streams = self.fresh_streams()
 
@@ -561,7 +561,7 @@ class Child(Reporting, Guarding):
         self.armed = armed
         run = contextvars.copy_context().run
         answer = self.attempt(lambda: run(self.guest.run, state, case, self.limits, self.finish))
-        if type(answer) is not dict:
+        if not isinstance(answer, dict):
             return {"status": "killed", "reason": "the recorder returned no result"}
         answer.setdefault("status", "ok")
         answer.setdefault("stdout", out.text())

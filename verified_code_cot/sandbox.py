@@ -162,8 +162,8 @@ def parse(
 class Pending:
     "A job on its way: what was asked, what has come back, how many helpers died in its next case."
 
-    def __init__(self, number: int, job: dict):
-        self.number, self.id, self.count = number, job["id"], len(job["cases"])
+    def __init__(self, number: int, job: dict, read=parse):
+        self.number, self.id, self.count, self.read = number, job["id"], len(job["cases"]), read
         self.body = json.dumps({"setup": job.get("setup", {}), "cases": job["cases"]}).encode()
         self.results, self.deaths = [], 0
 
@@ -340,7 +340,7 @@ class Answers:
             job, case, kind, body = frame
             if (job, case) != (first.number, len(first.results)):
                 raise SandboxError(f"the helper answered for case {case} of job {job} out of turn")
-            first.results.append(parse(kind, body))
+            first.results.append(first.read(kind, body))
             first.deaths = 0
 
     def replace(self, pending: deque) -> None:
@@ -352,7 +352,7 @@ class Answers:
         first.deaths += 1
         if first.deaths == 2:
             reason = "the sandbox's helper died twice in this case" + (f": {said}" if said else "")
-            first.results.append({"status": "killed", "reason": reason})
+            first.results.append(first.read(FAILURE, json.dumps({"status": "killed", "reason": reason}).encode()))
             first.deaths = 0
         for job in pending:
             self.post(job)
@@ -361,11 +361,12 @@ class Answers:
 class Running:
     "Jobs in, results out, in order."
 
-    def run(self, jobs):
+    def run(self, jobs, read=parse):
         """Yield, in order, {"id", "cases": [{"status", …}, …]} for each job.
 
         jobs: an iterable of {"id": str, "setup": {…}, "cases": [{…}, …]}; it is read a few jobs ahead, so that the helper
         always has work. A second run on the same Sandbox must wait for the end of the first.
+        read: what makes a case's result of (kind, bytes), in place of `parse`.
         """
         if self.busy:
             raise SandboxError("this sandbox is in the middle of another run")
@@ -375,7 +376,7 @@ class Running:
             while True:
                 while len(pending) < AHEAD and (job := next(jobs, None)) is not None:
                     self.number += 1
-                    pending.append(Pending(self.number, job))
+                    pending.append(Pending(self.number, job, read))
                     self.post(pending[-1])
                 if not pending:
                     return
