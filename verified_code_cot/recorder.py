@@ -52,6 +52,16 @@ class Body(dict):
 
     told = None
 
+    def seal(self):
+        "Take the digest."
+        self.told = told(self)
+        self["digest"] = sha256(self.told.encode()).hexdigest()
+
+    def leave_out_events(self):
+        "Nobody asked for the events: what was written for the digest, which holds them, is of no more use."
+        del self["events"]
+        self.told = None
+
 
 def encode(answer):
     "A report as JSON on its way to the host: what was written for the digest is not written again."
@@ -182,11 +192,9 @@ class Session:
         body = Body(call=self.case["call"], output=output, exception=exception, stdout=clean(self.printed.text()), cut=cut, status=status,
                     events=self.recorder.events)
         if self.case.get("digest") is not False:
-            body.told = told(body)
-            body["digest"] = sha256(body.told.encode()).hexdigest()
+            body.seal()
         if self.case.get("events") is False:
-            del body["events"]
-            body.told = None  # what was written holds the events
+            body.leave_out_events()
         if self.case.get("probes"):
             body["probes"] = self.recorder.probes
         if self.case.get("watch"):
