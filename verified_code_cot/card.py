@@ -117,7 +117,8 @@ def contamination_section(manifest: dict[str, Any]) -> str:
         return f"{told} Nothing was found."
     body = [[hit["program"], hit["problem"], hit["how"], hit["rationales"]] for hit in found["hits"][:LISTED]]
     rest = f"\n\nThe other {len(found['hits']) - LISTED} stand in `manifest.json`." if len(found["hits"]) > LISTED else ""
-    return f"{told} {len(found['hits'])} programs were removed:\n\n{markdown_table(['program', 'problem', 'found by', 'rationales'], body)}{rest}"
+    removed = "1 program was" if len(found["hits"]) == 1 else f"{len(found['hits'])} programs were"
+    return f"{told} {removed} removed:\n\n{markdown_table(['program', 'problem', 'found by', 'rationales'], body)}{rest}"
 
 # %% ../nbs/12e_card.ipynb #0d03e16d
 def split_section(manifest: dict[str, Any]) -> str:
