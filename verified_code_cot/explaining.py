@@ -490,7 +490,7 @@ def asked(explain: Explainer, moment: Moment, node: ast.AST, source: str, truth:
         )
     if value_of(explain.story, moment, node) not in ("True", "False"):
         return f"{source} is {verdict(truth)}"
-    return explain.say("{s} is {t} | {s} turns out {t} | {s} gives {b}", s=source, t=verdict(truth), b=code(str(truth)))
+    return explain.say("{s} is {t} | {s} gives {b} | {s} comes to {b}", s=source, t=verdict(truth), b=code(str(truth)))
 
 
 def combined(explain: Explainer, moment: Moment, node: ast.BoolOp, truth: bool) -> str:

@@ -318,7 +318,9 @@ def manner(explain: Explainer, left_out: range, courses: list[tuple], picked: li
         same = explain.say("go the same way as | take the same course as | repeat what happened in | run just like | are like | follow the pattern of")
         return f"{same} {lap(explain)} {model + 1}"
     if ways <= {courses[i] for i in told}:
-        return explain.say("bring nothing new | go on in this manner | follow the patterns seen so far | continue along the lines of those before | take courses seen before")
+        return explain.say(
+            "bring nothing new | go on in this manner | follow the patterns seen so far | continue along the lines of those before | take courses seen before"
+        )
     return explain.say("are only summed up here | are not told one by one | can be told together | are told here in one go")
 
 # %% ../nbs/03g_passages.ipynb #4fe2b4ae
