@@ -14,7 +14,7 @@ __all__ = ['TYPED', 'SIZED', 'UNIT', 'WHOSE', 'QUANTIFIED', 'STRICT', 'THERE_NO'
            'what_it_must_be', 'needed_value', 'necessity_of', 'followed', 'occurrences', 'as_element', 'calls_of',
            'law', 'this_returned', 'returned_so', 'final_is', 'applied', 'which_gives', 'taken_as', 'apposed', 'nth',
            'changed_by', 'from_end', 'copied', 'ranging', 'turned', 'from_to', 'written_in', 'Given', 'given_by',
-           'branches', 'returned_where', 'constructions']
+           'branches', 'returned_where', 'clued', 'constructions']
 
 # %% ../nbs/04h_constructions.ipynb #4747d95a
 import ast
@@ -811,10 +811,15 @@ CLUES: dict[Callable, tuple[str, ...]] = {  # one of the words stands in every s
 CLUED = [(clue, read) for read, clues in CLUES.items() for clue in clues]
 
 
+def clued(text: str, pairs: list[tuple[str, Callable]]) -> set[Callable]:
+    "The readers of which a clue stands in the sketch of a sentence."
+    return {read for clue, read in pairs if clue in text}
+
+
 def constructions(s) -> None:
     "Note what a sentence says in constructions larger than a clause; `s` is the sentence, already read clause by clause."
     line, goal = drawn(s), s.goal
-    told = {read for clue, read in CLUED if clue in line.text}
+    told = clued(line.text, CLUED)
     supposed = SUPPOSED.search(line.text)
     if s.mood in ("rejected", "plan"):
         return

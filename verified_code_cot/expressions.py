@@ -271,6 +271,7 @@ def kind_of(source: str, facts: CodeFacts) -> str:
 # %% ../nbs/04b_expressions.ipynb #5face3b1
 _SPACE = re.compile(r"\s+")
 _MARK = re.compile(r"['\"()\[\]{}]")
+_EASY = re.compile(r"[A-Za-z]{1,40}(?=[ ,;:)]|\Z)")  # a word of prose of which nothing else can become, unless it is a name: `_plain` and `word` at once
 _WORD = re.compile(r"[^\W_](?:[\w]|['’](?=[a-z])|-(?=[a-zA-Z]))*|_\w+")
 _NUMBER = re.compile(r"-?(?:\d[\d_]*\.\d+(?:[eE][-+]?\d+)?|\d[\d_]*(?:[eE][-+]?\d+)?|\.\d+|0[xXbBoO][\da-fA-F]+)j?(?![\w])")
 _IDENT = re.compile(r"[^\W\d]\w*")
@@ -523,16 +524,16 @@ class Lexer(Quotes, Words, Operands, Tokens, Prose, Spans):
 
     def run(self) -> list[Token]:
         "All tokens of the text."
-        at, t = 0, self.text
+        at, t, names = 0, self.text, self.facts.names
         while at < len(t):
             if t[at] == " ":
                 at += 1
-                continue
-            m = _SPACE.match(t, at)
-            if m:
+            elif (m := _EASY.match(t, at)) and m.group() not in names and m.group() not in _SINGLETONS:
+                self.tokens.append(Token("word", self.offset + at, self.offset + m.end(), m.group().lower(), code=self.code))
                 at = m.end()
-                continue
-            at = self._step(at)
+            else:
+                m = _SPACE.match(t, at)
+                at = m.end() if m else self._step(at)
         return self.tokens
 
 # %% ../nbs/04b_expressions.ipynb #9a371831

@@ -757,11 +757,23 @@ class NounPhrases(Qualified, Heads, Expressions, Numbers, Nouns, Worded, Results
         self.t, self.facts = tokens, facts
         self.told = frozenset()  # strings that are data of this case, never names
 
+    def unqualified(self, i: int, depth: int):
+        "The noun phrase that starts at token i, which is no word: there are no qualifiers."
+        m, k = self._head(i, depth, None, [])
+        if m is not None and m.number and m.noun and word(self.t, k) in ("of", "from", "in") and depth < 4 and not m.items:
+            m, k = self._first_n(m, k, depth, None)
+        if m is None:
+            return None, i
+        m.start = self.t[i].start
+        return m, k
+
     def at(self, i: int, depth: int = 0):
         "The noun phrase that starts at token i."
         if depth > 6 or i >= len(self.t):
             return None, i
         start = i
+        if self.t[i].kind != "word":
+            return self.unqualified(i, depth)
         if word(self.t, i) in _IN_AT:
             m, k = self.at(i + 1, depth + 1)
             return (Mention(self.t[i].start, m.end, ref="part", noun=m.noun), k) if m is not None else (None, i)

@@ -7,20 +7,22 @@ __all__ = ['LIST', 'SEVERAL', 'LABEL', 'RESPECTIVELY', 'NEITHER', 'IS_NEITHER', 
            'ENTRY_NOUN', 'ENTRY', 'SPLIT', 'FORMING', 'IN_ORDER', 'RESTATING', 'TOP', 'AFTER_ARROW', 'RESIZING', 'ITEM',
            'CLOSING', 'AMOUNTING', 'OF_STEPS', 'FINAL', 'FINAL_LABEL', 'ENDING_WITH', 'SO_ENDS', 'OVER', 'POINT',
            'RESULT_LABEL', 'TALLY', 'FIRST_AT', 'PLACES_TOLD', 'OF_SIZE', 'RESULTING', 'ENTRY_GONE', 'OF_WHICH',
-           'RELATIONS', 'CONTRARY', 'CHARACTERS', 'NAMED_AT', 'COUNT_LINE', 'PLACED', 'OF_GOAL', 'FACTUAL', 'told',
-           'is_value', 'is_variable', 'retell', 'labelled', 'respectively', 'neither_nor', 'amount', 'appears',
-           'function_counts', 'entries_told', 'split_into', 'formed', 'visited_in_order', 'restated_call', 'last_of',
-           'on_top', 'after_arrow', 'before_answer', 'closing_value', 'finally_so', 'settled_by_loop', 'meant_of_end',
-           'ends_with', 'is_plain', 'labelled_result', 'already_so', 'tallied_in_figures', 'first_at', 'all_places',
-           'of_size', 'changed_values', 'results_after_arrow', 'entry_gone', 'of_which', 'own_tests', 'tested_element',
-           'named_at', 'entries_listed', 'placed', 'of_goal', 'shorthand', 'neither', 'conditional']
+           'RELATIONS', 'CONTRARY', 'CHARACTERS', 'NAMED_AT', 'COUNT_LINE', 'PLACED', 'OF_GOAL', 'FACTUAL', 'SIZES',
+           'HOW', 'CLUES', 'CLUED', 'told', 'is_value', 'is_variable', 'retell', 'labelled', 'respectively',
+           'neither_nor', 'amount', 'appears', 'function_counts', 'entries_told', 'split_into', 'formed',
+           'visited_in_order', 'restated_call', 'last_of', 'on_top', 'after_arrow', 'before_answer', 'closing_value',
+           'finally_so', 'settled_by_loop', 'meant_of_end', 'ends_with', 'is_plain', 'labelled_result', 'already_so',
+           'tallied_in_figures', 'first_at', 'all_places', 'of_size', 'changed_values', 'results_after_arrow',
+           'entry_gone', 'of_which', 'own_tests', 'tested_element', 'named_at', 'entries_listed', 'placed', 'of_goal',
+           'shorthand', 'neither', 'conditional']
 
 # %% ../nbs/04j_shorthand.ipynb #f2793794
 import ast
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
-from .constructions import Sketch, conditions_at, drawn, matches, parameter_named, set_aside
+from .constructions import Sketch, clued, conditions_at, drawn, matches, parameter_named, set_aside
 from .expressions import entry_of, is_literal, kind_of, normal, parse
 from .phrases import CARDINALS, RESULTS, Mention
 from .reading import COUNTING, LOSING, Reading, bracket, counter, dictionaries, owners, put_in, shape, simple_name
@@ -704,6 +706,19 @@ def of_goal(s, line: Sketch) -> None:
 FACTUAL = (labelled, respectively, neither_nor, appears, function_counts, entries_told, split_into, formed, visited_in_order, on_top,
            after_arrow, closing_value, finally_so, named_at, entries_listed, placed, of_goal, ends_with, labelled_result, already_so,
            tallied_in_figures, first_at, all_places, of_size, results_after_arrow, entry_gone, of_which, tested_element)
+SIZES = ("list ", "tuple ", "array ", "set ", "dictionary ")
+HOW = (" distinct", " unique", " different", " uppercase", " lowercase", " digits", " vowels", " even", " odd", " spaces")
+CLUES: dict[Callable, tuple[str, ...]] = {  # one of them stands in every sentence that the pattern fits, as in `constructions`
+    labelled: (" : «",), respectively: ("» , «", "» , and «", "» and «"), neither_nor: ("neither «",),
+    appears: ("appears", "occurs", "shows up", "is present"), function_counts: (" counts", " finds", " found", " counted", " has ", " identifies"),
+    split_into: ("split",), formed: ("joined", "combined", "concatenated", "merged", "put", "glued"), visited_in_order: (" order",), on_top: ("top",),
+    after_arrow: ("-> «", ": «"), finally_so: ("final ",), named_at: ("at index «", "at position «"), entries_listed: ("» : «",),
+    placed: (" must ", " has to ", " needs to "), of_goal: ("output", "result"), labelled_result: (" : «",), already_so: ("already",),
+    tallied_in_figures: ("» -> ", "» has ", "» contains ", "» holds ", "» includes "), first_at: (" index «",),
+    all_places: ("indices «", "indexes «", "positions «"), of_size: SIZES, results_after_arrow: ("-> «", "=> «"),
+    entry_gone: (" removed", " popped", " deleted", " dropped", " discarded"), of_which: HOW,
+}
+CLUED = [(clue, read) for read, clues in CLUES.items() for clue in clues]
 
 
 def shorthand(s) -> None:
@@ -714,8 +729,11 @@ def shorthand(s) -> None:
     with set_aside(s, mood=s.mood, never=False, condition=False, since=False):
         restated_call(s, line)
         s.mood = "fact" if s.mood == "general" and neither(line) else s.mood
-        for read in FACTUAL if s.mood == "fact" and not conditional(line) else ():
-            read(s, line)
+        factual = s.mood == "fact" and not conditional(line)
+        told = clued(line.text, CLUED) if factual else ()
+        for read in FACTUAL if factual else ():
+            if read in told or read not in CLUES:
+                read(s, line)
 
 
 def neither(line: Sketch) -> bool:

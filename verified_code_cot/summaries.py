@@ -5,19 +5,20 @@
 # %% auto #0
 __all__ = ['LAPS', 'LIST', 'WITH_VALUES', 'GOING', 'PAIRS', 'TALLIED', 'SAME_WAY', 'AFTER_THEM', 'THROUGH', 'GOES_OVER',
            'AS_LONG', 'RAN_THROUGH', 'ENTERED', 'KEPT', 'INDEXED', 'FINAL_OF', 'JOINED', 'PART', 'APART', 'COMPUTED',
-           'THAT_IS', 'HENCE', 'OF_LAPS', 'OF_ANYTHING', 'laps_of', 'sources', 'values_in', 'tally_told', 'stranger',
-           'tallied', 'same_way', 'after_them', 'through_values', 'ran_through', 'goes_over', 'as_long_as', 'at_entry',
-           'parameter_lists', 'final_states', 'put_into', 'overlapping', 'stores', 'is_value', 'is_state', 'at_once',
-           'source_before', 'made_of', 'other_constant', 'misquoted', 'comes_to', 'decided_by', 'truth_told',
-           'by_value', 'Told', 'follows', 'concluded', 'summaries']
+           'THAT_IS', 'HENCE', 'OF_LAPS', 'OF_ANYTHING', 'CLUES', 'CLUED', 'laps_of', 'sources', 'values_in',
+           'tally_told', 'stranger', 'tallied', 'same_way', 'after_them', 'through_values', 'ran_through', 'goes_over',
+           'as_long_as', 'at_entry', 'parameter_lists', 'final_states', 'put_into', 'overlapping', 'stores', 'is_value',
+           'is_state', 'at_once', 'source_before', 'made_of', 'other_constant', 'misquoted', 'comes_to', 'decided_by',
+           'truth_told', 'by_value', 'Told', 'follows', 'concluded', 'summaries']
 
 # %% ../nbs/04i_summaries.ipynb #80a75656
 import ast
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from .constructions import Sketch, drawn, matches, set_aside, sketch
+from .constructions import Sketch, clued, drawn, matches, set_aside, sketch
 from .expressions import Token, kind_of, normal, parse, spelling
 from .phrases import CARDINALS
 from .reading import Claim, Pin, Reading, bracket, names_in, put_in, simple_name
@@ -224,8 +225,6 @@ def final_states(s, line: Sketch) -> None:
 
 def put_into(s, line: Sketch) -> None:
     "`'a'` is kept in `self.word`; index 4 of `xs` gets the value 3."
-    if not any(clue in line.text for clue in (" in «", "» of «")):
-        return
     for m, told in matches(line, KEPT, INDEXED):
         owner, v, key = told.get("e") or told["x"], told["v"], told.get("k")
         source = f"{bracket(owner.source or '')}[{key.source}]" if key is not None else owner.source
@@ -424,6 +423,12 @@ def concluded(s, c: Claim, test: ast.expr, known: Told) -> Reading | None:
 # %% ../nbs/04i_summaries.ipynb #a2b1afd2
 OF_LAPS = (values_in, tallied, same_way, after_them)
 OF_ANYTHING = (through_values, ran_through, goes_over, at_entry, final_states, put_into, at_once, made_of, misquoted, comes_to, follows)
+CLUES: dict[Callable, tuple[str, ...]] = {  # one of them stands in every sentence that the pattern fits, as in `constructions`
+    through_values: (" through «",), ran_through: ("» ran through «", "» must have been «"), goes_over: ("which is «", "that is «", "i.e. «"),
+    final_states: ("final «", "resulting «"), put_into: (" in «", "» of «"), made_of: ("taken apart , ", "part by part , ", "piece by piece , "),
+    misquoted: ("» =", "» , which is", "» , that is", "» which is"), comes_to: ("» , that is «", "» , which is «", "» , i.e.", "» , namely «"),
+}
+CLUED = [(clue, read) for read, clues in CLUES.items() for clue in clues]
 
 
 def summaries(s) -> None:
@@ -431,10 +436,12 @@ def summaries(s) -> None:
     line = drawn(s)
     laps = laps_of(s, line) if s.mood == "fact" else None
     with set_aside(s, condition=False, since=False, goal=False):
-        if s.mood != "rejected":
+        if s.mood != "rejected" and " long as «" in line.text:
             as_long_as(s, line)
         if s.mood == "fact":
             for read in OF_LAPS if laps else ():
                 read(s, line, laps)
+            told = clued(line.text, CLUED)
             for read in OF_ANYTHING:
-                read(s, line)
+                if read in told or read not in CLUES:
+                    read(s, line)
