@@ -297,9 +297,11 @@ class State(NamedTuple):
     lap: tuple[int, int] | None = None  # (line, first moment) of the last heading's lap
     choices: Any = None  # linked list: (previous choices, leaf index, Placed)
 
-def better(states: Iterable[State], width: int = 16) -> list[State]:
+def better(states: list[State], width: int = 16) -> list[State]:
     "The states that are not worse in both cost and moment than another one."
     kept: list[State] = []
+    if len(states) == 1:
+        return states
     for state in sorted(states, key=lambda s: (round(s.cost, 6), s.moment)):
         if not kept or state.moment < kept[-1].moment:  # those kept come at ever earlier moments
             kept.append(state)
@@ -448,10 +450,12 @@ def reachable(
 ) -> list[tuple[int, int, Placed]]:
     "Of the facts that hold: one that lasts here, the next ones, and the nearest before."
     at = bisect_right(firsts, moment)
-    here = next((h for h in holding[:at] if h[1] >= moment), None)
-    if here is not None:
-        return [here, *holding[at:at + 1]]
-    earlier = max(holding[:at], key=lambda h: h[1], default=None)
+    earlier = None
+    for one in holding[:at]:
+        if one[1] >= moment:
+            return [one, *holding[at:at + 1]]
+        if earlier is None or one[1] > earlier[1]:
+            earlier = one
     first = holding[:1] if at and holding[0] is not earlier and firsts[0] < moment else []
     return [*holding[at:at + 2], *([earlier] if earlier else []), *first]
 

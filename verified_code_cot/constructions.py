@@ -14,7 +14,7 @@ __all__ = ['TYPED', 'SIZED', 'UNIT', 'WHOSE', 'QUANTIFIED', 'STRICT', 'THERE_NO'
            'what_it_must_be', 'needed_value', 'necessity_of', 'followed', 'occurrences', 'as_element', 'calls_of',
            'law', 'this_returned', 'returned_so', 'final_is', 'applied', 'which_gives', 'taken_as', 'apposed', 'nth',
            'changed_by', 'from_end', 'copied', 'ranging', 'turned', 'from_to', 'written_in', 'Given', 'given_by',
-           'branches', 'returned_where', 'clued', 'constructions']
+           'branches', 'returned_where', 'clued', 'called_up', 'constructions']
 
 # %% ../nbs/04h_constructions.ipynb #4747d95a
 import ast
@@ -798,7 +798,8 @@ def returned_where(s, line: Sketch) -> None:
 FACTUAL = (final_is, quantified, nothing_such, each_appears, followed, occurrences, as_element, this_returned, returned_so, applied, which_gives, taken_as,
            apposed, nth, from_end, copied, ranging, changed_by)
 GENERAL = (needed_length, needed_value, what_it_must_be, law, turned, from_to, returned_where)  # told of every input, or of one that is only tried
-CLUES: dict[Callable, tuple[str, ...]] = {  # one of the words stands in every sentence that the pattern fits, and is found sooner
+CLUES: dict[Callable, tuple[str | re.Pattern, ...]] = {  # one of the words stands in every sentence that the pattern fits, and is found sooner
+    quantified: (QUANTIFIED,), applied: (APPLIED, TURNING),
     final_is: ("final ",), nothing_such: (" no ", " any "), each_appears: ("appear", "occur", "is present"), followed: ("followed by",),
     occurrences: ("number of", "count of", "how many times", "occurrences of", "how often"), as_element: (" as the ", " as its "),
     this_returned: ("returned",), returned_so: ("returned , ", "what «", "returns «", "returns the value"),
@@ -811,20 +812,25 @@ CLUES: dict[Callable, tuple[str, ...]] = {  # one of the words stands in every s
 CLUED = [(clue, read) for read, clues in CLUES.items() for clue in clues]
 
 
-def clued(text: str, pairs: list[tuple[str, Callable]]) -> set[Callable]:
+def clued(text: str, pairs: list[tuple[str | re.Pattern, Callable]]) -> frozenset[Callable]:
     "The readers of which a clue stands in the sketch of a sentence."
-    return {read for clue, read in pairs if clue in text}
+    return frozenset(read for clue, read in pairs if (clue in text if isinstance(clue, str) else clue.search(text)))
+
+
+@lru_cache(maxsize=2048)  # of seven sentences, six have the sketch of another one
+def called_up(text: str) -> tuple[Callable, ...]:
+    "The readers that the sketch of a sentence calls for; fewer where something is only supposed in it."
+    told = clued(text, CLUED)
+    return tuple(read for read in (*(() if SUPPOSED.search(text) else FACTUAL), *GENERAL) if read in told)
 
 
 def constructions(s) -> None:
     "Note what a sentence says in constructions larger than a clause; `s` is the sentence, already read clause by clause."
     line, goal = drawn(s), s.goal
-    told = clued(line.text, CLUED)
-    supposed = SUPPOSED.search(line.text)
-    if s.mood in ("rejected", "plan"):
+    told = called_up(line.text)
+    if s.mood in ("rejected", "plan") or not told:
         return
     with set_aside(s, mood="fact", condition=False, since=False):
-        for read in (*(() if supposed else FACTUAL), *GENERAL):
+        for read in told:
             s.goal = goal and read is not from_to  # a change that is told is none that is sought
-            if read in told or read not in CLUES:
-                read(s, line)
+            read(s, line)

@@ -6,7 +6,7 @@
 __all__ = ['MAX_SOURCE', 'MAX_DEPTH', 'words_of', 'parse', 'free_names', 'is_literal', 'CodeFacts', 'normal', 'spelling',
            'root_of', 'changing_names', 'code_facts', 'method_of', 'entry_of', 'Token', 'calls_of', 'kind_of',
            'fill_hole', 'Quotes', 'Words', 'Operands', 'Tokens', 'Prose', 'Spans', 'Lexer', 'code_tokens',
-           'split_equals', 'tokens', 'folded']
+           'split_equals', 'tokens', 'first_read', 'moved', 'folded']
 
 # %% ../nbs/04b_expressions.ipynb #15de07dd
 import ast
@@ -15,6 +15,7 @@ import re
 import warnings
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 # %% ../nbs/04b_expressions.ipynb #1c3c02a7
 def words_of(text: str) -> frozenset:
@@ -626,11 +627,24 @@ def split_equals(source: str) -> list[tuple[int, int]]:
 # %% ../nbs/04b_expressions.ipynb #f6289ece
 def tokens(text: str, facts: CodeFacts, offset: int = 0, limit: int = 8_000) -> list[Token]:
     "Tokens of one sentence, parentheses in prose folded into groups. At most `limit` characters are read."
-    return list(folded(text, facts, offset, limit))
+    kept = first_read(text, facts, limit)
+    if not kept:
+        kept += [offset, folded(text, facts, offset, limit)]
+    at, found = kept
+    return list(found) if at == offset else [moved(t, offset - at) for t in found]
 
-@lru_cache(maxsize=512)  # the claims of a sentence and its share of the coverage are read from the same tokens
+@lru_cache(maxsize=512)  # the claims of a sentence and its share of the coverage are read from the same tokens; and several rationales tell a step alike
+def first_read(text: str, facts: CodeFacts, limit: int) -> list[Any]:
+    "Where a sentence was first read, and its tokens: empty until then. Nobody changes a token."
+    return []
+
+def moved(token: Token, by: int) -> Token:
+    "The same token of a sentence that stands elsewhere."
+    parts = tuple(moved(part, by) for part in token.parts) if token.kind == "group" else token.parts
+    return Token(token.kind, token.start + by, token.end + by, token.text, token.source, token.code, token.type, parts)
+
 def folded(text: str, facts: CodeFacts, offset: int, limit: int) -> tuple[Token, ...]:
-    "The tokens of `tokens`, kept for a while; nobody changes a token."
+    "The tokens of `tokens`, read from the text."
     flat = Lexer(text[:limit].translate(_CURLY), facts, offset).run()
     stack: list[list[Token]] = [[]]
     opened: list[Token] = []

@@ -5,27 +5,27 @@
 # %% auto #0
 __all__ = ['BUILTINS', 'INSIDE', 'BELONGING', 'OPENERS', 'RAISED', 'OPPOSITES', 'GROUNDERS', 'Grounding', 'Asked', 'once',
            'unsayable', 'variables_of', 'attributes_of', 'definitions_of', 'filled', 'substituted', 'without_lap',
-           'open_names', 'unknown_names', 'inner_functions', 'function_as_value', 'nested_call', 'evaluations_of',
-           'instances_of', 'built_like', 'compared', 'is_opaque', 'type_of', 'near', 'side_by_side', 'ground_value',
-           'of_function_told', 'midway', 'within_calls', 'inner_calls', 'owner_of', 'part_way', 'beyond', 'put_there',
-           'supposed', 'stored_into', 'is_stored', 'told_directly', 'never_such', 'of_other_kind', 'ground_relation',
-           'just_written', 'ground_unknown', 'ground_together', 'ground_parts', 'operand_nodes', 'ground_misquoted',
-           'is_closed', 'parts_of', 'dumped', 'spelled', 'operands', 'operand_at', 'sites_at', 'filled_in',
-           'of_other_type', 'with_values', 'passes_values', 'ground_closed', 'augmented', 'ground_operands', 'opposed',
-           'ground_instance', 'truths', 'ground_outcome', 'ground_next_test', 'is_for', 'branches_of', 'lines_meant',
-           'header_named', 'ground_branch', 'ground_branch_of', 'Run', 'runs_of', 'ground_skipped_loop', 'ground_end',
-           'runs_meant', 'ground_count', 'ground_comprehension_count', 'visited', 'ground_visits', 'comprehended',
-           'spot_of', 'bound_to', 'in_comprehension', 'in_comprehensions', 'is_filtered', 'ground_over', 'visits_hold',
-           'in_order', 'in_a_row', 'changes_of', 'occurrences', 'grew_at_end', 'number', 'effect_holds',
-           'ground_effect', 'ground_step', 'support_only', 'effects', 'insertions', 'item_of', 'element_at',
-           'ground_unchanged', 'ground_return', 'named_returning', 'speaks_of_result', 'ground_produced', 'untold',
-           'returns_of', 'of_one_kind', 'is_meant', 'ground_mention', 'mistold', 'never_held', 'nowhere', 'contains',
-           'is_mistold', 'ground_maps', 'chained', 'entries', 'transitions', 'ground_arguments', 'parameters_of',
-           'ground_raises', 'outcome_of', 'ground_answer', 'ground_proposal', 'ground_proposed_value', 'ground_meta',
-           'ground_input', 'as_tuple', 'ground_necessity', 'predicate_of', 'ground_law', 'ground_exists',
-           'ground_tally', 'at_branches', 'stretches_named', 'of_laps', 'ground_stretch', 'true_in', 'turned_round',
-           'reversal', 'signless', 'in_lap', 'ground_tally_of_laps', 'course_of', 'ground_course', 'ground_while',
-           'ground_written', 'ground']
+           'open_names', 'open_in', 'unknown_names', 'inner_functions', 'function_as_value', 'nested_call',
+           'evaluations_of', 'instances_of', 'built_like', 'compared', 'is_opaque', 'type_of', 'near', 'side_by_side',
+           'ground_value', 'of_function_told', 'midway', 'within_calls', 'inner_calls', 'owner_of', 'part_way',
+           'beyond', 'put_there', 'supposed', 'stored_into', 'is_stored', 'told_directly', 'never_such',
+           'of_other_kind', 'ground_relation', 'just_written', 'ground_unknown', 'ground_together', 'ground_parts',
+           'operand_nodes', 'ground_misquoted', 'is_closed', 'parts_of', 'dumped', 'spelled', 'operands', 'operand_at',
+           'sites_at', 'filled_in', 'of_other_type', 'with_values', 'passes_values', 'ground_closed', 'augmented',
+           'ground_operands', 'opposed', 'ground_instance', 'truths', 'ground_outcome', 'ground_next_test', 'is_for',
+           'branches_of', 'lines_meant', 'header_named', 'ground_branch', 'ground_branch_of', 'Run', 'runs_of',
+           'ground_skipped_loop', 'ground_end', 'runs_meant', 'ground_count', 'ground_comprehension_count', 'visited',
+           'ground_visits', 'comprehended', 'spot_of', 'bound_to', 'in_comprehension', 'in_comprehensions',
+           'is_filtered', 'ground_over', 'visits_hold', 'in_order', 'in_a_row', 'changes_of', 'occurrences',
+           'grew_at_end', 'number', 'effect_holds', 'ground_effect', 'ground_step', 'support_only', 'effects',
+           'insertions', 'item_of', 'element_at', 'ground_unchanged', 'ground_return', 'named_returning',
+           'speaks_of_result', 'ground_produced', 'untold', 'returns_of', 'of_one_kind', 'is_meant', 'ground_mention',
+           'mistold', 'never_held', 'nowhere', 'contains', 'is_mistold', 'ground_maps', 'chained', 'entries',
+           'transitions', 'ground_arguments', 'parameters_of', 'ground_raises', 'outcome_of', 'ground_answer',
+           'ground_proposal', 'ground_proposed_value', 'ground_meta', 'ground_input', 'as_tuple', 'ground_necessity',
+           'predicate_of', 'ground_law', 'ground_exists', 'ground_tally', 'at_branches', 'stretches_named', 'of_laps',
+           'ground_stretch', 'true_in', 'turned_round', 'reversal', 'signless', 'in_lap', 'ground_tally_of_laps',
+           'course_of', 'ground_course', 'ground_while', 'ground_written', 'ground']
 
 # %% ../nbs/06a_forms.ipynb #d8d79598
 import ast
@@ -150,21 +150,23 @@ def substituted(
         return None
     names = names_in(source)
     given = asked.claim.given if asked.claim.proposal is None else {}  # a proposed call has the values in its own execution
-    texts = {name: text for name, text in {**without_lap(asked), **given}.items() if name in names}
+    texts = {**without_lap(asked, names), **{name: text for name, text in given.items() if name in names}}
     if "__output__" in names:
         texts["__output__"] = asked.inquiry.goal
     if "__return__" in names:
         texts["__return__"] = asked.execution.trace.output
+    if not texts:
+        return source
     trees = {name: parsed(text) for name, text in texts.items()}
     if any(tree is None for tree in trees.values()):
         return None
     return filled(source, trees)
 
-def without_lap(asked: Asked) -> dict[str, str]:
-    "The values that headings give to loop variables in laps that never happened: what is told there is tried with them."
+def without_lap(asked: Asked, names: frozenset[str]) -> dict[str, str]:
+    "The values that headings give to loop variables (of these names) in laps that never happened: what is told there is tried with them."
     execution, found = asked.execution, {}
     for pin in asked.claim.pins:
-        if pin.kind == "iteration" and pin.name and pin.value is not None and (text := canonical(pin.value)) is not None:
+        if pin.kind == "iteration" and pin.name in names and pin.value is not None and (text := canonical(pin.value)) is not None:
             seen = execution.values_of(pin.name)
             if seen and text not in seen and not any(agrees("==", value, text) for value in (seen if len(seen) < 64 else ())):
                 found[pin.name] = pin.value
@@ -172,15 +174,17 @@ def without_lap(asked: Asked) -> dict[str, str]:
 
 def open_names(asked: Asked, source: str) -> frozenset[str]:
     "The variables of the program, and the names unknown to it, that an expression reads."
-    code = asked.execution.trace.code
-    known = variables_of(code)
-    ours = definitions_of(code)
+    return open_in(asked.execution.trace.code, source)
+
+@lru_cache(maxsize=2048)
+def open_in(code: str, source: str) -> frozenset[str]:
+    "The same, of a program."
+    known, ours = variables_of(code), definitions_of(code)
     return frozenset(n for n in names_in(source) if n in known or n not in BUILTINS and n not in ours)
 
 def unknown_names(asked: Asked, source: str) -> frozenset[str]:
     "The names in an expression that the program does not have at all."
-    code = asked.execution.trace.code
-    return open_names(asked, source) - variables_of(code)
+    return open_names(asked, source) - variables_of(asked.execution.trace.code)
 
 # %% ../nbs/06a_forms.ipynb #50bbc3f5
 @lru_cache(maxsize=512)
@@ -261,7 +265,8 @@ def compared(facts: list[Fact], relation: str, claimed: str) -> tuple[Fact, ...]
         return tuple(fact._replace(holds=type_of(fact.value) == claimed[8:-2]) for fact in facts)
     if relation == "==" and claimed[1:-1].isidentifier():  # "`it` is a `list_iterator` object": all that a text shows of it
         return tuple(fact._replace(holds=is_opaque(fact.value, claimed[1:-1]) or agrees(relation, fact.value, claimed)) for fact in facts)
-    return tuple(fact._replace(holds=agrees(relation, fact.value, claimed)) for fact in facts)
+    told = {value: agrees(relation, value, claimed) for value in {fact.value for fact in facts}}
+    return tuple(Fact(first, last, value, frame, line, told[value], *rest) for first, last, value, frame, line, _, *rest in facts)
 
 def is_opaque(text: str, name: str) -> bool:
     "Whether a canonical text shows no more than a type, and this is its name: `<list_iterator>`, `iterator`."
@@ -327,8 +332,10 @@ def ground_value(asked: Asked) -> Grounding:
         return unsayable(value, "the value names something that the program does not have")
     if open_names(asked, value):
         return ground_relation(asked, subject, value)
+    named = subject.isidentifier()  # its evaluations are for `midway`
     claimed, own, state = together(lambda: asked.inquiry.value(value), lambda: evaluations_of(asked.execution, subject)
-                                   if not subject.isidentifier() else [], lambda: watch(asked.execution, subject))
+                                   if not named or reading.relation == "==" else [], lambda: watch(asked.execution, subject))
+    own = own if not named else []
     if claimed is None or claimed.startswith("!"):
         return unsayable(value, "the claimed value cannot be evaluated")
     now, later = (near(asked, own), near(asked, state)) if own else (near(asked, state), [])
@@ -337,7 +344,7 @@ def ground_value(asked: Asked) -> Grounding:
         now, later = sorted(now + later, key=lambda f: f.first), []
     if now and never_such(asked, subject, claimed, now):
         return unsayable(claimed, f"{subject} never is a value of that kind, so the sentence is likely to speak of something else")
-    if subject.isidentifier():
+    if named:
         now = of_function_told(asked, now)
         more = midway(asked.execution, subject, claimed) if reading.relation == "==" else []
         now = sorted([*now, *more, *beyond(asked.execution, subject, reading.relation, claimed)], key=lambda f: f.first)
@@ -445,7 +452,7 @@ def put_there(execution: Execution, subject: str) -> list[Fact]:
 # %% ../nbs/06a_forms.ipynb #4da98571
 def supposed(asked: Asked, facts: tuple[Fact, ...]) -> bool:
     "Whether a claim was tried with the loop variable of a lap that never happened, and came out the same at every moment."
-    return bool(facts) and len({fact.holds for fact in facts}) == 1 and bool(without_lap(asked).keys() & names_in(asked.reading.subject))
+    return bool(facts) and len({fact.holds for fact in facts}) == 1 and bool(without_lap(asked, names_in(asked.reading.subject)))
 
 # %% ../nbs/06a_forms.ipynb #d603f9be
 @lru_cache(maxsize=512)

@@ -8,19 +8,20 @@ __all__ = ['LIST', 'SEVERAL', 'LABEL', 'RESPECTIVELY', 'NEITHER', 'IS_NEITHER', 
            'CLOSING', 'AMOUNTING', 'OF_STEPS', 'FINAL', 'FINAL_LABEL', 'ENDING_WITH', 'SO_ENDS', 'OVER', 'POINT',
            'RESULT_LABEL', 'TALLY', 'FIRST_AT', 'PLACES_TOLD', 'OF_SIZE', 'RESULTING', 'ENTRY_GONE', 'OF_WHICH',
            'RELATIONS', 'CONTRARY', 'CHARACTERS', 'NAMED_AT', 'COUNT_LINE', 'PLACED', 'OF_GOAL', 'FACTUAL', 'SIZES',
-           'HOW', 'CLUES', 'CLUED', 'told', 'is_value', 'is_variable', 'retell', 'labelled', 'respectively',
+           'HOW', 'CLUES', 'CLUED', 'UNCLUED', 'told', 'is_value', 'is_variable', 'retell', 'labelled', 'respectively',
            'neither_nor', 'amount', 'appears', 'function_counts', 'entries_told', 'split_into', 'formed',
            'visited_in_order', 'restated_call', 'last_of', 'on_top', 'after_arrow', 'before_answer', 'closing_value',
            'finally_so', 'settled_by_loop', 'meant_of_end', 'ends_with', 'is_plain', 'labelled_result', 'already_so',
            'tallied_in_figures', 'first_at', 'all_places', 'of_size', 'changed_values', 'results_after_arrow',
            'entry_gone', 'of_which', 'own_tests', 'tested_element', 'named_at', 'entries_listed', 'placed', 'of_goal',
-           'shorthand', 'neither', 'conditional']
+           'called_up', 'shorthand', 'neither', 'conditional']
 
 # %% ../nbs/04j_shorthand.ipynb #f2793794
 import ast
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 
 from .constructions import Sketch, clued, conditions_at, drawn, matches, parameter_named, set_aside
 from .expressions import entry_of, is_literal, kind_of, normal, parse
@@ -708,17 +709,26 @@ FACTUAL = (labelled, respectively, neither_nor, appears, function_counts, entrie
            tallied_in_figures, first_at, all_places, of_size, results_after_arrow, entry_gone, of_which, tested_element)
 SIZES = ("list ", "tuple ", "array ", "set ", "dictionary ")
 HOW = (" distinct", " unique", " different", " uppercase", " lowercase", " digits", " vowels", " even", " odd", " spaces")
-CLUES: dict[Callable, tuple[str, ...]] = {  # one of them stands in every sentence that the pattern fits, as in `constructions`
+CLUES: dict[Callable, tuple[str | re.Pattern, ...]] = {  # one of them stands in every sentence that the pattern fits, as in `constructions`
     labelled: (" : «",), respectively: ("» , «", "» , and «", "» and «"), neither_nor: ("neither «",),
     appears: ("appears", "occurs", "shows up", "is present"), function_counts: (" counts", " finds", " found", " counted", " has ", " identifies"),
     split_into: ("split",), formed: ("joined", "combined", "concatenated", "merged", "put", "glued"), visited_in_order: (" order",), on_top: ("top",),
     after_arrow: ("-> «", ": «"), finally_so: ("final ",), named_at: ("at index «", "at position «"), entries_listed: ("» : «",),
     placed: (" must ", " has to ", " needs to "), of_goal: ("output", "result"), labelled_result: (" : «",), already_so: ("already",),
-    tallied_in_figures: ("» -> ", "» has ", "» contains ", "» holds ", "» includes "), first_at: (" index «",),
+    closing_value: (CLOSING, AMOUNTING), entries_told: (ENTRY,), first_at: (" index «",),
+    tallied_in_figures: ("» -> ", "» has ", "» contains ", "» holds ", "» includes "),
     all_places: ("indices «", "indexes «", "positions «"), of_size: SIZES, results_after_arrow: ("-> «", "=> «"),
     entry_gone: (" removed", " popped", " deleted", " dropped", " discarded"), of_which: HOW,
 }
 CLUED = [(clue, read) for read, clues in CLUES.items() for clue in clues]
+UNCLUED = frozenset(FACTUAL) - CLUES.keys()
+
+
+@lru_cache(maxsize=2048)  # of seven sentences, six have the sketch of another one
+def called_up(text: str) -> tuple[tuple[Callable, ...], bool]:
+    "The readers that the sketch of a sentence calls for, none where it says a condition; whether nothing but `neither` makes it general."
+    told = clued(text, CLUED) | UNCLUED
+    return () if conditional(text) else tuple(read for read in FACTUAL if read in told), neither(text)
 
 
 def shorthand(s) -> None:
@@ -728,19 +738,17 @@ def shorthand(s) -> None:
         return
     with set_aside(s, mood=s.mood, never=False, condition=False, since=False):
         restated_call(s, line)
-        s.mood = "fact" if s.mood == "general" and neither(line) else s.mood
-        factual = s.mood == "fact" and not conditional(line)
-        told = clued(line.text, CLUED) if factual else ()
-        for read in FACTUAL if factual else ():
-            if read in told or read not in CLUES:
-                read(s, line)
+        told, only_neither = called_up(line.text)
+        s.mood = "fact" if s.mood == "general" and only_neither else s.mood
+        for read in told if s.mood == "fact" else ():
+            read(s, line)
 
 
-def neither(line: Sketch) -> bool:
+def neither(text: str) -> bool:
     "Whether a sentence has nothing that makes it general but the word `neither`."
-    return "neither" in line.text and not re.search(r"\b(?:if|unless|whenever|suppose|assuming|would|could|might|any|every|each|point|nowhere)\b", line.text)
+    return "neither" in text and not re.search(r"\b(?:if|unless|whenever|suppose|assuming|would|could|might|any|every|each|point|nowhere)\b", text)
 
 
-def conditional(line: Sketch) -> bool:
+def conditional(text: str) -> bool:
     "Whether a sentence says under which condition something is so."
-    return re.match(r"\W*(?:if|when|whenever|unless|while|suppose|assuming|for (?:each|every|any))\b", line.text) is not None
+    return re.match(r"\W*(?:if|when|whenever|unless|while|suppose|assuming|for (?:each|every|any))\b", text) is not None

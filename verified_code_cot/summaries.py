@@ -9,7 +9,7 @@ __all__ = ['LAPS', 'LIST', 'WITH_VALUES', 'GOING', 'PAIRS', 'TALLIED', 'SAME_WAY
            'tally_told', 'stranger', 'tallied', 'same_way', 'after_them', 'through_values', 'ran_through', 'goes_over',
            'as_long_as', 'at_entry', 'parameter_lists', 'final_states', 'put_into', 'overlapping', 'stores', 'is_value',
            'is_state', 'at_once', 'source_before', 'made_of', 'other_constant', 'misquoted', 'comes_to', 'decided_by',
-           'truth_told', 'by_value', 'Told', 'follows', 'concluded', 'summaries']
+           'truth_told', 'by_value', 'Told', 'follows', 'concluded', 'called_up', 'summaries']
 
 # %% ../nbs/04i_summaries.ipynb #80a75656
 import ast
@@ -423,12 +423,19 @@ def concluded(s, c: Claim, test: ast.expr, known: Told) -> Reading | None:
 # %% ../nbs/04i_summaries.ipynb #a2b1afd2
 OF_LAPS = (values_in, tallied, same_way, after_them)
 OF_ANYTHING = (through_values, ran_through, goes_over, at_entry, final_states, put_into, at_once, made_of, misquoted, comes_to, follows)
-CLUES: dict[Callable, tuple[str, ...]] = {  # one of them stands in every sentence that the pattern fits, as in `constructions`
+CLUES: dict[Callable, tuple[str | re.Pattern, ...]] = {  # one of them stands in every sentence that the pattern fits, as in `constructions`
     through_values: (" through «",), ran_through: ("» ran through «", "» must have been «"), goes_over: ("which is «", "that is «", "i.e. «"),
     final_states: ("final «", "resulting «"), put_into: (" in «", "» of «"), made_of: ("taken apart , ", "part by part , ", "piece by piece , "),
-    misquoted: ("» =", "» , which is", "» , that is", "» which is"), comes_to: ("» , that is «", "» , which is «", "» , i.e.", "» , namely «"),
+    at_entry: (ENTERED,), misquoted: ("» =", "» , which is", "» , that is", "» which is"), comes_to: ("» , that is «", "» , which is «", "» , i.e.", "» , namely «"),
 }
 CLUED = [(clue, read) for read, clues in CLUES.items() for clue in clues]
+
+
+@lru_cache(maxsize=2048)  # of seven sentences, six have the sketch of another one
+def called_up(text: str) -> tuple[Callable, ...]:
+    "The readers that the sketch of a sentence calls for."
+    told = clued(text, CLUED)
+    return tuple(read for read in OF_ANYTHING if read in told or read not in CLUES)
 
 
 def summaries(s) -> None:
@@ -441,7 +448,5 @@ def summaries(s) -> None:
         if s.mood == "fact":
             for read in OF_LAPS if laps else ():
                 read(s, line, laps)
-            told = clued(line.text, CLUED)
-            for read in OF_ANYTHING:
-                if read in told or read not in CLUES:
-                    read(s, line)
+            for read in called_up(line.text):
+                read(s, line)
