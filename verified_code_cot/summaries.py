@@ -426,7 +426,8 @@ OF_ANYTHING = (through_values, ran_through, goes_over, at_entry, final_states, p
 CLUES: dict[Callable, tuple[str | re.Pattern, ...]] = {  # one of them stands in every sentence that the pattern fits, as in `constructions`
     through_values: (" through «",), ran_through: ("» ran through «", "» must have been «"), goes_over: ("which is «", "that is «", "i.e. «"),
     final_states: ("final «", "resulting «"), put_into: (" in «", "» of «"), made_of: ("taken apart , ", "part by part , ", "piece by piece , "),
-    at_entry: (ENTERED,), misquoted: ("» =", "» , which is", "» , that is", "» which is"), comes_to: ("» , that is «", "» , which is «", "» , i.e.", "» , namely «"),
+    at_entry: (ENTERED,), misquoted: ("» =", "» , which is", "» , that is", "» which is"),
+    comes_to: ("» , that is «", "» , which is «", "» , i.e.", "» , namely «"),
 }
 CLUED = [(clue, read) for read, clues in CLUES.items() for clue in clues]
 

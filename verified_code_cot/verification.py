@@ -436,7 +436,8 @@ def unusable(text: Any, trace: Any, direction: str, thresholds: Thresholds) -> t
         return "empty_text", ""
     if len(text) > thresholds.longest:
         return "unreadable_text", f"{len(text)} characters"
-    if not text.replace("\n", "").isprintable() and not "".join(text.split()).isprintable() and sum(c.isprintable() or c.isspace() for c in text) < 0.9 * len(text):
+    printable = text.replace("\n", "").isprintable() or "".join(text.split()).isprintable()
+    if not printable and sum(c.isprintable() or c.isspace() for c in text) < 0.9 * len(text):
         return "unreadable_text", "mostly unprintable characters"
     if direction not in ("forward", "backward"):
         return "bad_record", f"direction {direction!r}"
