@@ -220,7 +220,7 @@ def test_a_damaged_manifest_is_told(tmp_path):
 def test_garbage_is_collected_seldom_while_a_partition_is_worked_on_and_as_before_afterwards():
     before = gc.get_threshold()
     inside = list(map_partitions(engine_work.threshold, NUMBERS[:1], workers=0))
-    assert inside == [{"threshold": 20_000}] and gc.get_threshold() == before
+    assert inside == [{"threshold": 100_000}] and gc.get_threshold() == before
     with pytest.raises(ZeroDivisionError):
         list(map_partitions(engine_work.fail_on, NUMBERS, workers=0, arguments={"n": 3}))
     assert gc.get_threshold() == before
