@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SIZE', 'GUARDS', 'SOFT', 'HARD', 'TICKS', 'PURE', 'PURE_METHODS', 'CONTAINERS', 'PLAIN', 'too_large', 'small_power',
            'small_product', 'small_shift', 'SmallRange', 'Careful', 'careful', 'TooLong', 'timers', 'stop', 'Printed',
-           'streams', 'pure_call', 'is_flat', 'free_names', 'Bound', 'Watch', 'render_on_copies', 'Looking',
+           'nothing', 'Streams', 'pure_call', 'is_flat', 'free_names', 'Bound', 'Watch', 'render_on_copies', 'Looking',
            'is_hidden', 'has_data', 'Watcher']
 
 # %% ../nbs/01c_asking.ipynb #fe7bc88e
@@ -144,15 +144,22 @@ class Printed(io.TextIOBase):
         return "".join(self.parts)
 
 
-@contextlib.contextmanager
-def streams(printed):
-    "Print to `printed`, drop what goes to standard error, and read nothing."
-    before = sys.stdout, sys.stderr, sys.stdin
-    sys.stdout, sys.stderr, sys.stdin = printed, Printed(1 << 20, lambda: None), io.StringIO()
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr, sys.stdin = before
+def nothing():
+    "Do nothing about it."
+
+
+class Streams:
+    "In a `with` statement: print to `printed`, drop what goes to standard error, and read nothing."
+
+    def __init__(self, printed):
+        self.printed = printed
+
+    def __enter__(self):
+        self.before = sys.stdout, sys.stderr, sys.stdin
+        sys.stdout, sys.stderr, sys.stdin = self.printed, Printed(1 << 20, nothing), io.StringIO()
+
+    def __exit__(self, *exception):
+        sys.stdout, sys.stderr, sys.stdin = self.before
 
 # %% ../nbs/01c_asking.ipynb #5efe1cd7
 PURE = frozenset((
@@ -269,7 +276,7 @@ def render_on_copies(function, data, space, functions, chars):
     builtin.update(Silent(functions, {}, None).hooks())
     builtin.update(GUARDS)
     try:
-        with streams(Printed(1 << 20, lambda: None)):
+        with Streams(Printed(1 << 20, nothing)):
             try:
                 shared = {name: value for name, value in space.items() if type(value) not in CONSTANT_KINDS and name != "__builtins__"}
                 values, shared = copy.deepcopy((list(data.values()), shared))

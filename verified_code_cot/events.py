@@ -8,7 +8,6 @@ __all__ = ['MISSING', 'CHANGING', 'CODE_KINDS', 'CONSTANT_KINDS', 'DEEPEST', 'HO
            'Silent']
 
 # %% ../nbs/01b_events.ipynb #98daaa9e
-import contextlib
 import functools
 import sys
 import types
@@ -59,9 +58,7 @@ class Log:
         self.events.append(event)
         return event
 
-    def clock(self, hard):
-        "Recorders that evaluate things on the side count time here."
-        return contextlib.nullcontext()
+
 
 # %% ../nbs/01b_events.ipynb #d210c3cd
 class Changes(Log):
@@ -396,7 +393,10 @@ class Recorder(Functions, Statements, Exceptions, Generators, Probing):
 
     def hooks(self):
         "What goes into the program's builtins."
-        return {**{name: getattr(self, method) for name, method in METHODS}, "__vcc_any__": BaseException}
+        found = {"__vcc_any__": BaseException}
+        for name, method in METHODS:  # no comprehension: each is a function of its own, and every child pays for what it touches
+            found[name] = getattr(self, method)
+        return found
 
 # %% ../nbs/01b_events.ipynb #96465493
 class Silent(Recorder):

@@ -769,12 +769,14 @@ def install(sources: dict, entry: str):
 
 # %% ../nbs/00b_helper.ipynb #228ba6b3
 def rehearse(guest, limits: dict, null: int) -> None:
-    "Run the guest's own sample job (`REHEARSAL`) here, so that every child inherits warm caches."
+    "Run the guest's own sample job (`REHEARSAL`) here, so that every child inherits warm caches; then let it lay by what children need (`STOCK`)."
     processor = resource.getrlimit(resource.RLIMIT_CPU)
     for _ in range(3):
         Child(guest, limits, False).run(guest.REHEARSAL, 0, null)
     resource.setrlimit(resource.RLIMIT_CPU, processor)
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    if hasattr(guest, "STOCK"):
+        guest.STOCK.fill()
 
 # %% ../nbs/00b_helper.ipynb #f5113ca4
 def serve(

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['NAMES', 'MODULES', 'KNOWN', 'CLOCK', 'CLOCK_BY_DEFAULT', 'UNREADABLE', 'LONGEST_READY', 'kept_box', 'box_for',
-           'supplied', 'reads_the_clock', 'Told', 'told', 'told_of', 'trace_of', 'ready', 'job_of', 'agreed', 'traces',
-           'other_seed', 'trace', 'to_frame', 'loop_ranges', 'moved', 'iterations', 'refusal', 'trace_partition',
-           'accepted_rows', 'run']
+           'supplied', 'reads_the_clock', 'Told', 'told', 'told_of', 'trace_of', 'ready', 'with_call', 'job_of',
+           'agreed', 'traces', 'other_seed', 'trace', 'to_frame', 'loop_ranges', 'moved', 'iterations', 'refusal',
+           'trace_partition', 'accepted_rows', 'run']
 
 # %% ../nbs/02_tracing.ipynb #d40935d8
 import ast
@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from .engine import map_partitions, stage
 from .instrumentation import Nodes, loose_names
 from .records import Event, Program, Status, Trace, load, write_jsonl
-from .recorder import packed
+from .recorder import packed, packed_call
 from .rendering import canonical, same_text
 from .sandbox import Limits, Sandbox, parse
 
@@ -143,12 +143,24 @@ def ready(code: str, probes: bool) -> dict | None:
             return None
 
 
+def with_call(case: dict) -> dict:
+    """A case whose call is compiled here, so that no child has to; as it is where the child will say what is wrong with it."""
+    if not 0 < len(case.get("call", "")) <= LONGEST_READY:
+        return case
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return {**case, "pack": packed_call(case["call"])}
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return case
+
+
 def job_of(code: str, *cases: dict, name: str = "trace") -> dict:
     """A job for the sandbox: one program and what to do with it."""
     kinds = {bool(case.get("probes")) for case in cases} | ({False} if any("expressions" in case for case in cases) else set())
     packs = [(probes, pack) for probes in sorted(kinds) if (pack := ready(code, probes))]
     known = [KNOWN[name] for name in packs[0][1]["loose"] if name in KNOWN] if packs else supplied(code)
-    return {"id": name, "setup": {"code": code, "packs": packs, "supplied": known}, "cases": list(cases)}
+    return {"id": name, "setup": {"code": code, "packs": packs, "supplied": known}, "cases": [with_call(case) for case in cases]}
 
 
 def agreed(one: Trace, second: Told) -> Trace:
