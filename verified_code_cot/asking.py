@@ -366,8 +366,9 @@ class Watcher(Looking, Recorder):
         self.open_runs, self.moments, self.unclear = {}, {}, {}  # by activation
         self.busy, self.late = None, set()
 
-    def clock(self, hard):
-        return timers(self.tick, SOFT / TICKS, hard or 0)
+    def timed(self, action, hard):
+        with timers(self.tick, SOFT / TICKS, hard or 0):
+            return action()
 
     def tick(self):
         "A part of a share is over: stop the expression that has used up all of its own."

@@ -58,6 +58,10 @@ class Log:
         self.events.append(event)
         return event
 
+    def timed(self, action, hard):
+        "Recorders that evaluate things on the side count time around `action`."
+        return action()
+
 
 
 # %% ../nbs/01b_events.ipynb #d210c3cd

@@ -261,17 +261,12 @@ class Session:
         gc.disable()
         try:
             with Streams(self.printed), RecursionCounted(self.recorder):
-                found = self.timed() if self.case.get("watch") else self.execute()
+                found = self.recorder.timed(self.execute, self.case.get("hard"))
             return self.ended or found  # only in a test's own process does `finish` come back
         finally:
             sys.modules.pop("program", None)
             if collecting:
                 gc.enable()
-
-    def timed(self):
-        "Run it on the clock of a recorder that evaluates things on the side."
-        with self.recorder.clock(self.case.get("hard")):
-            return self.execute()
 
     def execute(self):
         silent = Silent(self.functions, self.limits, self.spend).hooks()
