@@ -19,7 +19,7 @@ from .explaining import Explainer, Fact, condition, elements, names_in, seen, tr
 from .forward import Clause, Detail, base_name, sentence
 from .passages import Page, chosen, course, own_calls, target_names, times
 from .purpose import is_initial
-from .slicing import Dependence, Slice, origin, slice_from
+from .slicing import origin, sliced
 from .story import Activation, Loop, Moment, Story, Turn, after, before, each_of, flat, value_of
 from .words import UNREAD, code, joined, kind, number, read
 
@@ -154,8 +154,7 @@ class Reasoner(Memory):
     def __init__(self, story: Story, explain: Explainer, detail: Detail):
         super().__init__()
         self.story, self.explain, self.detail = story, explain, detail
-        self.dependence = Dependence(story)
-        self.slice: Slice = slice_from(story, self.dependence)
+        self.dependence, self.slice = sliced(story)
         self.open: dict[tuple[int, str], str] = {}  # (frame, name) -> text, of arguments not yet told
         for root in story.roots:
             for name, text in root.event.changed.items():

@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['HEADINGS', 'ORDINALS', 'Page', 'target_names', 'label', 'times', 'introduction', 'counted', 'while_introduction',
-           'choices', 'course', 'chosen', 'changed_names', 'live_after', 'last_moment', 'tell_loop', 'told_turn', 'lap',
-           'heading', 'gap', 'manner', 'tested', 'branch_counts', 'state_of', 'afterwards', 'tell_inline',
-           'loop_clauses', 'own_calls', 'told_calls', 'returned', 'many_calls', 'call_clauses', 'tell_call',
-           'arguments_of', 'descent', 'below', 'summed_call', 'carried_calls', 'tell_items']
+           'choices', 'ternaries', 'course', 'chosen', 'changed_names', 'live_after', 'last_moment', 'tell_loop',
+           'told_turn', 'lap', 'heading', 'gap', 'manner', 'tested', 'branch_counts', 'state_of', 'afterwards',
+           'tell_inline', 'loop_clauses', 'own_calls', 'told_calls', 'returned', 'many_calls', 'call_clauses',
+           'tell_call', 'arguments_of', 'descent', 'below', 'summed_call', 'carried_calls', 'tell_items']
 
 # %% ../nbs/03g_passages.ipynb #60854a04
 import ast
 from dataclasses import replace
+from functools import lru_cache
 
 from .explaining import Explainer, condition, truthy
 from .forward import Clause, Detail, call_text, flowing, inline, paragraph, parameters, sentence, tell_moment
@@ -158,9 +159,14 @@ def while_introduction(explain: Explainer, loop: Loop) -> str:
 # %% ../nbs/03g_passages.ipynb #4d752b2d
 def choices(moment: Moment) -> tuple:
     "The conditional expressions of a statement that were evaluated once, each with its outcome."
-    parts = [node for part in header_parts(moment.node) for node in ast.walk(part) if isinstance(node, ast.IfExp)]
-    seen = [(node, moment.values.get(place(node.test), [])) for node in parts]
+    seen = [(node, moment.values.get(place(node.test), [])) for node in ternaries(moment.node)]
     return tuple((node, truthy(texts[0])) for node, texts in seen if len(texts) == 1)
+
+
+@lru_cache(maxsize=1024)
+def ternaries(node: ast.AST) -> tuple[ast.IfExp, ...]:
+    "The conditional expressions of a statement."
+    return tuple(inner for part in header_parts(node) for inner in ast.walk(part) if isinstance(inner, ast.IfExp))
 
 
 def course(turn: Turn) -> tuple:

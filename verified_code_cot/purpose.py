@@ -9,6 +9,7 @@ __all__ = ['Step', 'CHANGING', 'IN_PLACE', 'third', 'says', 'steps_of_block', 's
 
 # %% ../nbs/03e_purpose.ipynb #ece1da55
 import ast
+from functools import lru_cache
 
 from .story import FUNCTIONS, Source, own_statements
 from .words import Voice, code, joined
@@ -164,11 +165,13 @@ def expressed(source: Source, value: ast.AST, where: str) -> list[Step]:
     return [("call", f"{code(source.text(value))}{where}")]
 
 # %% ../nbs/03e_purpose.ipynb #34bee05a
+@lru_cache(maxsize=256)  # one program is told in several styles
 def is_generator(function: ast.AST) -> bool:
     "Whether a function has a `yield` of its own."
     return any(isinstance(n, (ast.Yield, ast.YieldFrom)) for s in own_statements(function) if not isinstance(s, FUNCTIONS) for n in ast.walk(s))
 
 
+@lru_cache(maxsize=256)
 def is_recursive(function: ast.AST) -> bool:
     "Whether a function calls itself by name."
     return any(isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == function.name for n in ast.walk(function))
@@ -179,7 +182,8 @@ def body_of(function: ast.AST) -> list[ast.stmt]:
     return function.body[1:] if ast.get_docstring(function, clean=False) is not None else function.body
 
 # %% ../nbs/03e_purpose.ipynb #fb5f6d19
-def steps_of_function(source: Source, function: ast.AST) -> list[Step]:
+@lru_cache(maxsize=256)
+def steps_of_function(source: Source, function: ast.AST) -> tuple[Step, ...]:
     "The steps of a function; a last `return` that an earlier one may forestall is told as such."
     body = body_of(function)
     steps = steps_of_block(source, body)
@@ -187,7 +191,7 @@ def steps_of_function(source: Source, function: ast.AST) -> list[Step]:
     if steps and len(returns) > 1 and isinstance(body[-1], ast.Return):
         verb, rest = steps[-1]
         steps[-1] = (verb, f"{rest} if it has not returned before")
-    return steps
+    return tuple(steps)
 
 # %% ../nbs/03e_purpose.ipynb #246e873a
 def purpose(source: Source, function: ast.AST, voice: Voice) -> str:

@@ -54,7 +54,7 @@ def source_of(lines, place):
 @lru_cache(maxsize=64)
 def sites_of(code):
     """The probe sites of a program, kept for a while."""
-    found = instrument(code, probes=True).places
+    found = instrument(code, True).places  # spelled as the recorder does, so that both share what is kept
     lines = code.splitlines(keepends=True)
     return tuple(Site(p.id, p.kind, p.line, p.col, p.end_line, p.end_col, source_of(lines, p), p.function) for p in found)
 
