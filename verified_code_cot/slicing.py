@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['JUMPS', 'header_parts', 'uses', 'targets', 'stored', 'kept_names', 'defined', 'Dependence', 'outer_frame', 'origin',
            'changed_in', 'kept_by', 'may_leave', 'guards', 'Slice', 'inside_calls', 'stored_plainly', 'slice_from',
-           'sliced', 'yields']
+           'yields', 'sliced']
 
 # %% ../nbs/03b_slicing.ipynb #68f78d5b
 import ast
@@ -292,13 +292,6 @@ def slice_from(story: Story, dependence: Dependence | None = None) -> Slice:
     return found
 
 
-@lru_cache(maxsize=2)  # the styles of one trace are told one after the other
-def sliced(story: Story) -> tuple[Dependence, Slice]:
-    "The slice of a story, with the dependences that it was found by; nobody changes either afterwards."
-    dependence = Dependence(story)
-    return dependence, slice_from(story, dependence)
-
-
 def yields(node: ast.AST) -> bool:
     "Whether a statement hands out a value of a generator."
     return any(isinstance(inner, (ast.Yield, ast.YieldFrom)) for part in header_parts(node) for inner in ast.walk(part))
@@ -317,3 +310,10 @@ def _object_changes(story: Story, activation: Activation) -> list[Moment]:
         return []
     earlier = story.roots[: story.roots.index(activation)]
     return [m for root in earlier for m in flat(root.items) if "self" in m.event.changed]
+
+# %% ../nbs/03b_slicing.ipynb #5ff937b7
+@lru_cache(maxsize=2)  # the styles of one trace are told one after the other
+def sliced(story: Story) -> tuple[Dependence, Slice]:
+    "The slice of a story, with the dependences that it was found by; nobody changes either afterwards."
+    dependence = Dependence(story)
+    return dependence, slice_from(story, dependence)
