@@ -6,11 +6,11 @@
 __all__ = ['JOB', 'REPLY', 'MESSAGE', 'HELLO', 'GUEST', 'FAILURE', 'SYSCALLS', 'REFUSED_QUIETLY', 'HANDLED_APART', 'LOAD',
            'EQUAL', 'ABOVE', 'ANY_BIT', 'RETURN', 'ALLOW', 'KILL', 'REFUSE', 'NUMBER', 'ARCH', 'ARGUMENTS', 'RESERVE',
            'NEEDS_LIBRARIES', 'FORBIDDEN', 'HARMLESS', 'FREQUENT', 'LISTS', 'NO_IMPORT', 'SIGNALS', 'TIMERS', 'PRELOAD',
-           'read_exactly', 'write_all', 'instruction', 'prologue', 'on_call', 'helper_filter', 'child_filter',
-           'FilterProgram', 'Kernel', 'insist', 'landlock', 'stdlib_directories', 'library_directories', 'change_root',
-           'Bindings', 'Confinement', 'forbidden', 'forbidden_path', 'Capped', 'interpreter_settings', 'World',
-           'identical', 'Reporting', 'Guarding', 'Child', 'describe_end', 'Listening', 'Ending', 'Proving', 'Helper',
-           'kill_quietly', 'install', 'rehearse', 'serve']
+           'POOL', 'HEADER', 'FULL', 'read_exactly', 'write_all', 'instruction', 'prologue', 'on_call', 'helper_filter',
+           'child_filter', 'FilterProgram', 'Kernel', 'insist', 'landlock', 'stdlib_directories', 'library_directories',
+           'change_root', 'Bindings', 'Confinement', 'forbidden', 'forbidden_path', 'Capped', 'interpreter_settings',
+           'World', 'identical', 'Reporting', 'Guarding', 'Child', 'describe_end', 'Listening', 'Ending', 'Proving',
+           'Helper', 'kill_quietly', 'compiled', 'install', 'block', 'fill_holes', 'rehearse', 'serve']
 
 # %% ../nbs/00b_helper.ipynb #bc2f1576
 import _signal
@@ -22,6 +22,7 @@ import gc
 import importlib
 import io
 import json
+import marshal
 import math
 import os
 import resource
@@ -195,6 +196,17 @@ class Kernel:
         "Give memory that is free but scattered back to the kernel: less to copy in each fork (glibc only)."
         if hasattr(self.libc, "malloc_trim"):
             self.libc.malloc_trim(0)
+            self.fill_heap()
+
+    def fill_heap(self) -> None:
+        "Take what is still free below the heap's end, without touching it: what a child asks for lies at the end then, side by side."
+        malloc = self.libc.malloc
+        malloc.restype, malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+        end = malloc(120_000)                         # too large for any hole, too small for a mapping of its own
+        for size in (65536, 32768, 16384, 8192, 4096, 2048, 1024, 520):
+            taken = 0
+            while 0 < end - (malloc(size) or end) < 1 << 28 and taken < 4096:
+                taken += 1
 
     def filter_ready(self, code):
         "The call that installs a filter (a ctypes buffer of instructions), and what must stay in memory for it."
@@ -756,16 +768,41 @@ PRELOAD = [
 ]
 
 
-def install(sources: dict, entry: str):
-    "Make the guest's modules, sent as source, importable as `verified_code_cot.NAME`; the entry module."
-    for name, source in sources.items():
+def compiled(sources: dict) -> dict:
+    "The guest's modules as marshalled code: what the compiler leaves behind in memory is gone before they are made of it."
+    return {name: marshal.dumps(compile(source, f"<verified_code_cot.{name}>", "exec")) for name, source in sources.items()}
+
+
+def install(codes: dict, entry: str):
+    "Make the guest's modules, from `compiled`, importable as `verified_code_cot.NAME`; the entry module."
+    ready = {name: marshal.loads(code) for name, code in codes.items()}      # all code first: it is what every child touches
+    for name, code in ready.items():
         full = f"verified_code_cot.{name}"
         module = types.ModuleType(full)
         module.__package__ = "verified_code_cot"
         sys.modules[full] = module
-        exec(compile(source, f"<verified_code_cot.{name}>", "exec"), vars(module))
+        exec(code, vars(module))
         setattr(sys.modules["verified_code_cot"], name, module)
     return sys.modules[f"verified_code_cot.{entry}"]
+
+# %% ../nbs/00b_helper.ipynb #6eb870bb
+POOL, HEADER, FULL = 16384, 48, 1 << 18      # CPython's pools of blocks of one size, in bytes; the most that is filled for one size
+
+
+def block(size: int):
+    "A new object of `size` bytes, a multiple of 16 up to 512."
+    return object() if size == 16 else float(size) if size == 32 else bytes(size - 33)
+
+
+def fill_holes() -> list:
+    "Objects of every small size, until each next one would begin a new pool; the room is taken as long as the list is kept."
+    held = []
+    for size in range(16, 513, 16):
+        for _ in range(FULL // size):
+            held.append(block(size))
+            if id(held[-1]) % POOL == HEADER:
+                break
+    return held
 
 # %% ../nbs/00b_helper.ipynb #228ba6b3
 def rehearse(guest, limits: dict, null: int) -> None:
@@ -786,7 +823,10 @@ def serve(
     os.environ.clear()                                # what a program can see of it must not depend on the machine
     for name in PRELOAD:
         importlib.import_module(name)
-    guest = install(config["guest"], config["entry"])
+    codes = compiled(config["guest"])
+    gc.collect()
+    held = fill_holes()
+    guest = install(codes, config["entry"])
     confinement = Confinement(config["level"], config["limits"], config["features"] or platform_features())
     if hasattr(guest, "REHEARSAL"):
         rehearse(guest, config["limits"], confinement.null)
@@ -794,9 +834,11 @@ def serve(
     helper = Helper(confinement, guest, config["limits"], config["audit"])
     canary = config["canary"]
     config.clear()
+    codes.clear()
     gc.collect()
     if confinement.kernel:
         confinement.kernel.trim()
+    held += fill_holes()
     gc.freeze()
     helper.prove(canary)
     helper.reply(0, 0, HELLO, json.dumps(confinement.layers).encode())
