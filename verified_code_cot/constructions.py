@@ -9,7 +9,7 @@ __all__ = ['TYPED', 'SIZED', 'UNIT', 'WHOSE', 'QUANTIFIED', 'STRICT', 'THERE_NO'
            'OCCURRENCES', 'AS_ELEMENT', 'LAW', 'NOT_SUCH', 'WHOLE', 'PLURALS', 'THIS_RETURNED', 'LATEST', 'RETURNED',
            'FINAL_IS', 'APPLIED', 'TURNING', 'WHICH_GIVES', 'TAKEN_AS', 'APPOSED', 'NTH', 'CHANGED_BY', 'CHANGED',
            'FROM_END', 'COPY', 'RANGE', 'TURNED', 'SUPPOSED', 'FROM_TO', 'SO_WAS', 'RETURNS_WHERE', 'FACTUAL',
-           'GENERAL', 'CLUES', 'CLUED', 'Sketch', 'sketch', 'drawn', 'matches', 'set_aside', 'parameter_named',
+           'GENERAL', 'CLUES', 'CLUED', 'Sketch', 'sketch', 'drawn', 'matches', 'Aside', 'set_aside', 'parameter_named',
            'number_of', 'conditions_at', 'quantified', 'asserted', 'nothing_such', 'each_appears', 'needed_length',
            'what_it_must_be', 'needed_value', 'necessity_of', 'followed', 'occurrences', 'as_element', 'calls_of',
            'law', 'this_returned', 'returned_so', 'final_is', 'applied', 'which_gives', 'taken_as', 'apposed', 'nth',
@@ -20,7 +20,6 @@ __all__ = ['TYPED', 'SIZED', 'UNIT', 'WHOSE', 'QUANTIFIED', 'STRICT', 'THERE_NO'
 import ast
 import re
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -72,17 +71,25 @@ def matches(line: Sketch, *patterns: re.Pattern):
         yield m, {name: line.tokens[int(number)] for name, number in m.groupdict().items() if (number or "").isdigit()}
 
 
-@contextmanager
-def set_aside(s, **now):
+class Aside:
+    "What is so of a sentence for a while, and what is to be so again afterwards (a generator would take as long as what is done in between)."
+
+    def __init__(self, s, now: dict):
+        self.s, self.now = s, now
+        self.kept = {name: getattr(s, name) for name in ("mood", "condition", "since", "goal", *now)}
+
+    def __enter__(self) -> None:
+        for name, value in self.now.items():
+            setattr(self.s, name, value)
+
+    def __exit__(self, *error: object) -> None:
+        for name, value in self.kept.items():
+            setattr(self.s, name, value)
+
+
+def set_aside(s, **now) -> Aside:
     "While something larger than a clause is read, the clause's mood, conditions and goal are set aside for others."
-    kept = {name: getattr(s, name) for name in {"mood", "condition", "since", "goal", *now}}
-    for name, value in now.items():
-        setattr(s, name, value)
-    try:
-        yield
-    finally:
-        for name, value in kept.items():
-            setattr(s, name, value)
+    return Aside(s, now)
 
 # %% ../nbs/04h_constructions.ipynb #dc08945b
 TYPED = {"string": "str", "text": "str", "word": "str", "sentence": "str", "list": "list", "array": "list", "dictionary": "dict", "dict": "dict",

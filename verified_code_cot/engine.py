@@ -418,8 +418,9 @@ def stage(name: str) -> Callable[[Callable[..., dict[str, Any]]], Callable[..., 
             bound.apply_defaults()
             parameters = {key: value for key, value in bound.arguments.items() if key not in WHERE}
             folder = writable_folder(run_dir)
-            counts = dict(run(folder, *args, **kwargs))
-            note_stage(folder, name, parameters, counts, counts.pop("isolation", None))
+            with collecting_seldom():  # a stage, too, goes through hundreds of thousands of records
+                counts = dict(run(folder, *args, **kwargs))
+                note_stage(folder, name, parameters, counts, counts.pop("isolation", None))
             if not os.environ.get(KEEP_PARTS):
                 shutil.rmtree(folder / ".parts" / name, ignore_errors=True)
             return counts
