@@ -302,3 +302,30 @@ def test_the_interpreter_s_stack_is_left_alone():
     limit = sys.getrecursionlimit()
     render(in_itself())
     assert sys.getrecursionlimit() == limit
+
+
+def test_the_short_way_runs_nothing_of_the_program():
+    class Key:
+        def __hash__(self):
+            raise RuntimeError("asked")
+
+        def __eq__(self, other):
+            raise RuntimeError("asked")
+
+    class Quiet(Key):
+        __hash__ = object.__hash__
+
+    loud = Quiet()
+    counted, grouped = collections.Counter(), collections.defaultdict(list)
+    counted[loud], grouped[loud] = 2, [1]
+    Quiet.__hash__ = Key.__hash__
+    assert render(counted) == "Counter({Quiet(): 2})" and render(grouped) == "defaultdict(<class 'list'>, {Quiet(): [1]})"
+
+
+@pytest.mark.parametrize("value", [
+    collections.deque([[1, "a"], (2.5, None)], maxlen=9), collections.defaultdict(list, {"a": [1], 2: ["b", "c"]}),
+    collections.defaultdict(int), collections.Counter("abracadabra"), collections.Counter(), {"b", "a"}, {3, 1.5, True}])
+def test_the_short_way_is_what_the_long_way_writes(value):
+    wanted = {set: lambda: "{" + ", ".join(map(repr, sorted(value))) + "}"}.get(type(value), lambda: repr(value))()
+    assert render(value) == wanted
+    assert len(render(value, 6)) <= len(wanted) + 1

@@ -72,9 +72,10 @@ class Changes(Log):
         "Put into `changed` whatever is different in this frame since the last look; leave the name `skip` for later."
         known, texts, chars, variables = act.known, act.texts, self.chars, frame.f_locals
         for name, value in variables.items():
-            if known.get(name, MISSING) is value or name == skip:
+            last = known.get(name, MISSING)
+            if last is value or name == skip:
                 continue
-            if name[0] == "." or name == "__class__":  # the compiler's own variables
+            if last is not CHANGING and (name[0] == "." or name == "__class__"):  # the compiler's own variables
                 known[name] = value
                 continue
             known[name] = value if type(value) in CONSTANT_KINDS else CHANGING
