@@ -108,11 +108,11 @@ class Counting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.box, name)
 
-    def run(self, jobs: Iterable[dict[str, Any]]) -> Any:
+    def run(self, jobs: Iterable[dict[str, Any]], *how: Any) -> Any:
         "As the sandbox's `run`, counting the cases."
         jobs = list(jobs)
         self.executions += sum(len(job["cases"]) for job in jobs)
-        return self.box.run(jobs)
+        return self.box.run(jobs, *how)
 
 # %% ../nbs/08_challenge.ipynb #4f78c44f
 def evidence(verdict: Verdict) -> bool:

@@ -406,7 +406,7 @@ def condition(
 COMPARED = (
     "{s} is {p}, which is {t} | {s} here means {p}, which is {t} | {s} comes down to {p}, which is {t} | "
     "{s} becomes {p}, which is {t} | {s} amounts to {p}, which is {t} | since {p} is {t}, {s} is {t} as well | "
-    "the test {s} {ok}, since {p} is {t} | the condition {s} {h}, because {p} is {t} | {s} evaluates to {b}, since {p} is {t} | "
+    "the test {s} {ok}, since {p} is {t} | the condition {s} {h}, because {p} is {t} | "
     "{s} stands for {p}, which is {t} | with the values in place, {s} is {p}, which is {t} | "
     "the comparison {p} is {t}, so {s} is {t} | the test {s} is {p}, which is {t} | {s} evaluates to {p}, which is {t}"
 )

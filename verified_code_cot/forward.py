@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['COMPLEX', 'JOINS', 'REASONED', 'STARTS', 'EMPTY', 'NOUNS', 'FIRST_EMPTY', 'FIRST', 'EVALUATED', 'REASON_FIRST',
            'VALUE_FIRST', 'VERBS', 'SIGNS', 'EXTENDED', 'RAISED', 'PASSIVE', 'OTHERWISE', 'SKIPPED', 'RETURNED',
-           'RETURNED_SO', 'TELLERS', 'Detail', 'Clause', 'sentence', 'consequence', 'linked', 'paragraph', 'inline',
-           'flowing', 'parameters', 'call_text', 'tell_assign', 'is_constant', 'subject', 'tell_binding', 'resulting',
-           'tell_unpacking', 'base_name', 'attribute', 'new_state', 'stands', 'tell_store', 'tell_augmented', 'change',
-           'tell_expression', 'changes_of', 'tell_effect', 'effect_words', 'tell_yield', 'tell_if', 'returning',
-           'tell_return', 'tell_other', 'tell_header', 'tell_moment', 'first_met', 'side_effects', 'tell_raising']
+           'RETURNED_SO', 'OUTERMOST', 'TELLERS', 'Detail', 'Clause', 'sentence', 'consequence', 'linked', 'paragraph',
+           'inline', 'flowing', 'parameters', 'call_text', 'tell_assign', 'is_constant', 'subject', 'tell_binding',
+           'resulting', 'tell_unpacking', 'base_name', 'attribute', 'new_state', 'stands', 'tell_store',
+           'tell_augmented', 'change', 'tell_expression', 'changes_of', 'tell_effect', 'effect_words', 'tell_yield',
+           'tell_if', 'returning', 'tell_return', 'tell_other', 'tell_header', 'tell_moment', 'first_met',
+           'side_effects', 'tell_raising']
 
 # %% ../nbs/03f_forward.ipynb #7e0ca99f
 import ast
@@ -166,7 +167,7 @@ FIRST = (
     "line {l} sets {n} to {v} | to start with, {n} is {v} | the initial value of {n} is {v}"
 )
 EVALUATED = (
-    "{s} gives {v}, which becomes {n} | {N} becomes {s}, that is {v} | {n} becomes {v}, the value of {s} | {n} is set to {s}, which is {v} | "
+    "{s} gives {v}, so {n} is now {v} | {N} becomes {s}, that is {v} | {n} becomes {v}, the value of {s} | {n} is set to {s}, which is {v} | "
     "{s} evaluates to {v} and is stored in {n} | since {s} yields {v}, {n} is now {v} | the result of {s} is {v}, and it is stored in {n} | "
     "{n} is computed as {s}, which is {v} | the value of {s} is {v}, which is assigned to {n} | line {l} sets {n} to {s}, which is {v} | "
     "in line {l}, {n} becomes {s}, that is {v}"
@@ -593,13 +594,15 @@ def returning(activation: Activation) -> str:
 
 
 RETURNED = (
-    "{f} returns {s}, which is {v} | {f} returns {v}, the value of {s} | line {l} returns {s}, which is {v} | "
+    "{f} returns {s}, which is {v} | {f} returns {v}, the value of {s} | "
     "finally, {f} returns {s}: {v} | at the end, {f} returns {s}, which is {v}"
 )
 RETURNED_SO = (
-    "{w}, so {f} returns {v} | {w}; {f} returns {v} | {w}, and {f} returns {v} | {f} returns {v}, because {w} | {w}; this gives {v}, which {f} returns | "
-    "{f} returns {v}, since {w} | {w}; so {f} ends here, returning {v}"
+    "{w}, so {f} returns {v} | {w}; {f} returns {v} | {w}, and {f} returns {v} | {f} returns {v}, because {w} | "
+    "{f} returns {v}, since {w} | {w}; with that, {f} returns {v}"
 )
+# inside of another call one would not know which result is meant
+OUTERMOST = " | {w}; so {f} ends here, returning {v} | {w}; this gives {v}, which {f} returns"
 
 
 def tell_return(explain: Explainer, moment: Moment, detail: Detail) -> list[Clause]:
@@ -614,7 +617,7 @@ def tell_return(explain: Explainer, moment: Moment, detail: Detail) -> list[Clau
     v = explain.show(text) if moment.activation.caller is not None else shown(text, max(explain.limit, 160), explain.patient)
     if is_constant(node.value):
         return [*inner, Clause(explain.say(
-            "{f} returns {v} | {v} is returned | {f} ends here, returning {v} | {f} is done: it returns {v} | with that, {f} returns {v}",
+            "{f} returns {v} | {v} is returned | {f} is done: it returns {v} | with that, {f} returns {v} | here {f} returns {v}",
             f=name, v=v,
         ))]
     slots = {"f": name, "s": explain.source(node.value), "v": v, "l": str(moment.event.line)}
@@ -623,9 +626,10 @@ def tell_return(explain: Explainer, moment: Moment, detail: Detail) -> list[Clau
     why = reason(explain, moment, node.value)
     if why is None:
         if len(explain.story.source.text(node.value)) > 70:
-            return [*inner, Clause(explain.say("{f} returns {v} | with that, {f} returns {v} | {f} ends here, returning {v}", **slots))]
+            return [*inner, Clause(explain.say("{f} returns {v} | with that, {f} returns {v}", **slots))]
         return [*inner, Clause(explain.say(RETURNED, **slots))]
-    return [*inner, Clause(explain.say(RETURNED_SO, w=why, **slots))]
+    last = OUTERMOST if moment.activation.caller is None else ""
+    return [*inner, Clause(explain.say(RETURNED_SO + last, w=why, **slots))]
 
 # %% ../nbs/03f_forward.ipynb #8e57021d
 def tell_other(explain: Explainer, moment: Moment, detail: Detail) -> list[Clause]:
