@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['HEADINGS', 'ORDINALS', 'Page', 'target_names', 'label', 'times', 'introduction', 'counted', 'while_introduction',
            'choices', 'ternaries', 'course', 'chosen', 'changed_names', 'live_after', 'last_moment', 'tell_loop',
-           'told_turn', 'lap', 'heading', 'gap', 'manner', 'tested', 'branch_counts', 'state_of', 'afterwards',
-           'tell_inline', 'loop_clauses', 'own_calls', 'told_calls', 'returned', 'many_calls', 'call_clauses',
-           'tell_call', 'arguments_of', 'descent', 'below', 'summed_call', 'carried_calls', 'tell_items']
+           'told_turn', 'heading', 'gap', 'manner', 'tested', 'branch_counts', 'state_of', 'afterwards', 'tell_inline',
+           'loop_clauses', 'own_calls', 'told_calls', 'returned', 'many_calls', 'call_clauses', 'tell_call',
+           'arguments_of', 'descent', 'below', 'summed_call', 'carried_calls', 'tell_items']
 
 # %% ../nbs/03g_passages.ipynb #60854a04
 import ast
@@ -261,15 +261,11 @@ def told_turn(explain: Explainer, turn: Turn, detail: Detail, first: bool) -> st
 
 
 HEADINGS = (
-    "{Lap} {n} ({x}): ", "{Nth} {lap} ({x}): ", "In {lap} {n} ({x}), ", "In the {nth} {lap} ({x}), ", "{Lap} {n}, with {x}: ", "During {lap} {n} ({x}), ",
-    "The {nth} {lap} ({x}): ", "{Nth} {lap}, {x}: ", "**{Lap} {n}** ({x}): ",
+    "Iteration {n} ({x}): ", "{Nth} iteration ({x}): ", "In iteration {n} ({x}), ", "In the {nth} iteration ({x}), ", "Iteration {n}, with {x}: ",
+    "During iteration {n} ({x}), ", "The {nth} iteration ({x}): ", "{Nth} iteration, {x}: ", "**Iteration {n}** ({x}): ", "Iteration {n} has {x}: ",
+    "In the {nth} iteration, with {x}, ",
 )
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth")
-
-
-def lap(explain: Explainer) -> str:
-    "What this text calls a turn of a loop."
-    return explain.voice.keep("lap", ["iteration", "iteration", "pass", "round"])
 
 
 def heading(explain: Explainer, turn: Turn) -> str:
@@ -278,9 +274,9 @@ def heading(explain: Explainer, turn: Turn) -> str:
     if turn.number > len(ORDINALS) and "th}" in form:
         form = HEADINGS[0]
     if not values:
-        form = form.replace(" ({x})", "").replace(", with {x}", "").replace(", {x}", "")
-    word, nth = lap(explain), ORDINALS[turn.number - 1] if turn.number <= len(ORDINALS) else ""
-    return form.format(n=turn.number, x=values, lap=word, Lap=word.capitalize(), nth=nth, Nth=nth.capitalize())
+        form = form.replace(" has {x}", "").replace(" ({x})", "").replace(", with {x}", "").replace(", {x}", "")
+    nth = ORDINALS[turn.number - 1] if turn.number <= len(ORDINALS) else ""
+    return form.format(n=turn.number, x=values, nth=nth, Nth=nth.capitalize())
 
 # %% ../nbs/03g_passages.ipynb #a0e28ece
 def gap(
@@ -293,8 +289,7 @@ def gap(
     "What some turns have in common, and what they lead to."
     turns = loop.turns[left_out.start : left_out.stop]
     names = [n for n in target_names(loop.node)]
-    word = lap(explain) + ("es" if lap(explain) == "pass" else "s")
-    span = f"{word.capitalize()} {turns[0].number} {'to' if len(turns) > 2 else explain.say('to | and')} {turns[-1].number}"
+    span = f"Iterations {turns[0].number} {'to' if len(turns) > 2 else explain.say('to | and')} {turns[-1].number}"
     if len(names) == 1:
         values = [explain.state(t.header, names[0]) for t in turns]
         if all(v is not None and len(v) <= 24 for v in values):
@@ -310,7 +305,7 @@ def gap(
         text += f": {branches}"
     state = state_of(explain, loop, flat(turns[-1].items), [n for n in changed_names([i for t in turns for i in t.items]) if n not in names])
     return sentence(explain.say(
-        "{t}; after them {s} | {t}; then {s} | {t}, and after them {s} | {t}; at the end of them {s}",
+        "{t}; after them {s} | {t}; then {s} | {t}, and after them {s} | {t}; when they are over, {s}",
         t=text, s=state,
     ) if state else text)
 
@@ -322,7 +317,7 @@ def manner(explain: Explainer, left_out: range, courses: list[tuple], picked: li
     model = next((i for i in told if {courses[i]} == ways), None)
     if model is not None:
         same = explain.say("go the same way as | take the same course as | repeat what happened in | run just like | are like | follow the pattern of")
-        return f"{same} {lap(explain)} {model + 1}"
+        return f"{same} iteration {model + 1}"
     if ways <= {courses[i] for i in told}:
         return explain.say(
             "bring nothing new | go on in this manner | follow the patterns seen so far | continue along the lines of those before | take courses seen before"
@@ -356,7 +351,7 @@ def branch_counts(explain: Explainer, turns: list[Turn], names: list[str]) -> st
         if values and once and len(true) <= 5 and all(v is not None and len(v) <= 20 for v in values):
             clauses.append(f"{explain.source(node.test)} is true for {joined([f'`{names[0]} = {v}`' for v in values])} only")
         elif len(true) <= 5:
-            word = lap(explain) + ("" if len(true) == 1 else "es" if lap(explain) == "pass" else "s")
+            word = "iteration" if len(true) == 1 else "iterations"
             clauses.append(f"{explain.source(node.test)} is true in {word} {joined([str(t.number) for t in true])} only")
         else:
             clauses.append(f"{explain.source(node.test)} is true in {len(true)} of them")
@@ -379,7 +374,7 @@ def afterwards(explain: Explainer, loop: Loop, summed: bool) -> str:
         text, _ = condition(explain, loop.last, loop.node.test, False)
         if text:
             ends = "now {c}, and the loop ends; it ran {t} | then {c}, and the loop ends; it ran {t} | {c}, and the loop ends. It ran {t}"
-            ends += " | now {c}, and the loop ends after {n} | at last {c}, and the loop is over after {n}" if lap(explain) == "iteration" else ""
+            ends += " | now {c}, and the loop ends after {n} | at last {c}, and the loop is over after {n}"
             clauses.append(explain.say(ends, c=text, n=number(count, "iteration"), t=times(count)))
     if end == "exhausted" and loop.node.orelse:
         clauses.append("since no `break` was met, the `else` part of the loop runs")
