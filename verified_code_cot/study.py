@@ -62,7 +62,7 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     "tiny": {"curriculum": {"count": 6, "cases": 1}, "synthesis": {"count": 6}, "agreement": {"cases": 1}, "challenge": {"texts": 12, "per_kind": 2}},
     "demo": {"curriculum": {"count": 60, "cases": 2}, "synthesis": {"count": 60}, "agreement": {"cases": 2}},
     # 9,500 programs, at most five of a shape, a case of moderate length of each, three styles in both directions: above 54,000 verified rationales
-    "paper": {"curriculum": {"count": 9500, "cases": 1, "turns": 10, "per_shape": 5}, "verification": {"size": 24}},
+    "paper": {"curriculum": {"count": 9500, "cases": 1, "turns": 10, "per_shape": 5}, "verification": {"size": 48}},
     "full": {"synthesis": {"count": None}, "agreement": {"cases": None}},
 }
 
