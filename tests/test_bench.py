@@ -45,7 +45,8 @@ def test_the_slope_finds_the_exponent():
 
 
 def test_the_chain_counts_what_it_verified():
-    verified, told = bench.chain(programs(0, 3))
+    verified, told, spent = bench.chain(programs(0, 3))
+    assert sorted(spent) == ["narration", "tracing", "verification"] and min(spent.values()) > 0
     assert 0 < verified <= told == 18
 
 
