@@ -107,10 +107,7 @@ def counted(explain: Explainer, loop: Loop, over: str, text: str | None) -> str:
     if text is not None and text.startswith("range(") and len(names) == 1:
         values = [explain.state(t.header, names[0]) for t in loop.turns]
         if len(values) > 2 and outcome_of(loop, explain.story) == "exhausted":
-            return explain.say(
-                "the loop over {o} takes {n} from {a} to {b} | the loop over {o} lets {n} run from {a} to {b}",
-                o=over, n=code(names[0]), a=code(values[0]), b=code(values[-1]),
-            )
+            return f"the loop over {over} takes {code(names[0])} from {code(values[0])} to {code(values[-1])}"
         if outcome_of(loop, explain.story) == "exhausted" and len(values) == 2:
             return f"the loop over {over} takes {code(names[0])} through {joined([code(v) for v in values])}"
         return explain.say("the loop goes over {o} | next comes the loop over {o} | now we enter the loop over {o}", o=over)
