@@ -636,7 +636,7 @@ def undo_assign(reasoner: Reasoner, moment: Moment) -> list[str]:
     if known:
         some = joined([code(n) for n in names])
         head = explain.say(
-            "{t} came from {s} {w} | {t} {b} computed as {s} {w} | {t} got {p} from {s} {w} | {t} {b} set by {s} {w} | behind {t} stands {s} {w}",
+            "{t} came from {s} {w} | {t} {b} computed as {s} {w} | {t} got {p} from {s} {w} | {t} {b} set by {s} {w}",
             t=some,
             s=source,
             w=where(reasoner, moment),
@@ -936,7 +936,7 @@ def undone_turn(reasoner: Reasoner, turn: Turn, detail: Detail) -> str:
     names = [n for n in target_names(turn.loop.node)]
     texts = [(n, reasoner.explain.state(turn.header, n)) for n in names]
     text = "; ".join(clauses)
-    here = "in this iteration | so here | the loop was here at a point where | this was when"
+    here = "in this iteration | so here | this was when"
     told = [
         f"{code(n)} was {reasoner.explain.show(t)}"
         for n, t in texts

@@ -31,8 +31,7 @@ def third(verb: str) -> str:
 LAST = "if it has not returned before"
 OTHER_LAST = (LAST, "if it gets that far", "if nothing was returned earlier", "unless it has returned already")
 VERBS = {
-    "take": ["take", "visit", "look at", "pick"],
-    "repeat": ["repeat", "run"],
+    "take": ["take", "visit", "look at"],
     "collect": ["collect", "gather", "put", "store"],
     "let": ["let", "make"],
     "store": ["store", "put", "keep", "save"],
@@ -240,7 +239,7 @@ def purpose(source: Source, function: ast.AST, voice: Voice) -> str:
     name = head[0].upper() + head[1:]
     if len(steps) > 5:
         head, last = steps[:3], steps[-1]
-        if last[0] == "return" and any(step[0] == "return" for step in steps[3:-1]):
+        if last[0] == "return" and LAST not in last[1] and any(step[0] == "return" for step in steps[3:-1]):
             last = ("return", f"{last[1]} if it gets that far")
         more = voice.say("after some further steps it | after a few more steps it | some steps later it | when more of this has been done, it")
         return f"{name} {listed(head, voice)}; {more} {says(last, voice)}.{extra}"
