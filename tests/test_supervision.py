@@ -27,7 +27,7 @@ def run(tmp_path_factory):
     narration.run(folder, styles=("brief", "teacher"), workers=0)
     lines = [json.loads(line) for line in (folder / "data" / "rationales.jsonl").read_text().splitlines()]
     told = lines[0]["rationale"]
-    lines[0]["rationale"] = re.sub(r"runs (\d+) times", lambda m: f"runs {int(m.group(1)) + 1} times", told)
+    lines[0]["rationale"] = re.sub(r"runs \w+ times", "runs 99 times", told)
     assert lines[0]["rationale"] != told
     write_jsonl(folder / "data" / "rationales.jsonl", lines)
     verification.run(folder, workers=0)

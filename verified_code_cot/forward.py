@@ -219,7 +219,7 @@ def tell_binding(explain: Explainer, moment: Moment, name: str, value: ast.AST) 
         ]
     why = reason(explain, moment, value)
     if old == text and why is None:
-        return [Clause(explain.say("{n} is {v} as before | {n} is still {v} | {n} is {v} again", n=n, v=v))]
+        return [Clause(explain.say("{n} is {v} as before | {n} is {v} again", n=n, v=v))]
     return [Clause(resulting(explain, why, n, v, value, moment, same=old == text, subject=N))]
 
 # %% ../nbs/03f_forward.ipynb #3313def7
@@ -234,7 +234,7 @@ def resulting(explain: Explainer, why: str | None, name: str, v: str, value: ast
     if why is None:
         return explain.say(EVALUATED, **slots)
     if same:
-        return explain.say("{w}, so {n} is {v} as before | {w}, and {n} is still {v} | {w}; {n} is {v} again", **slots)
+        return explain.say("{w}, so {n} is {v} as before | {w}; {n} is {v} again", **slots)
     if not explain.patient and not isinstance(value, (ast.BinOp, ast.IfExp, ast.Compare)) and explain.voice.pick("terse", [True, False]):
         return explain.say(EVALUATED, **slots)
     if isinstance(value, (ast.BinOp, ast.Compare)):
@@ -446,14 +446,13 @@ def change(explain: Explainer, moment: Moment, node: ast.AugAssign, name: str, o
     if kind(new) in ("str", "list", "tuple") and isinstance(node.op, ast.Add):
         if old == new:
             return explain.say(
-                "adding {a} leaves {n} as it is, {v} | {n} is still {v}, since {a} is added to it",
+                "adding {a} leaves {n} as it is, {v} | {n} is {v} as before, since {a} is added to it",
                 **slots,
             )
         return explain.say(EXTENDED, **slots)
     if old == new:
         return explain.say(
-            "with {a} on the right, {n} is {v} as before | {n} is {v} as before, since the value on the right is {a} | "
-            "{n} is still {v}, the value on the right being {a}",
+            "with {a} on the right, {n} is {v} as before | {n} is {v} as before, since the value on the right is {a}",
             **slots,
         )
     short = len(old) <= 20 and len(amount) <= 20 and read(old) is not UNREAD and read(amount) is not UNREAD
@@ -564,7 +563,7 @@ OTHERWISE = (
 )
 SKIPPED = (
     "{c}, so this part is skipped | {c}, and nothing is done here | {c}, so the body of the `if` is skipped | {c}, so the branch is not taken | "
-    "{c}; the branch is not taken | {c}, and we pass it by | {c}; its body does not run | {c}, and the `if` has no effect"
+    "{c}; the branch is not taken | {c}, and we pass it by | {c}, and the `if` has no effect"
 )
 
 

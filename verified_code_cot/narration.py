@@ -295,7 +295,7 @@ def goal_text(explain: Explainer, story: Story) -> str:
         return f"The call has to end with {code(trace.exception)}."
     value = shown(trace.output, max(400, explain.limit))
     return explain.say(
-        "The result has to be {v}. | We need a call that gives {v}. | The output must be {v}. | We look for arguments with which the code returns {v}. | "
+        "The result has to be {v}. | We need a call that gives {v}. | The output must be {v}. | "
         "The result we need is {v}.",
         v=value,
     )
