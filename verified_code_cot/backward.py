@@ -838,8 +838,7 @@ def undo_guard(reasoner: Reasoner, moment: Moment, test: ast.AST) -> list[str]:
             else [
                 explain.say(
                     "to come this way, {s} had to be {w} | on this way {s} is {w} | on the way here {s} must have been {w} | "
-                    "for the code to get here, {s} had to be {w} | "
-                    "this is only reached when {s} is {w} | the way here needs {s} to be {w}",
+                    "for the code to get here, {s} had to be {w}",
                     s=explain.source(test),
                     w=word,
                 )
