@@ -4,8 +4,8 @@
 
 `verified-code-cot study --curriculum --profile paper --workers 2 MORE …`, six rationales to a program. Every two seconds the processes of the run
 are looked at: memory is the sum of their proportional set sizes (shared pages count once), at its largest; seconds of processor are those of all
-of them. The results are written to nbs/results/scale.json, beside those of other sizes that stand there, and shown in
-16a_bench. Needs a machine that does nothing else.
+of them. The results are written to nbs/results/scale.json, beside those of other sizes that stand there. Needs a
+machine that does nothing else.
 """
 import json
 import os

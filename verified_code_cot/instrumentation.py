@@ -70,12 +70,7 @@ def nodes_of(*roots):
     "These nodes and all below them, in the order of `ast.walk`."
     found = list(roots)
     for node in found:  # which grows on the way
-        for name in fields_of(type(node)):
-            value = getattr(node, name, None)
-            if type(value) is list:
-                found.extend(filter(None, value))
-            elif value is not None:
-                found.append(value)
+        found.extend(children(node))
     return found
 
 # %% ../nbs/01a_instrumentation.ipynb #8db7e15c
