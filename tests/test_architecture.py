@@ -79,7 +79,7 @@ def test_narration_and_the_verifier_are_strangers():
 
 def test_narration_and_the_verifier_share_only_what_knows_nothing_of_texts():
     shared = reach("narration") & set.union(*map(reach, VERIFIER))
-    below = {"records", "engine", "guard", "sandbox", "tracing", "replay", *IN_THE_CHILD}
+    below = {"records", "engine", "guard", "sandbox", "footprint", "tracing", "replay", *IN_THE_CHILD}
     assert shared <= below
 
 

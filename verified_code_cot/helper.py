@@ -9,8 +9,9 @@ __all__ = ['JOB', 'REPLY', 'MESSAGE', 'HELLO', 'GUEST', 'FAILURE', 'SYSCALLS', '
            'POOL', 'HEADER', 'FULL', 'read_exactly', 'write_all', 'instruction', 'prologue', 'on_call', 'helper_filter',
            'child_filter', 'FilterProgram', 'Kernel', 'insist', 'landlock', 'stdlib_directories', 'library_directories',
            'change_root', 'Bindings', 'Confinement', 'forbidden', 'forbidden_path', 'Capped', 'interpreter_settings',
-           'World', 'identical', 'Reporting', 'Guarding', 'Child', 'describe_end', 'Listening', 'Ending', 'Proving',
-           'Helper', 'kill_quietly', 'compiled', 'install', 'block', 'fill_holes', 'rehearse', 'serve']
+           'World', 'identical', 'Reporting', 'Guarding', 'cases_of', 'Memory', 'Child', 'describe_end', 'Listening',
+           'Ending', 'Proving', 'Helper', 'kill_quietly', 'compiled', 'install', 'block', 'fill_holes', 'rehearse',
+           'serve']
 
 # %% ../nbs/00b_helper.ipynb #bc2f1576
 import _signal
@@ -486,7 +487,8 @@ class Reporting:
         "Report `answer` as this case's result and end the process: nothing in the program can undo it."
         try:
             self.widen()
-            self.send(answer, True)
+            if not self.others:        # else nobody is told, and the helper has it run again in a child of its own
+                self.send(answer, True)
         finally:
             os._exit(0)
 
@@ -554,13 +556,32 @@ class Guarding:
         return start_thread
 
 # %% ../nbs/00b_helper.ipynb #2b9a8c96
+def cases_of(spec: dict) -> list[tuple[dict, dict]]:
+    "The cases of a job's programs, in order, each with its program."
+    return [(program, case) for program in spec["programs"] for case in program["cases"]]
+
+
+class Memory:
+    "For programs that share a child because they can change nothing (`footprint`): only memory can still pass from one to the next."
+
+    ROOM = 16 << 10       # KiB that the child may have grown by (`ru_maxrss`) when the next program begins in it
+
+    def __init__(self):
+        self.most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + self.ROOM
+
+    def same(self) -> bool:
+        "Throw away what is no longer used, and say whether there is as good as all the room that there was."
+        gc.collect()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss <= self.most
+
+# %% ../nbs/00b_helper.ipynb #1d1fb64c
 class Child(Reporting, Guarding):
-    "The life of one child: prepare the program once, run its cases, report each."
+    "The life of one child: prepare each program once, run its cases, report each."
 
     def __init__(self, guest, limits: dict, memory: bool):
         self.guest, self.limits, self.memory = guest, limits, memory
         self.encode = getattr(guest, "encode", None) or json.JSONEncoder(separators=(",", ":")).encode
-        self.armed = self.threaded = False
+        self.armed = self.threaded = self.others = False       # others: has another program run here before?
         self.streams = self.fresh_streams()
 
     def case(self, state, case: dict) -> dict:
@@ -582,18 +603,27 @@ class Child(Reporting, Guarding):
     def run(self, spec: dict, first: int, result: int) -> None:
         "Run the cases from `first` on, until one of them ends badly or leaves the interpreter changed."
         self.result = result
-        cases = spec["cases"][first:]
-        world = World() if len(cases) > 1 else None
-        prepared = []
-        failed = self.attempt(lambda: prepared.append(self.guest.prepare(spec["setup"], self.limits)))
-        for place, case in enumerate(cases):
-            answer = failed or self.case(prepared[0], case)
-            last = place == len(cases) - 1
-            if not last and not failed:
-                last = answer["status"] not in ("ok", "exception") or self.threaded or not world.same()
+        cases = cases_of(spec)[first:]
+        world = Memory() if spec["shared"] else World() if len(cases) > 1 else None
+        running = state = None
+        for place, (program, case) in enumerate(cases, 1):
+            if program is not running:
+                self.others, running = running is not None, program
+                state, failed = self.prepared(program["setup"])
+            answer = failed or self.case(state, case)
+            bad = answer["status"] not in ("ok", "exception")
+            if bad and self.others:
+                return
+            last = place == len(cases) or not failed and (bad or self.threaded or not world.same())
             self.send(answer, last)
             if last:
                 return
+
+    def prepared(self, setup: dict) -> tuple:
+        "A program made ready, or (None, the failure of all its cases)."
+        made = []
+        failed = self.attempt(lambda: made.append(self.guest.prepare(setup, self.limits)))
+        return (made[0], None) if made else (None, failed)
 
 # %% ../nbs/00b_helper.ipynb #36fdc95f
 TIMERS = (signal.SIGXCPU, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF)
@@ -725,7 +755,7 @@ class Helper(Listening, Ending, Proving):
     def program(self, job: int, case: int, count: int, spec: dict) -> int:
         "Run cases in one child, from `case` on, as far as it gets; the number of the next case to run."
         receive, result = os.pipe()
-        pid = os.fork()
+        begun, pid = case, os.fork()
         if pid == 0:
             self.become_child(receive, result, spec, case)
         os.close(result)
@@ -734,7 +764,7 @@ class Helper(Listening, Ending, Proving):
         finally:
             os.close(receive)
         status = self.end(pid, wait=failure == {})
-        if failure is not None:
+        if failure is not None and not (spec["shared"] and case > begun):     # where others ran before it, it gets a child of its own
             self.reply(job, case, FAILURE, json.dumps(failure or describe_end(status)).encode())
             case += 1
         return case
@@ -809,7 +839,7 @@ def rehearse(guest, limits: dict, null: int) -> None:
     "Run the guest's own sample job (`REHEARSAL`) here, so that every child inherits warm caches; then let it lay by what children need (`STOCK`)."
     processor = resource.getrlimit(resource.RLIMIT_CPU)
     for _ in range(3):
-        Child(guest, limits, False).run(guest.REHEARSAL, 0, null)
+        Child(guest, limits, False).run({"programs": [guest.REHEARSAL], "shared": False}, 0, null)
     resource.setrlimit(resource.RLIMIT_CPU, processor)
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
     if hasattr(guest, "STOCK"):

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LEVELS', 'STATUSES', 'BOOTSTRAP', 'AHEAD', 'GRACE', 'MIN_ISOLATION', 'Limits', 'SandboxError', 'interpreter',
-           'bwrap_command', 'module_source', 'guest_modules', 'stop', 'parse', 'Pending', 'Canary', 'least', 'Starting',
-           'Exchange', 'Answers', 'Running', 'Sandbox']
+           'bwrap_command', 'module_source', 'guest_modules', 'stop', 'parse', 'Pending', 'together', 'Canary', 'least',
+           'Starting', 'Exchange', 'Answers', 'Running', 'Sandbox']
 
 # %% ../nbs/01_sandbox.ipynb #eef2ac5f
 import ast
@@ -23,6 +23,7 @@ import time
 import weakref
 from collections import deque
 from functools import lru_cache
+from itertools import islice
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -160,20 +161,40 @@ def parse(
 
 # %% ../nbs/01_sandbox.ipynb #c9f8ee36
 class Pending:
-    "A job on its way: what was asked, what has come back, how many helpers died in its next case."
+    "What one message to the helper asks for: a job, or some that share a child; what has come back, how many helpers died in its next case."
 
-    def __init__(self, number: int, job: dict, read=parse):
-        self.number, self.id, self.count, self.read = number, job["id"], len(job["cases"]), read
-        self.body = json.dumps({"setup": job.get("setup", {}), "cases": job["cases"]}).encode()
+    def __init__(
+        self,
+        number: int,                     # of the message
+        jobs: list[tuple[int, dict]],    # each with its place among all jobs
+        read=parse,
+    ):
+        self.number, self.read, self.places = number, read, [(place, job["id"], len(job["cases"])) for place, job in jobs]
+        self.count = sum(size for _, _, size in self.places)
+        programs = [{"setup": job.get("setup", {}), "cases": job["cases"]} for _, job in jobs]
+        self.body = json.dumps({"programs": programs, "shared": all(job.get("shares", False) for _, job in jobs)}).encode()
         self.results, self.deaths = [], 0
 
     def message(self) -> bytes:
-        "The job as it goes to the helper, from its first unanswered case on."
+        "The message, from its first unanswered case on."
         return JOB.pack(self.number, len(self.results), self.count, len(self.body)) + self.body
 
+    def answers(self) -> dict[int, dict]:
+        "The result of each job by its place, when all is answered."
+        results = iter(self.results)
+        return {place: {"id": name, "cases": list(islice(results, size))} for place, name, size in self.places}
+
 # %% ../nbs/01_sandbox.ipynb #d35bd9f1
-AHEAD = 8       # jobs sent before the first of them is answered
+AHEAD = 16      # jobs that are looked at together, and sent while no more than twice as many are unanswered
 GRACE = 10.0    # seconds beyond a case's wall time after which a helper counts as dead
+
+
+def together(
+    jobs: list[tuple[int, dict]],
+) -> list[list[tuple[int, dict]]]:
+    "Those that may share a child first, together; every other one alone."
+    sharing = [one for one in jobs if one[1].get("shares")]
+    return [*([sharing] if sharing else []), *([one] for one in jobs if not one[1].get("shares"))]
 
 # %% ../nbs/01_sandbox.ipynb #5742e475
 class Canary:
@@ -364,29 +385,35 @@ class Running:
     def run(self, jobs, read=parse):
         """Yield, in order, {"id", "cases": [{"status", …}, …]} for each job.
 
-        jobs: an iterable of {"id": str, "setup": {…}, "cases": [{…}, …]}; it is read a few jobs ahead, so that the helper
-        always has work. A second run on the same Sandbox must wait for the end of the first.
+        jobs: an iterable of {"id": str, "setup": {…}, "cases": [{…}, …], "shares": False}; it is read a few jobs ahead, so that
+        the helper always has work. A second run on the same Sandbox must wait for the end of the first. With "shares", a job may
+        run in a child that others of the kind have used: only for programs that can leave nothing behind.
         read: what makes a case's result of (kind, bytes), in place of `parse`.
         """
         if self.busy:
             raise SandboxError("this sandbox is in the middle of another run")
-        self.busy, jobs, pending = True, iter(jobs), deque()
+        self.busy, jobs, pending, done, due = True, enumerate(jobs), deque(), {}, 0
         note_place("isolation", self.isolation)
         try:
-            while True:
-                while len(pending) < AHEAD and (job := next(jobs, None)) is not None:
-                    self.number += 1
-                    pending.append(Pending(self.number, job, read))
-                    self.post(pending[-1])
-                if not pending:
-                    return
+            while self.send_ahead(jobs, pending, read) or pending:
                 self.complete(pending)
-                done = pending.popleft()
-                yield {"id": done.id, "cases": done.results}
+                done.update(pending.popleft().answers())
+                while due in done:
+                    yield done.pop(due)
+                    due += 1
         finally:
             self.busy = False
             if pending:                # the caller walked away: what is under way must not reach the next run
                 self.close()
+
+    def send_ahead(self, jobs, pending: deque, read) -> bool:
+        "Post more jobs, as long as not too many are under way; whether there were any."
+        some = list(islice(jobs, AHEAD)) if sum(len(one.places) for one in pending) <= 2 * AHEAD else []
+        for group in together(some):
+            self.number += 1
+            pending.append(Pending(self.number, group, read))
+            self.post(pending[-1])
+        return bool(some)
 
     def post(self, pending: Pending) -> None:
         "Queue a job for the helper, which is started anew if it was closed or belongs to the process we are a fork of."
