@@ -616,6 +616,78 @@ def test_only_what_differs_is_told():
         """)
 
 
+def test_a_container_whose_parts_are_replaced_by_equal_ones_has_changed():
+    tells("""
+        def f():
+            xs = [1, 'a', (2,)]
+            d = {1: 2}
+            xs[0] = True
+            xs[2] = (2.0,)
+            d[1] = 2.0
+            del d[1]
+            d[1.0] = 2.0
+            xs.append(xs.pop())
+            return xs
+        """, "f()", """
+        f()
+          3 xs=[1, 'a', (2,)]
+          4 d={1: 2}
+          5 xs=[True, 'a', (2,)]
+          6 xs=[True, 'a', (2.0,)]
+          7 d={1: 2.0}
+          8 d={}
+          9 d={1.0: 2.0}
+          10
+          11
+        f -> [True, 'a', (2.0,)]
+        """)
+
+
+def test_what_lies_deeper_is_looked_at_every_time():
+    tells("""
+        def f():
+            inner = [1]
+            outer = ['a', (inner, 2)]
+            inner.append(3)
+            held = {'k': outer}
+            outer[1][0].pop()
+            held['k'].pop()
+            return len(held)
+        """, "f()", """
+        f()
+          3 inner=[1]
+          4 outer=['a', ([1], 2)]
+          5 inner=[1, 3], outer=['a', ([1, 3], 2)]
+          6 held={'k': ['a', ([1, 3], 2)]}
+          7 held={'k': ['a', ([1], 2)]}, inner=[1], outer=['a', ([1], 2)]
+          8 held={'k': ['a']}, outer=['a']
+          9
+        f -> 1
+        """)
+
+
+def test_equality_of_the_program_s_own_is_never_asked():
+    events = observe("""
+        class Same:
+            def __eq__(self, other):
+                print('asked')
+                return True
+            __hash__ = object.__hash__
+        def f():
+            xs, d = [1, 2], {'a': 1}
+            xs[0] = Same()
+            xs[1] = Same()
+            d['a'] = Same()
+            d[Same()] = 3
+            xs[0] = 1
+            return None
+        """, "f()")
+    told = [event["changed"] for event in events["events"]]
+    assert events["stdout"] == "" and told[1:7] == [
+        {"xs": "[1, 2]", "d": "{'a': 1}"}, {"xs": "[Same(), 2]"}, {"xs": "[Same(), Same()]"}, {"d": "{'a': Same()}"},
+        {"d": "{'a': Same(), Same(): 3}"}, {"xs": "[1, Same()]"}]
+
+
 # the call
 
 

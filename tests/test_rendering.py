@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verified_code_cot.rendering import canonical, error_text, is_cut, normal_message, render, same_text
+from verified_code_cot.rendering import Writer, canonical, error_text, is_cut, normal_message, render, same_text
 
 settings.register_profile("calm", deadline=None)  # a busy machine is no failure
 settings.load_profile("calm")
@@ -329,3 +329,37 @@ def test_the_short_way_is_what_the_long_way_writes(value):
     wanted = {set: lambda: "{" + ", ".join(map(repr, sorted(value))) + "}"}.get(type(value), lambda: repr(value))()
     assert render(value) == wanted
     assert len(render(value, 6)) <= len(wanted) + 1
+
+
+NESTED = st.recursive(
+    ATOMS | st.just(5000).map(lambda digits: 10**digits) | st.sampled_from([10**40, "x" * 90, math.nan, int, len, "__builtins__"]),
+    lambda inner: st.lists(inner, max_size=4) | st.tuples(inner) | st.tuples(inner, inner) | st.dictionaries(KEYS | st.just("__builtins__"), inner, max_size=3)
+    | st.sets(st.integers() | st.text(), max_size=4) | st.lists(inner, max_size=4).map(lambda items: collections.deque(items, 9))
+    | st.dictionaries(KEYS, inner, max_size=3).map(lambda items: collections.defaultdict(list, items)),
+    max_leaves=25)
+
+
+@given(NESTED, st.sampled_from([10, 50, 200, 2000]))
+@settings(max_examples=300)
+def test_the_short_way_and_the_long_way_agree_on_nested_data(value, limit):
+    box = [value, Away(value)]  # the long way for the second: nothing short knows its kind
+    assert render(value, limit) == Writer(limit).text(value)
+    assert render(box, 100_000) == f"[{render(value, 100_000)}, Away(value={render(value, 100_000)})]"
+
+
+class Away:
+    """Something of the program's own."""
+
+    def __init__(self, value):
+        self.value = value
+
+
+def test_no_key_of_the_program_s_own_is_asked_whether_it_is_builtins():
+    class Key:
+        def __hash__(self):
+            return hash("__builtins__")
+
+        def __eq__(self, other):
+            raise RuntimeError("asked")
+
+    assert render({Key(): [1]}) == "{Key(): [1]}" and render([{Key(): [1]}]) == "[{Key(): [1]}]" and render({"a": {Key(): []}}) == "{'a': {Key(): []}}"

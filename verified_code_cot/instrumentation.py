@@ -7,7 +7,8 @@ __all__ = ['LEAVES', 'WITHOUT', 'PLACED', 'FUNCTIONS', 'YIELDS', 'COMPREHENSIONS
            'HARMLESS_CALLS', 'HARMLESS_METHODS', 'PROBED', 'SIMPLE', 'FRAME_NAMES', 'Function', 'Place', 'Instrumented',
            'fields_of', 'children', 'nodes_of', 'Nodes', 'loose_names', 'hook', 'at', 'module_names', 'stored_anywhere',
            'own_nodes', 'used_globals', 'is_plain', 'Effects', 'is_plain_kind', 'stored_here', 'Probes', 'is_bare',
-           'Expressions', 'Statements', 'framed', 'Blocks', 'Functions', 'Definitions', 'Rewriter', 'instrument']
+           'Expressions', 'Statements', 'framed', 'Blocks', 'Functions', 'Definitions', 'Rewriter', 'rewrite',
+           'instrument']
 
 # %% ../nbs/01a_instrumentation.ipynb #e63e161f
 import ast
@@ -556,11 +557,18 @@ class Rewriter(Definitions):
         return node
 
 
-@functools.lru_cache(maxsize=4)  # a program is packed, and its places are asked for, one after the other
-def instrument(source, probes=False):
-    "Rewrite a program so that it reports its events and, with `probes`, the value of every expression; raises `SyntaxError`."
+def rewrite(source, probes=False, look=None):
+    "Rewrite a program; `look`, where there is one, is shown its `Nodes` before: who has a question about them need not parse it again."
     tree = ast.parse(source, "<program>")
     rewriter = Rewriter(tree, probes)
     loose = loose_names(rewriter.nodes)
+    if look is not None:
+        look(rewriter.nodes)
     tree.body = rewriter.block(tree.body)
     return Instrumented(tree, rewriter.functions, rewriter.places, loose)
+
+
+@functools.lru_cache(maxsize=4)  # a program is packed, and its places are asked for, one after the other
+def instrument(source, probes=False):
+    "Rewrite a program so that it reports its events and, with `probes`, the value of every expression; raises `SyntaxError`."
+    return rewrite(source, probes)

@@ -18,8 +18,8 @@ import sys
 import types
 
 from .asking import GUARDS, HARD, SOFT, Printed, Streams, TooLong, Watcher, careful, nothing, stop, timers
-from .events import METHODS, Recorder, Silent
-from .instrumentation import Function, instrument
+from .events import CALLED, Recorder, Silent
+from .instrumentation import Function, instrument, rewrite
 from .rendering import clean, error_text, render
 
 # %% ../nbs/01d_recorder.ipynb #dcdf7fe8
@@ -104,7 +104,7 @@ class Stock:
 
     def fill(self):
         "Make one; each child has its own, which stays in `used` so that nobody takes it apart."
-        self.fresh = [{**vars(builtins), **dict.fromkeys([name for name, _ in METHODS]), "__vcc_any__": None, "locals": snapshot_locals}]
+        self.fresh = [{**vars(builtins), **dict.fromkeys(CALLED), "__vcc_any__": None, "locals": snapshot_locals}]
 
     def take(self, hooks):
         "The one that is there, with the hooks; None where there is none."
@@ -129,15 +129,15 @@ def namespace(hooks, supplied=()):
     return space
 
 # %% ../nbs/01d_recorder.ipynb #f55f396f
-def rewritten(source, probes):
+def rewritten(source, probes, look=None):
     "A program's code object, its functions by number, the names that it takes for granted; raises `SyntaxError` and what else the compiler raises."
-    found = instrument(source, probes)
+    found = instrument(source, probes) if look is None else rewrite(source, probes, look)
     return compile(found.tree, "<program>", "exec", dont_inherit=True, optimize=0), found.functions, found.loose
 
 
-def packed(source, probes=False):
-    "What `rewritten` makes, as text that `unpacked` reads on the same Python."
-    code, functions, loose = rewritten(source, probes)
+def packed(source, probes=False, look=None):
+    "What `rewritten` makes, as text that `unpacked` reads on the same Python; `look` is shown the program's nodes before they are rewritten."
+    code, functions, loose = rewritten(source, probes, look)
     rows = [[f.name, f.line, list(f.globals), f.generator] for f in functions]
     return {"python": sys.hexversion, "code": binascii.b2a_base64(marshal.dumps(code), newline=False).decode(), "functions": rows, "loose": loose}
 
