@@ -562,3 +562,11 @@ def test_what_an_inner_generator_yields_is_told_when_it_is_asked_for(box):
         asked = [part for part in told.split("asked for its next value")[1:]]
         for value, part in zip((3, 2, 1), asked, strict=False):
             assert f"`outer` yields `{value}`" in part and all(f"yields `{n}`" not in part for n in (1, 2, 3) if n != value), (style, part)
+
+
+def test_a_recursion_of_generators_comes_back_with_nothing_and_returns_nothing(box):
+    code = "def alternate(rows):\n    if not all(rows):\n        return\n    yield from alternate([row[1:] for row in rows])\n"
+    made = trace(code, "list(alternate([[1, 2, 3, 4, 5, 6], [4, 5, 6, 7, 8, 9]]))", sandbox=box)
+    told = narrate(made, "forward", "brief", seed=0, replay=Replay(made, box)).rationale
+    assert "n the way back, `alternate([[], []])` has nothing more to yield" in told, told
+    assert "`alternate([[], []])` returns" not in told

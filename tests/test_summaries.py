@@ -150,3 +150,131 @@ def test_what_an_expression_comes_to_is_held_to_it(box, told, wanted):
     record = {"id": "t", "code": code, "call": "f([7, 8])", "output": "1", "direction": "forward", "answer": None}
     found = verify_record({**record, "rationale": f"`mine` becomes `{told}`, that is `[7]`.\n\n<answer>1</answer>"}, box)
     assert found.verdict == wanted, [(c.text, c.verdict, c.why) for c in found.claims]
+
+
+STEPS = """def walk(n, times):
+    trail = []
+    for _ in range(times):
+        n = n - 3 if n % 2 == 0 else 3 * n + 1
+        trail.append(n)
+    if not (n % 2 == 0):
+        n = 0
+    return trail"""
+LARGEST = """def largest(xs):
+    best = None
+    for x in xs:
+        if best is None or x > best:
+            best = x
+    return best"""
+CASES = {"walk": (STEPS, "walk(28, 3)", "[25, 76, 73]"), "largest": (LARGEST, "largest([4, 9])", "9")}
+FOLLOWING = [
+    ("walk", "forward", "- In the first iteration, `n` becomes `25` because the condition `n % 2 == 0` holds, because `28 % 2 == 0` is true.", True),
+    ("walk", "forward", "- In the second iteration, `n` becomes `76` because the condition `n % 2 == 0` holds.", False),
+    ("walk", "forward", "The loop runs three times; after it `n` is `73`; hence `n % 2 == 0` is false.", True),
+    ("walk", "forward", "The loop runs three times; after it `n` is `73`; hence `n % 2 == 0` is true.", False),
+    ("walk", "forward", "Since `73 % 2 == 0` is false, `n % 2 == 0` is false as well, which makes `not (n % 2 == 0)` true.", True),
+    ("walk", "forward", "Since `73 % 2 == 0` is false, `n % 2 == 0` is false as well, which makes `not (n % 2 == 0)` false.", False),
+    ("walk", "forward", "- In the first iteration, `n` becomes `25`.\n\n`0` is not greater than `73`, and `trail` is `[25, 76, 73]`.", True),
+    ("largest", "backward", "- In iteration 1, `best` is `4`, which was computed as `x` (line 5); the condition `best is None` holds.", True),
+    ("largest", "backward", "- In iteration 1, `best` is `4` because it was set to `x` (line 5); the condition `best is None` fails.", False),
+    ("largest", "backward", "- In iteration 1, `x` is `4`; because `best` is `None`, `best is None` is false.", False),
+]
+
+
+@pytest.mark.parametrize(("name", "direction", "text", "true"), FOLLOWING)
+def test_a_test_is_held_against_the_values_from_which_its_sentence_says_it_follows(box, name, direction, text, true):
+    code, call, output = CASES[name]
+    answer = f"\n\n<answer>{output if direction == 'forward' else call}</answer>"
+    record = {"id": "t", "code": code, "call": call, "output": output, "direction": direction, "rationale": text + answer, "answer": None}
+    made = verify_record(record, box)
+    assert (made.verdict == "contradicted") is not true, made.reason
+
+
+BACKWARDS = """def pieces(line):
+    run = []
+    for ch in line:
+        if ch.isalpha():
+            run.append(ch)
+            continue
+        if run:
+            yield ''.join(run)
+        run = []
+    if run:
+        yield ''.join(run)"""
+UNDONE = (
+    "`run` is `['a', 'a', 'b']` because of `run.append(ch)`; before this, `run` was `['a', 'a']`. So `ch` was `'b'`. `ch` is `'b'`, so `ch.isalpha()` is true. "
+    "Before `run.append(ch)`, `run` was `['a']`, and after it `['a', 'a']`. Hence `ch` was `'a'`. `ch` is `'a'`; `ch.isalpha()` is therefore true. "
+    "`run.append(ch)` left `run` as `['a']`; without it `run` was `[]`. So `ch` was `'a'`. `run` was set to `[]` (line 9). "
+    "Because `ch` is `' '`, `ch.isalpha()` is false."
+)
+
+
+@pytest.mark.parametrize(("old", "new", "true"), [("", "", True), ("So `ch` was `'b'`", "So `ch` was `'c'`", False),
+                                                  ("`ch` is `' '`, `ch.isalpha()` is false", "`ch` is `' '`, `ch.isalpha()` is true", False),
+                                                  ("`run` was `['a']`, and", "`run` was `['b']`, and", False)])
+def test_a_loop_that_is_undone_in_running_text_goes_back_from_lap_to_lap(box, old, new, true):
+    call = "list(pieces(' aab'))"
+    record = {"id": "t", "code": BACKWARDS, "call": call, "output": "['aab']", "direction": "backward", "answer": None,
+              "rationale": f"{UNDONE.replace(old, new)}\n\n<answer>{call}</answer>"}
+    made = verify_record(record, box)
+    assert (made.verdict == "verified") is true, made.reason
+
+
+NAMED = """def f(word, have, value):
+    word = word + 'c'
+    for row in [[1, 2], [3]]:
+        kept = row
+    return have + value"""
+WORDS = [
+    ("`word` is now 3 characters long.", True),
+    ("`word` is now 4 characters long.", False),
+    ("`word` must have been 'ab' before.", True),
+    ("`word` must have been 'ax' before.", False),
+    ("The return value is 12.", True),
+    ("The return value is 7.", False),
+    ("In the first iteration, `kept` becomes another name for `row`, that is `[1, 2]`.", True),
+    ("In the first iteration, `kept` becomes another name for `row`, that is `[1, 3]`.", False),
+    ("In the first iteration, `kept` becomes another name for `have`.", False),
+]
+
+
+@pytest.mark.parametrize(("text", "true"), WORDS)
+def test_a_variable_that_is_named_like_a_word_and_what_becomes_of_a_name(box, text, true):
+    record = {"id": "t", "code": NAMED, "call": "f('ab', 5, 7)", "output": "12", "direction": "forward", "answer": None,
+              "rationale": f"`have` is `5`. {text}\n\n<answer>12</answer>"}
+    made = verify_record(record, box)
+    assert made.verdict == ("verified" if true else "contradicted"), made.reason
+
+
+NESTED = """def table(ns):
+    best = []
+    for j in range(len(ns)):
+        top = 0
+        for i in range(j):
+            if ns[i] <= ns[j]:
+                top = max(top, best[i])
+        best.append(top + 1)
+    last = top
+    return [b for b in best if b > 1]"""
+LAPS = [
+    ("- In the second iteration (`j = 1`), `top` is `0`. For `i = 0`, `ns[i]` is `2`. After the inner loop, `best` is now `[1, 2]`.", True),
+    ("- In the second iteration (`j = 1`), `top` is `0`. For `i = 0`, `ns[i]` is `2`. After the inner loop, `best` is now `[1, 2, 3]`.", False),
+    ("- In the third iteration (`j = 2`), `top` is `0`. For `i = 0`, `ns[j]` is `9`.", True),
+    ("- In the third iteration (`j = 2`), `top` is `0`. For `i = 0`, `ns[j]` is `5`.", False),
+    ("- Iterations 2 to 3 bring nothing new, and after them `best` is `[1, 2, 3]`.", True),
+    ("- Iterations 2 to 3 bring nothing new, and after them `best` is `[1, 2, 3, 2]`.", False),
+    ("- Iterations 2 to 3 bring nothing new; when they are over, `best` is `[1, 2]`.", False),
+    ("- Iterations 2 to 3 bring nothing new; then `best` is `[1, 2]`.", False),
+    ("`last` is set to `top`, which is `1`.", True),
+    ("`last` is set to `top`, which is `'1'`.", False),
+    ("For each `b` in `best`, the list comprehension tests `b > 1`, and `table` returns `[2, 3, 2]`.", True),
+    ("For each `b` in `best`, the list comprehension tests `b > 1`, and `table` returns `[2, 3]`.", False),
+]
+
+
+@pytest.mark.parametrize(("text", "true"), LAPS)
+def test_what_is_told_of_an_inner_lap_after_it_and_after_several_laps(box, text, true):
+    record = {"id": "t", "code": NESTED, "call": "table([2, 5, 9, 3])", "output": "[2, 3, 2]", "direction": "forward", "answer": None,
+              "rationale": f"`ns` is `[2, 5, 9, 3]`.\n\n{text}\n\n<answer>[2, 3, 2]</answer>"}
+    made = verify_record(record, box)
+    assert made.verdict == ("verified" if true else "contradicted"), made.reason

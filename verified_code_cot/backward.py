@@ -126,7 +126,7 @@ AGAIN = (
 )
 SURE = (
     "so {x} must be {w} | so {x} is {w} | hence {x} is {w} | therefore {x} has to be {w} | it follows that {x} is {w} | "
-    "that makes {x} {w} | we conclude that {x} is {w}"
+    "which means that {x} was {w} | we conclude that {x} is {w}"
 )
 SINCE = "{x} must be {w} | {x} is {w} | {x} has to be {w} | {x} was {w}"
 
@@ -935,7 +935,7 @@ def undone_turn(reasoner: Reasoner, turn: Turn, detail: Detail) -> str:
     names = [n for n in target_names(turn.loop.node)]
     texts = [(n, reasoner.explain.state(turn.header, n)) for n in names]
     text = "; ".join(clauses)
-    here = "in this iteration | so here | this was when"
+    here = "in this iteration | so here | at that point"
     told = [
         f"{code(n)} was {reasoner.explain.show(t)}"
         for n, t in texts

@@ -611,8 +611,10 @@ class Circumstances:
         return self.colon(i) if t.text == ":" else i + 1
 
     def now_follows(self, k: int) -> bool:
-        "`…, and `xs` is now V`: a clause of its own, about what has become of a variable."
+        "`…, and `xs` is now V`, `…, and `f` returns V`: a clause of its own, about what has become of a variable or what the call gives."
         m, n = self.np.at(k + 1) if word(self.t, k) == "and" else (None, k)
+        if m is not None and m.source and m.source == self.facts.entry and word(self.t, n) in ("returns", "gives"):
+            return True
         return m is not None and (simple_name(m.source) or m.noun == "raw") and word(self.t, n) in ("is", "are") and word(self.t, n + 1) == "now"
 
     def told_before(self) -> bool:
@@ -730,7 +732,8 @@ class Offering:
         v = verb_at(self.t, i + 1) if w == "which" else None
         if v is None:
             return None
-        if self.last is None or any(t.kind in ("word", "raw", "expr") and t.start >= self.last.end for t in self.t[:i]):
+        between = [t.text for t in self.t[:i] if t.kind in ("word", "raw", "expr") and self.last is not None and t.start >= self.last.end]
+        if self.last is None or set(between) - {"as", "well", "too", "also"}:
             return v.end
         return self.say(self.last, v, relative=True)
 
@@ -742,12 +745,8 @@ class Offering:
             if m.ref == "output" or self.goal:
                 self.note(m.start, m.told.end, "goal", [Reading("value", "__output__", "==", x) for x in m.told.sources])
             elif self.reader.direction == "forward":
-                self.note(
-                    m.start,
-                    m.told.end,
-                    "return",
-                    [Reading("return", None, "==", x, "end") for x in m.told.sources] + [Reading("produced", None, "==", x) for x in m.told.sources],
-                )
+                returns = [Reading("return", None, "==", x, "end") for x in m.told.sources]
+                self.note(m.start, m.told.end, "return", returns + [Reading("produced", None, "==", x) for x in m.told.sources])
         elif m.sources and not self.defines:
             self.note(m.start, max(m.end, m.told.end), "state", [Reading("value", m.source, "==", x, "start") for x in m.told.sources])
 
@@ -1697,18 +1696,15 @@ class Plain:
         if not val.number or not val.noun:
             return None
         if val.noun != "long" and word(self.t, n) != "long" and m.ref != "result" and m.noun not in ("length", "size", "number", "count"):
-            return self._has(m, replace(v, kind="has", end=n - 1)) if False else n
+            return n
         if val.noun in ("long",) or word(self.t, n) == "long" or val.noun in _IN_COUNTED:
             for s in self.sources(m):
-                if v.kind == "be" and (word(self.t, n) == "long" or val.noun == "long"):
+                if v.kind in ("be", "becomes", "stays") and (word(self.t, n) == "long" or val.noun == "long"):
                     x = f"len({s})"
                     closed = kind_of(x, self.facts) == "closed"
-                    self.note(
-                        m.start,
-                        val.end,
-                        "goal" if "__output__" in s else "expression",
-                        [Reading("closed" if closed else "value", x, "!=" if v.negated else "==", val.source)],
-                    )
+                    moment = "any" if closed or v.kind == "be" else self.moment(v.kind)
+                    reading = Reading("closed" if closed else "value", x, "!=" if v.negated else "==", val.source, moment)
+                    self.note(m.start, val.end, "goal" if "__output__" in s else "expression", [reading])
                     return n + (word(self.t, n) == "long")
         return None
 

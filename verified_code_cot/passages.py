@@ -7,7 +7,7 @@ __all__ = ['HEADINGS', 'ORDINALS', 'Page', 'target_names', 'label', 'times', 'in
            'choices', 'ternaries', 'course', 'chosen', 'changed_names', 'live_after', 'last_moment', 'tell_loop',
            'told_turn', 'heading', 'gap', 'manner', 'tested', 'branch_counts', 'state_of', 'afterwards', 'tell_inline',
            'loop_clauses', 'own_calls', 'told_calls', 'returned', 'many_calls', 'call_clauses', 'tell_call',
-           'arguments_of', 'descent', 'below', 'summed_call', 'carried_calls', 'tell_items']
+           'arguments_of', 'descent', 'below', 'come_back', 'summed_call', 'carried_calls', 'tell_items']
 
 # %% ../nbs/03g_passages.ipynb #60854a04
 import ast
@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from .explaining import Explainer, condition, truthy
 from .forward import Clause, Detail, call_text, flowing, inline, paragraph, parameters, sentence, tell_moment
+from .purpose import is_generator
 from .story import LOOPS, Activation, Loop, Moment, Turn, flat, outcome_of, place, value_of
 from .slicing import header_parts
 from .words import UNREAD, code, joined, kind, number, read, spelled
@@ -317,7 +318,8 @@ def manner(explain: Explainer, left_out: range, courses: list[tuple], picked: li
         return f"{same} iteration {model + 1}"
     if ways <= {courses[i] for i in told}:
         return explain.say(
-            "bring nothing new | go on in this manner | follow the patterns seen so far | continue along the lines of those before | take courses seen before"
+            "bring nothing new | go on in this manner | follow the patterns seen so far | "
+            "continue along the lines of the earlier ones | take courses that we have seen"
         )
     return explain.say("are only summed up here | are not told one by one | can be told together | are told here in one go")
 
@@ -565,11 +567,19 @@ def below(activation: Activation) -> int:
     return total
 
 
+def come_back(explain: Explainer, activation: Activation) -> str:
+    "What a call of a recursion comes back with; a generator's has nothing to come back with but what it yields."
+    if activation.value is None or activation.generator and activation.end.yielded:
+        return returned(explain, activation)
+    lazy = isinstance(activation.node, ast.FunctionDef) and is_generator(activation.node)
+    return code(call_text(activation)) + (" has nothing more to yield" if lazy else f" returns {explain.show(activation.value)}")
+
+
 def summed_call(explain: Explainer, activation: Activation) -> list[Clause]:
     "A call that is not told from inside: its result, and for a recursion the way to it."
     chain = descent(activation)
     if len(chain) > 2 and len({a.function for a in chain}) == 1:
-        results = [f"{code(call_text(a))} returns {explain.show(a.value)}" if a.value is not None else returned(explain, a) for a in reversed(chain)]
+        results = [come_back(explain, a) for a in reversed(chain)]
         way = results if len(results) <= 5 else [*results[:3], f"and so on; at last {results[-1]}"]
         return [Clause(f"in the same manner the calls go down to {code(call_text(chain[-1]))}"), Clause("on the way back, " + ", ".join(way))]
     more = below(activation)

@@ -205,6 +205,19 @@ def _digits(token) -> bool:
     return token is not None and token.kind == "expr" and (token.source or "").isdigit()
 
 
+_BEFORE_HAVE = words_of("must should would could may might will cannot to we they you i")
+
+
+def _in_phrase(tokens, k: int) -> bool:
+    "Is a word part of a phrase in which it is no name?"
+    text, before = tokens[k].text, word(tokens, k - 1) if k else ""
+    return (
+        text in ("times", "time") and k > 0 and _digits(tokens[k - 1])  # "it ran 3 times"
+        or text == "value" and before in ("return", "returned") and k > 1 and word(tokens, k - 2) in DETERMINERS  # "the return value"
+        or text == "have" and before in _BEFORE_HAVE  # "`x` must have been 3"
+    )
+
+# %% ../nbs/04c_phrases.ipynb #5baa3768
 def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
     "A bare word that is both English and a name: is it English here?"
     t, nxt, prev = tokens[k], tokens[k + 1] if k + 1 < len(tokens) else None, tokens[k - 1] if k else None
@@ -214,8 +227,8 @@ def _only_a_word(tokens, k: int, facts: CodeFacts) -> bool:
         return False
     if nxt is not None and nxt.kind == "op":
         return False
-    if t.text in ("times", "time") and _digits(prev):
-        return True  # "it ran 3 times", though there may be a variable `times`
+    if _in_phrase(tokens, k):
+        return True
     if t.text == "line" and _digits(nxt) and word(tokens, k - 1) in ("in", "on", "at", "of"):
         return True  # "the loop in line 8"
     verb_next = nxt is not None and nxt.kind == "word" and (nxt.text in _VERBISH or nxt.text == "means")

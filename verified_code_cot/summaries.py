@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['LAPS', 'LIST', 'WITH_VALUES', 'GOING', 'PAIRS', 'TALLIED', 'SAME_WAY', 'AFTER_THEM', 'THROUGH', 'GOES_OVER',
            'AS_LONG', 'RAN_THROUGH', 'ENTERED', 'KEPT', 'INDEXED', 'FINAL_OF', 'JOINED', 'PART', 'APART', 'COMPUTED',
-           'THAT_IS', 'HENCE', 'OF_LAPS', 'OF_ANYTHING', 'CLUES', 'CLUED', 'laps_of', 'sources', 'values_in',
-           'tally_told', 'stranger', 'tallied', 'same_way', 'after_them', 'through_values', 'ran_through', 'goes_over',
-           'as_long_as', 'at_entry', 'parameter_lists', 'final_states', 'put_into', 'overlapping', 'stores', 'is_value',
-           'is_state', 'at_once', 'source_before', 'made_of', 'other_constant', 'misquoted', 'comes_to', 'decided_by',
-           'truth_told', 'by_value', 'Told', 'follows', 'concluded', 'called_up', 'summaries']
+           'THAT_IS', 'ANOTHER_NAME', 'HENCE', 'GIVEN', 'WAS_SET', 'OF_LAPS', 'OF_ANYTHING', 'CLUES', 'CLUED',
+           'laps_of', 'sources', 'values_in', 'tally_told', 'stranger', 'tallied', 'same_way', 'after_them',
+           'through_values', 'ran_through', 'goes_over', 'as_long_as', 'at_entry', 'parameter_lists', 'final_states',
+           'put_into', 'overlapping', 'stores', 'is_value', 'is_state', 'at_once', 'source_before', 'made_of',
+           'other_constant', 'misquoted', 'comes_to', 'another_name', 'decided_by', 'truth_told', 'by_value', 'Told',
+           'follows', 'computed', 'concluded', 'called_up', 'summaries']
 
 # %% ../nbs/04i_summaries.ipynb #80a75656
 import ast
@@ -86,6 +87,9 @@ def stranger(s, line: Sketch, m: re.Match) -> None:
     "Several names, of which the program does not have one: `x > n` is true for `x = 4` and `y = 8` only."
     places = [(line.tokens[int(a)].source, line.tokens[int(b)].source) for a, b in re.findall(r"«(\d+)» = «(\d+)»", m["pairs"] or "")]
     unknown = sorted({name for name, _ in places} - s.facts.variables)
+    for name, value in places if len({name for name, _ in places}) > 1 and not unknown else ():  # of each of them, then, it is so in some lap
+        there = Reading("together", f"({name}, bool({line.tokens[int(m['t'])].source}))", "==", f"({value}, {m['truth'].title()})")
+        s.note(line.tokens[int(m["t"])].start, line.tokens[line.at(m.end()) - 1].end, "state", [there])
     if unknown and len({name for name, _ in places}) > 1:
         s.note(line.tokens[int(m["t"])].start, line.tokens[line.at(m.end()) - 1].end, "state", [Reading("value", unknown[0], "==", places[-1][1])])
 
@@ -106,7 +110,7 @@ def tallied(s, line: Sketch, laps: str) -> None:
 SAME_WAY = re.compile(
     r"(?:(?:go|goes) the same way as|(?:take|takes) the same course as|(?:repeat|repeats) what happened in) (?:iteration|lap|pass) «(?P<k>\d+)»"
 )
-AFTER_THEM = re.compile(r"; (?:after|behind) (?:them|these|that) ")
+AFTER_THEM = re.compile(r"(?:;|,? and) (?:after|behind) (?:them|these|that) |; (?:when|once) (?:they are|this is) (?:over|done) |; then ")
 
 
 def same_way(s, line: Sketch, laps: str) -> None:
@@ -122,7 +126,7 @@ def after_them(s, line: Sketch, laps: str) -> None:
     m = AFTER_THEM.search(line.text)
     place = line.tokens[line.at(m.start() + 2)].start if m else None
     for c in s.found if m else ():
-        if c.start > place and not c.pins and all(r.form in ("value", "closed") for r in c.readings):
+        if c.start >= place and not c.pins and all(r.form in ("value", "closed") for r in c.readings):
             c.pins = (Pin("laps", None, laps, None, place),)
             c.readings = [Reading(r.form, r.subject, r.relation, r.value, "end") if r.form == "value" else r for r in c.readings]
 
@@ -327,20 +331,38 @@ def misquoted(s, line: Sketch) -> None:
             s.note(told["x"].start, told["e"].end, "expression", [Reading("misquoted", same[0][0], "==", told["e"].source)], mood="fact")
 
 # %% ../nbs/04i_summaries.ipynb #cdfce472
-THAT_IS = re.compile(r"(?:becomes|is now|is set to|becomes now) «(?P<e>\d+)» , (?:that is|which is|i\.e\. ,?|namely) «(?P<v>\d+)» ")
+THAT_IS = re.compile(r"«(?P<x>\d+)» (?:becomes|is now|is set to|becomes now) «(?P<e>\d+)» , (?:that is|which is|i\.e\. ,?|namely) «(?P<v>\d+)» ")
 
 
 def comes_to(s, line: Sketch) -> None:
     "`x` becomes `xs[0] + 1`, that is 4: the expression, too, comes to 4."
     for _, told in matches(line, THAT_IS):
-        e, v = told["e"], told["v"]
+        x, e, v = told["x"], told["e"], told["v"]
+        if simple_name(x.source or "") and simple_name(e.source or "") and e.type == "open" and is_value(s, v):  # of both names, also of what kind
+            s.note(x.start, v.end, "state", [Reading("together", f"({x.source}, {e.source})", "==", f"({v.source}, {v.source})")])
         tree = parse(e.source) if e.kind == "expr" and e.type in ("open", "closed") else None
         plain = tree is not None and is_value(s, v) and not isinstance(tree.body, ast.Name) and not any(isinstance(n, ast.Call) for n in ast.walk(tree))
         if plain and kind_of(e.source, s.facts) in ("open", "closed"):
             s.note(e.start, v.end, "expression", [s.reading(e.source, "==", v.source, "any")])
 
+# %% ../nbs/04i_summaries.ipynb #e3a51bf0
+ANOTHER_NAME = re.compile(
+    r"«(?P<x>\d+)» (?:becomes|is now|is|now is) (?:just )?another name (?:for|of) «(?P<y>\d+)»(?: ,? (?:that is|which is|i\.e\. ,?|namely) «(?P<v>\d+)»)? ?"
+)
+
+
+def another_name(s, line: Sketch) -> None:
+    "`x` becomes another name for `row`, that is `[1, 2]`: both are this very thing."
+    for _, told in matches(line, ANOTHER_NAME):
+        x, y, v = told["x"], told["y"], told.get("v")
+        if simple_name(x.source or "") and y.kind == "expr" and y.type in ("open", "closed"):
+            s.note(x.start, y.end, "state", [s.reading(x.source, "is", y.source, "after")])
+        if v is not None and simple_name(x.source or "") and is_value(s, v):
+            s.note(x.start, v.end, "state", [s.reading(x.source, "==", v.source, "after")])
+
 # %% ../nbs/04i_summaries.ipynb #e155eca7
-HENCE = re.compile(r"\b(?:hence|so|thus|therefore|which makes|since|because|as|taken together|alone settles)\b", re.IGNORECASE)
+HENCE = re.compile(r"\b(?:hence|so|thus|therefore|which makes|which means|taken together|alone settles)\b", re.IGNORECASE)  # behind what is known
+GIVEN = re.compile(r"\b(?:since|because|as|with|given)\b", re.IGNORECASE)  # before it
 
 
 def decided_by(test: ast.expr, outcomes: dict[str, bool]) -> bool | None:
@@ -391,7 +413,7 @@ def follows(s, line: Sketch) -> None:
         tree = parse(r.subject) if r.subject and r.form in ("outcome", "value") else None
         if c.mood not in ("fact", "vague") or c.pins != known.pins:
             known.values, known.outcomes, known.pins = {}, {}, c.pins
-        undone = r.moment == "after" and s.reader.direction == "backward"  # what was set is told before what it was
+        undone = s.reader.direction == "backward" and (r.moment == "after" or computed(s, c))  # what was set is told before what it was
         state = r.form == "value" and simple_name(r.subject) and r.relation == "==" and kind_of(r.value or "", s.facts) == "literal"
         if tree is not None and state and not undone:
             known.since = known.since if known.values else c.start
@@ -406,13 +428,22 @@ def follows(s, line: Sketch) -> None:
         known.last = c.end
 
 
+WAS_SET = re.compile(r"[^;.]{0,24}\b(?:set (?:to|by)|computed (?:as|by)|came from|comes from|the value of|gave|because of|got its value)\b", re.IGNORECASE)
+
+
+def computed(s, c: Claim) -> bool:
+    "Whether a value is told together with the statement that made it: \"`x` is `3`, which was computed as `y + 1`\"."
+    return WAS_SET.match(s.reader.text, c.end) is not None
+
+
 def concluded(s, c: Claim, test: ast.expr, known: Told) -> Reading | None:
     "How the outcome of a test is held against what was told before it; None where it does not follow from that."
     r, decided, names = c.readings[0], decided_by(test, known.outcomes), names_in(c.readings[0].subject)
     if decided is not None:
         return Reading("closed", str(decided), "==", r.value) if decided != (r.value == "True") else None
     text = s.reader.text
-    linked = HENCE.search(text, known.last, c.start + 8) or HENCE.search(text, max(known.since - 9, s.t[0].start), known.since)
+    clause = max(known.last, text.rfind(";", known.last, c.start) + 1)  # a link that stands before a semicolon links something else
+    linked = HENCE.search(text, clause, c.start + 8) or clause == known.last and GIVEN.search(text, max(known.since - 9, s.t[0].start), known.since)
     held = {name: value for name, value in known.values.items() if name in names}
     if not linked or c.mood != "fact" or not held:
         return None
@@ -422,11 +453,12 @@ def concluded(s, c: Claim, test: ast.expr, known: Told) -> Reading | None:
 
 # %% ../nbs/04i_summaries.ipynb #a2b1afd2
 OF_LAPS = (values_in, tallied, same_way, after_them)
-OF_ANYTHING = (through_values, ran_through, goes_over, at_entry, final_states, put_into, at_once, made_of, misquoted, comes_to, follows)
+OF_ANYTHING = (through_values, ran_through, goes_over, at_entry, final_states, put_into, at_once, made_of, misquoted, comes_to, another_name, follows)
 CLUES: dict[Callable, tuple[str | re.Pattern, ...]] = {  # one of them stands in every sentence that the pattern fits, as in `constructions`
     through_values: (" through «",), ran_through: ("» ran through «", "» must have been «"), goes_over: ("which is «", "that is «", "i.e. «"),
     final_states: ("final «", "resulting «"), put_into: (" in «", "» of «"), made_of: ("taken apart , ", "part by part , ", "piece by piece , "),
     at_entry: (ENTERED,), misquoted: ("» =", "» , which is", "» , that is", "» which is"),
+    another_name: (" another name ",),
     comes_to: ("» , that is «", "» , which is «", "» , i.e.", "» , namely «"),
 }
 CLUED = [(clue, read) for read, clues in CLUES.items() for clue in clues]

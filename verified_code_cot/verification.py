@@ -260,7 +260,7 @@ def leaves_of(job: Job, groundings: list[dict[str | None, list[Grounding]] | Non
 def placed_claims(job: Job, groundings: list[Any], costs: Costs) -> list[tuple[str | None, Placed]]:
     "Every claim with the call that it was held against and how the alignment left it; of several calls only the best may contradict."
     if job.direction == "backward":  # told from the result to the input: the order is not that of the execution
-        costs = replace(costs, back=costs.recap, nearby=min(costs.nearby, costs.recap))
+        costs = replace(costs, back=costs.nearby, recap=costs.nearby, most_skip=costs.recap)
     placed: list[tuple[str | None, Placed]] = [(None, Placed("unverifiable", reason="cannot_check"))] * len(job.claims)
     for call, leaves in leaves_of(job, groundings).items():
         execution = job.inquiry.executions.get(call) if call is not None else job.inquiry.real
