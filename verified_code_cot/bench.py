@@ -22,10 +22,11 @@ from typing import Any
 from . import recorder
 from .curriculum import programs
 from .engine import collecting_seldom, connect, function_at
+from .footprint import footprint
 from .narration import STYLES, narrate_partition
 from .records import InputError, Program
 from .sandbox import Limits
-from .tracing import box_for, trace_partition, traces
+from .tracing import box_for, job_of, told, trace_of, trace_partition
 from .verification import verify_partition
 
 # %% ../nbs/16a_bench.ipynb #ea018382
@@ -146,15 +147,19 @@ def fresh_interpreters(cases: list[tuple[str, str]]) -> float:
     return len(cases) / seconds
 
 
-def through(part: list[tuple[str, str]]) -> bool:
+def through(part: list[tuple[str, str]], share: bool = True) -> bool:
     "Trace some cases in this process's own sandbox, one case to a program; whether all of them ran."
+    box = box_for()
+    jobs = (job_of(code, {"op": "trace", "call": call}) for code, call in part)
+    answers = box.run(jobs if share else ({**job, "shares": False} for job in jobs), told)
     with collecting_seldom():
-        found = [one for (one,) in traces([(code, [call]) for code, call in part], box_for())]
+        found = [trace_of(code, call, answer["cases"][0], box.isolation) for (code, call), answer in zip(part, answers, strict=True)]
     return len(found) == len(part) and all(one.ran and one.events for one in found)
 
 
 def sandboxed(
     cases: list[tuple[str, str]],
+    share: bool = True,  # False: each program has a child of its own
     rounds: int = 3,
 ) -> float:
     "Traces a second, one case to a program, by two workers with a sandbox each, as the pipeline has them; the best of some rounds."
@@ -163,7 +168,7 @@ def sandboxed(
         places = list(client.scheduler_info()["workers"])
 
         def once(parts: list[list[tuple[str, str]]]) -> list[bool]:
-            return client.gather([client.submit(work, part, workers=[place], pure=False) for part, place in zip(parts, places, strict=True)])
+            return client.gather([client.submit(work, part, share, workers=[place], pure=False) for part, place in zip(parts, places, strict=True)])
 
         once([cases[:1], cases[:1]])  # the helpers are up
         taken = [timed(lambda: once([cases[::2], cases[1::2]])) for _ in range(rounds)]
@@ -246,7 +251,8 @@ def bench(
         "trace_speedup_vs_pysnooper": (times["pysnooper"] / times["recorder"], here),
         "trace_over_settrace_floor": (times["recorder"] / times["floor"], here),
         "trace_preparation_ms_per_program": (1000 * times["preparation"] / len(fair), here),
-        "sandboxed_traces_per_s": (ours, {"cases": len(plain)}),
+        "sandboxed_traces_per_s": (ours, {"cases": len(plain), "sharing": sum(footprint(*case) is None for case in plain)}),
+        "sandboxed_traces_per_s_own_child": (sandboxed(plain, share=False), {"cases": len(plain)}),
         "sandboxed_speedup_vs_fresh_interpreter": (ours / theirs, {"cases": len(plain), "fresh": len(plain[:fresh]), "fresh_per_s": round(theirs, 2)}),
         "verified_rationales_per_s": (rate, {"rationales": told[-1], "workers": 1}),
         "scaling_exponent": (exponents.pop("all"), {"rationales": told}),
