@@ -4,18 +4,19 @@
 
 # %% auto #0
 __all__ = ['CHANGE', 'FRESH', 'PART', 'pysnooper_module', 'under_pysnooper', 'under_recorder', 'comparable', 'under_nothing',
-           'tracing_times', 'timed', 'fresh_interpreters', 'through', 'sandboxed', 'chain', 'chained', 'slope',
-           'growth', 'bench']
+           'tracing_times', 'timed', 'fresh_interpreters', 'through', 'two_sandboxes', 'against_fresh', 'chain',
+           'chained', 'slope', 'growth', 'bench']
 
 # %% ../nbs/16a_bench.ipynb #1ea31560
 import contextlib
 import io
 import math
 import re
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -157,24 +158,36 @@ def through(part: list[tuple[str, str]], share: bool = True) -> bool:
     return len(found) == len(part) and all(one.ran and one.events for one in found)
 
 
-def sandboxed(
-    cases: list[tuple[str, str]],
-    share: bool = True,  # False: each program has a child of its own
-    rounds: int = 3,
-) -> float:
-    "Traces a second, one case to a program, by two workers with a sandbox each, as the pipeline has them; the best of some rounds."
+@contextlib.contextmanager
+def two_sandboxes() -> Iterator[Callable[..., float]]:
+    "Two workers with a sandbox each, as the pipeline has them; inside, a function that traces cases in them and gives how many a second."
     work = function_at("verified_code_cot.bench:through")
     with connect(2) as client:
         places = list(client.scheduler_info()["workers"])
 
-        def once(parts: list[list[tuple[str, str]]]) -> list[bool]:
-            return client.gather([client.submit(work, part, share, workers=[place], pure=False) for part, place in zip(parts, places, strict=True)])
+        def rate(cases: list[tuple[str, str]], share: bool = True) -> float:
+            halves = zip((cases[::2], cases[1::2]), places, strict=True)
+            seconds, fine = timed(lambda: client.gather([client.submit(work, half, share, workers=[place], pure=False) for half, place in halves]))
+            if not all(fine):
+                raise RuntimeError("a case of the bench could not be traced")
+            return len(cases) / seconds
 
-        once([cases[:1], cases[:1]])  # the helpers are up
-        taken = [timed(lambda: once([cases[::2], cases[1::2]])) for _ in range(rounds)]
-    if not all(fine for _, done in taken for fine in done):
-        raise RuntimeError("a case of the bench could not be traced")
-    return len(cases) / min(seconds for seconds, _ in taken)
+        yield rate
+
+
+def against_fresh(
+    cases: list[tuple[str, str]],
+    fresh: int,  # of them, for fresh interpreters
+    rounds: int = 3,
+) -> dict[str, float]:  # {"shared", "own child", "fresh"}: cases a second, each at the median of the rounds; "ratio": the median of shared over fresh
+    "The three ways to run untrusted cases, in turns, so that all of them meet the same machine."
+    taken = []
+    with two_sandboxes() as rate:
+        rate([cases[0]] * 2)  # the helpers are up
+        for _ in range(rounds):
+            turn = {"shared": rate(cases), "fresh": fresh_interpreters(cases[:fresh]), "own child": rate(cases, share=False)}
+            taken.append({**turn, "ratio": turn["shared"] / turn["fresh"]})
+    return {name: statistics.median(turn[name] for turn in taken) for name in taken[0]}
 
 # %% ../nbs/16a_bench.ipynb #ac063d75
 PART = 16  # programs that a worker takes at once, as in a run
@@ -244,16 +257,16 @@ def bench(
     times = tracing_times(fair)
     events = sum(len(under_recorder(state, call)[1]) for _, call, state in fair)
     plain = [case[:2] for case in fair]
-    ours, theirs = sandboxed(plain), fresh_interpreters(plain[:fresh])
+    rates = against_fresh(plain, fresh)
     exponents, rate, told = growth(sorted(set(sizes)), seed)
     here = {"cases": len(fair), "of": cases, "events": events}
     values = {
         "trace_speedup_vs_pysnooper": (times["pysnooper"] / times["recorder"], here),
         "trace_over_settrace_floor": (times["recorder"] / times["floor"], here),
         "trace_preparation_ms_per_program": (1000 * times["preparation"] / len(fair), here),
-        "sandboxed_traces_per_s": (ours, {"cases": len(plain), "sharing": sum(footprint(*case) is None for case in plain)}),
-        "sandboxed_traces_per_s_own_child": (sandboxed(plain, share=False), {"cases": len(plain)}),
-        "sandboxed_speedup_vs_fresh_interpreter": (ours / theirs, {"cases": len(plain), "fresh": len(plain[:fresh]), "fresh_per_s": round(theirs, 2)}),
+        "sandboxed_traces_per_s": (rates["shared"], {"cases": len(plain), "sharing": sum(footprint(*case) is None for case in plain)}),
+        "sandboxed_traces_per_s_own_child": (rates["own child"], {"cases": len(plain)}),
+        "sandboxed_speedup_vs_fresh_interpreter": (rates["ratio"], {"cases": len(plain), "fresh": len(plain[:fresh]), "fresh_per_s": round(rates["fresh"], 2)}),
         "verified_rationales_per_s": (rate, {"rationales": told[-1], "workers": 1}),
         "scaling_exponent": (exponents.pop("all"), {"rationales": told}),
         **{f"scaling_exponent_of_{stage}": (exponent, {"rationales": told}) for stage, exponent in exponents.items()},
