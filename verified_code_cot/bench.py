@@ -174,7 +174,7 @@ def two_sandboxes() -> Iterator[Callable[..., float]]:
 
         yield rate
 
-
+# %% ../nbs/16a_bench.ipynb #a63a73e9
 def against_fresh(
     cases: list[tuple[str, str]],
     fresh: int,  # of them, for fresh interpreters
