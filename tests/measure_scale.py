@@ -35,6 +35,17 @@ def memory_mb(process: psutil.Process) -> float:
     return found / 2**20
 
 
+def spent_s(process: psutil.Process) -> float:
+    "Seconds of the processor that a process and all under it have used so far, those that have ended included."
+    found = 0.0
+    for one in [process, *process.children(recursive=True)]:
+        try:
+            found += sum(one.cpu_times()[:4])  # its own, and those of its children that it has waited for
+        except (psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue
+    return found
+
+
 def begun(log: Path) -> list[str]:
     "The stages that have begun, by what the study says."
     return STAGE.findall(log.read_text(encoding="utf-8"))
@@ -43,7 +54,7 @@ def begun(log: Path) -> list[str]:
 def measured(programs: int, folder: Path, more: list[str]) -> dict:
     "One study: its counts, and what it took."
     command = ["study", "--curriculum", "--profile", "paper", "--out", str(folder), "--workers", "2", "--set", f"curriculum.count={programs}", *more]
-    log, start, stages, peak = folder.with_suffix(".err"), time.monotonic(), {}, 0.0
+    log, start, stages, spent, peak = folder.with_suffix(".err"), time.monotonic(), {}, {}, 0.0
     with open(log, "w", encoding="utf-8") as said:
         run = subprocess.Popen([sys.executable, "-c", "import sys; from verified_code_cot.commands import main; sys.exit(main())", *command],
                                stdout=subprocess.DEVNULL, stderr=said)
@@ -53,18 +64,20 @@ def measured(programs: int, folder: Path, more: list[str]) -> dict:
         if ended:
             break
         for name in begun(log):
-            stages.setdefault(name, round(time.monotonic() - start, 1))
+            if name not in stages:
+                stages[name], spent[name] = round(time.monotonic() - start, 1), spent_s(process)
         peak = max(peak, memory_mb(process))
         time.sleep(2)
     wall = time.monotonic() - start
     if status:
         raise SystemExit(f"the study of {programs} programs failed: see {log}")
     counts = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["counts"]
-    begins = [*stages.values(), round(wall, 1)]
+    begins, cpu = [*stages.values(), round(wall, 1)], usage.ru_utime + usage.ru_stime
     return {"programs": programs, "rationales": counts["narration"]["accepted"], "verified": counts["verification"]["verified"],
             "rows": counts["dataset"]["train"] + counts["dataset"]["validation"], "wall_s": round(wall, 1),
-            "cpu_s": round(usage.ru_utime + usage.ru_stime, 1), "peak_pss_mb": round(peak),
-            "stages_s": {name: round(end - begin, 1) for name, (begin, end) in zip(stages, pairwise(begins), strict=True)}}
+            "cpu_s": round(cpu, 1), "peak_pss_mb": round(peak),
+            "stages_s": {name: round(end - begin, 1) for name, (begin, end) in zip(stages, pairwise(begins), strict=True)},
+            "stages_cpu_s": {name: round(end - begin, 1) for name, (begin, end) in zip(spent, pairwise([*spent.values(), cpu]), strict=True)}}
 
 
 def main(folder: Path, sizes: list[int], more: list[str]) -> None:
