@@ -73,6 +73,8 @@ REACHING = {
     'getattribute': 'class C:\n    def __getattr__(self, name): return 1\ndef f(): return 1',
     'class pattern': 'def f(x=1):\n    match x:\n        case int(real=y): return y',
     'generator that lives on': "def g():\n    try:\n        yield 1\n    finally:\n        print('later')\ndef f(): return next(g())",
+    'generator that closes what it yields from': "class C:\n    def close(self): print('later')\ndef g(c): yield from c\ndef f(): return g(C())",
+    'object of an error': 'class C:\n    obj = 1\ndef f():\n    try: return C.x\n    except Exception as e: return e.obj',
     'with': 'def f(x=1):\n    with x: pass',
     'async': 'async def g(): pass\ndef f(): return g()',
     'print to': 'def f(x=1): print(1, file=x)',
@@ -168,7 +170,7 @@ def test_what_ends_badly_among_others_ends_so_alone_and_disturbs_nobody(name, al
     code, status = BAD[name]
     call = "f(" if name.startswith("syntax") else "f()"
     good = ("def f(n):\n    total = 0\n    for i in range(n): total += i\n    return total", [f"f({n})" for n in range(6)])
-    limits = Limits(wall_s=2, cpu_s=1, memory_mb=200, events=300 if name == "events" else 200_000)
+    limits = Limits(wall_s=10, cpu_s=1, memory_mb=200, events=300 if name == "events" else 200_000)
     with Sandbox(limits=limits) as box:
         found = list(traces([good, (code, [call]), good], box))
         assert found[1][0].status == status

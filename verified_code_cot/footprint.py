@@ -47,7 +47,7 @@ METHODS = frozenset(ALL_METHODS.split())
 
 # %% ../nbs/01f_footprint.ipynb #2e87728c
 INSIDES = ("gi_", "cr_", "ag_", "f_", "tb_", "co_")  # prefixes: of generators, coroutines, frames, tracebacks, code
-NEVER = frozenset(("format", "format_map", "encode", "decode", "mro", "with_traceback"))
+NEVER = frozenset(("format", "format_map", "encode", "decode", "mro", "with_traceback", "obj"))
 
 
 def is_own(name: str) -> bool:
@@ -153,8 +153,8 @@ def bad_syntax(nodes: Nodes) -> str | None:
     classes = nodes.of(ast.ClassDef)
     if classes and (nodes.of(ast.Import, ast.ImportFrom) or any(node.keywords for node in classes)):
         return "has a class beside an import, or one with a metaclass"
-    if nodes.of(ast.Try) and nodes.of(ast.Yield, ast.YieldFrom):
-        return "has a generator beside a try statement, which may run on when it is thrown away"
+    if nodes.of(ast.Try) and nodes.of(ast.Yield, ast.YieldFrom) or classes and nodes.of(ast.YieldFrom):
+        return "has a generator that may run on when it is thrown away: in a try statement, or in the `close` of what it yields from"
     return "prints to a file" if any(node.arg == "file" for node in nodes.of(ast.keyword)) else None
 
 # %% ../nbs/01f_footprint.ipynb #206d6a29
