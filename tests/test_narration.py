@@ -570,3 +570,15 @@ def test_a_recursion_of_generators_comes_back_with_nothing_and_returns_nothing(b
     told = narrate(made, "forward", "brief", seed=0, replay=Replay(made, box)).rationale
     assert "n the way back, `alternate([[], []])` has nothing more to yield" in told, told
     assert "`alternate([[], []])` returns" not in told
+
+
+def test_of_two_tests_in_the_same_words_none_is_told_by_its_iterations(box):
+    "`x == 'a'` stands twice in the loop: in which iterations it was true would be said of one of them, and read of both."
+    source = ("def f(s):\n    state, n = 'a', 0\n    for x in s:\n        if x in 'pq':\n            if state == 'a':\n                state = 'b'\n"
+              "        elif state == 'a':\n            n += 1\n        else:\n            state = 'a'\n    return n\n")
+    call = "f('xpxqxppxqxxpxqxp')"
+    made = trace(source, call, sandbox=box)
+    story = story_of(made, Replay(made, sandbox=box))
+    texts = [tell(story, "forward", style, seed, None)[0].rationale for style in STYLES for seed in range(4)]
+    assert any("iteration" in text and "only" in text or "of them" in text for text in texts), "something is summed up"
+    assert not any(re.search(r"`state == 'a'` is true (?:in|for) [^.;]*(?:only|of them)", text) for text in texts)

@@ -278,3 +278,21 @@ def test_what_is_told_of_an_inner_lap_after_it_and_after_several_laps(box, text,
               "rationale": f"`ns` is `[2, 5, 9, 3]`.\n\n{text}\n\n<answer>[2, 3, 2]</answer>"}
     made = verify_record(record, box)
     assert made.verdict == ("verified" if true else "contradicted"), made.reason
+
+
+CHOOSING = """def f(xs):
+    total = 0
+    for i, b in enumerate(xs):
+        total += 2 if b % 2 else 1
+        for b in xs:
+            if i % 2 != b % 2:
+                total += 0
+    return total"""
+
+
+@pytest.mark.parametrize(("laps", "wanted"), [("2 and 4", "verified"), ("2 and 3", "contradicted"), ("2, 3 and 4", "contradicted")])
+def test_a_test_that_chooses_a_value_is_told_of_where_it_chooses(box, laps, wanted):
+    text = (f"The loop goes over `xs`.\n- Iterations 2 to 4 go on in this manner: `b % 2` is true in iterations {laps} only; after them `total` is `6`.\n"
+            "So it returns 6.")
+    found = verify_record({"id": "t", "code": CHOOSING, "call": "f([2, 5, 4, 7])", "output": "6", "direction": "forward", "rationale": text}, box)
+    assert found.verdict == wanted, found.reason

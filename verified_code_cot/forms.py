@@ -1761,8 +1761,11 @@ def ground_tally(asked: Asked) -> Grounding:
 # %% ../nbs/06a_forms.ipynb #b5092fb3
 def at_branches(asked: Asked, test: str, facts: list[Fact]) -> list[Fact]:
     "The evaluations that decide a branch with just this test, where there is one: `if stack:`, and not the `stack` of `while stack and …`."
-    lines = [line for line, (source, _) in branches_of(asked.execution.trace.code).items() if source == normal(test)]
-    return [fact for fact in facts if fact.line in lines] or facts
+    execution, spelling = asked.execution, normal(test)
+    lines = [line for line, (source, _) in branches_of(execution.trace.code).items() if source == spelling]
+    tested = [place for place in execution.places.values() if place.kind == "test" and place.source == spelling]  # also those of `a if … else b`
+    return ([fact for fact in facts if fact.line in lines] or sorted((fact for place in tested for fact in execution.evaluations.get(place.site, [])),
+                                                                     key=lambda fact: fact.order or 0) or facts)
 
 
 def stretches_named(asked: Asked, name: str | None = None) -> list[tuple[Lap, ...]]:

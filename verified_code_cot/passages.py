@@ -11,6 +11,7 @@ __all__ = ['HEADINGS', 'ORDINALS', 'Page', 'target_names', 'label', 'times', 'in
 
 # %% ../nbs/03g_passages.ipynb #60854a04
 import ast
+from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
 
@@ -340,7 +341,9 @@ def branch_counts(explain: Explainer, turns: list[Turn], names: list[str]) -> st
             for node, outcome in tested(item):
                 outcomes.setdefault(node, []).append((turn, outcome))
     clauses = []
-    for node, seen in list(outcomes.items())[:2]:
+    here = Counter(ast.unparse(node.test) for node in outcomes)
+    told = [one for one in outcomes.items() if here[ast.unparse(one[0].test)] == 1]  # of two tests in the same words, nobody would know which is meant
+    for node, seen in told[:2]:
         true = [t for t, o in seen if o]
         if not true or len(true) == len(seen):
             continue
