@@ -70,7 +70,9 @@ def setup(explain: Explainer, story: Story) -> str:
     return explain.say(
         "In this call {g}. | Here {g}. | We call {n} with these arguments: {g}. | At the start {g}. | When {n} starts, {g}. | As {n} begins, {g}. | "
         "Given: {g}. | "
-        "The input: {g}. | Our input is this: {g}. | What goes in: {g}. | The parameters are bound first: {g}.",
+        "The input: {g}. | Our input is this: {g}. | What goes in: {g}. | The parameters are bound first: {g}. | The arguments: {g}. | With this input {g}. | "
+        "{n} is called with these values: {g}. | {n} receives these arguments: {g}. | For this call, {g}. | The starting values are these: {g}. | "
+        "At the outset {g}. | On entry {g}.",
         g=given, n=name,
     )
 

@@ -11,6 +11,7 @@ __all__ = ['HEADINGS', 'ORDINALS', 'Page', 'target_names', 'label', 'times', 'in
 
 # %% ../nbs/03g_passages.ipynb #60854a04
 import ast
+import re
 from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
@@ -99,7 +100,11 @@ def introduction(explain: Explainer, loop: Loop) -> str:
     what = counted(explain, loop, over, text)
     if end != "exhausted":
         return f"{what}; {explain.say('it does not get to the end | it is left early | but it is left before the end')}."
-    return explain.say("{w}, so it runs {t}. | {w}: it runs {t}. | {w}; it runs {t}. | {w}, and its body runs {t}.", w=what, t=times(count))
+    return explain.say(
+        "{w}, so it runs {t}. | {w}: it runs {t}. | {w}; it runs {t}. | {w}, and its body runs {t}. | {w}, so its body runs {t}. | {w}, which takes {i}. | "
+        "{w}, for {i} in all.",
+        w=what, t=times(count), i=number(count, "iteration"),
+    )
 
 # %% ../nbs/03g_passages.ipynb #ee8b8843
 def counted(explain: Explainer, loop: Loop, over: str, text: str | None) -> str:
@@ -262,7 +267,8 @@ def told_turn(explain: Explainer, turn: Turn, detail: Detail, first: bool) -> st
 HEADINGS = (
     "Iteration {n} ({x}): ", "{Nth} iteration ({x}): ", "In iteration {n} ({x}), ", "In the {nth} iteration ({x}), ", "Iteration {n}, with {x}: ",
     "During iteration {n} ({x}), ", "The {nth} iteration ({x}): ", "{Nth} iteration, {x}: ", "**Iteration {n}** ({x}): ", "Iteration {n} has {x}: ",
-    "In the {nth} iteration, with {x}, ",
+    "In the {nth} iteration, with {x}, ", "Iteration {n}, where {x}: ", "Iteration {n} takes {x}: ", "Iteration {n} works on {x}: ", "Iteration {n} brings {x}: ",
+    "Iteration {n} starts with {x}: ", "For iteration {n}, {x}: ", "{Nth} iteration, now with {x}: ", "The {nth} time through ({x}), ",
 )
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth")
 
@@ -273,7 +279,7 @@ def heading(explain: Explainer, turn: Turn) -> str:
     if turn.number > len(ORDINALS) and "th}" in form:
         form = HEADINGS[0]
     if not values:
-        form = form.replace(" has {x}", "").replace(" ({x})", "").replace(", with {x}", "").replace(", {x}", "")
+        form = re.sub(r"(,? (?:has|takes|works on|brings|starts with|with|now with|where)|,)? \(?\{x\}\)?", "", form)
     nth = ORDINALS[turn.number - 1] if turn.number <= len(ORDINALS) else ""
     return form.format(n=turn.number, x=values, nth=nth, Nth=nth.capitalize())
 
@@ -388,7 +394,9 @@ def afterwards(explain: Explainer, loop: Loop, summed: bool) -> str:
                 explain.say(
                     "after the loop, {s} | when the loop is over, {s} | at the end of the loop, {s} | once the loop is over, {s} | "
                     "that completes the loop; {s} now | "
-                    "the loop is done, and {s} | out of the loop, {s} | in the end, {s} | with the loop finished, {s}",
+                    "the loop is done, and {s} | out of the loop, {s} | in the end, {s} | with the loop finished, {s} | when the loop has ended, {s} | "
+                    "after all iterations, {s} | after the last iteration, {s} | the loop has finished, and {s} | by the end of the loop, {s} | "
+                    "no more iterations follow; {s} | as the loop ends, {s} | the loop leaves us with this: {s}",
                     s=state,
                 )
             )
@@ -534,7 +542,7 @@ def tell_call(page: Page, activation: Activation, depth: int) -> None:
         page.add([Clause(returned(explain, activation))])
     page.open(
         explain.say(
-            "Back from {c}, we go on. | With {c} done, we return to the caller. | {c} is done, and we go on. | That was {c}. | This completes {c}. | "
+            "Back from {c}, we go on. | With {c} done, we return to the caller. | {c} is done, and we go on. | So much for {c}. | This completes {c}. | "
             "We leave {c} and go on where it was called.",
             c=name,
         )

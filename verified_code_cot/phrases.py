@@ -1019,7 +1019,11 @@ _verbs(
     "giving;yielding;producing;leading to;resulting to;which gives;evaluates;computes as",
 )
 _verbs("means", "means;comes down to;boils down to;stands for;becomes in figures")
-_verbs("shifts", "changes from;changed from;rises from;grows from;drops from;falls from;climbs from;went from;goes up from;goes down from")
+_verbs(
+    "shifts",
+    "changes from;changed from;rises from;grows from;drops from;falls from;climbs from;went from;goes up from;goes down from;"
+    "moves up from;moves down from;shrinks from",
+)
 _verbs("finishes", "ends up as;ends up being;ends as;ends up;finishes as;finishes at;ends at;ends up with")
 _verbs("isreturned", "is yielded;are yielded;is handed out;are handed out;is returned;are returned;gets returned;is what is returned;is what gets returned")
 _verbs("finds", "finds;find;locates;found")
@@ -1041,6 +1045,8 @@ _verbs(
     "is converted to;are converted to;is converted into;is parsed as;is split into;are split into;splits into;"
     "is sliced to;is trimmed to;will contain;would contain;should contain;will equal;ends with the value;is reversed to;"
     "is sorted to;sorts to;is sorted into;is swapped to;is modified into;is rearranged to;is mapped to;maps to;"
+    "has grown to;has risen to;has gone up to;has shrunk to;has been set to;now stands at;stands at;counts up to;counts down to;now reads;then holds;"
+    "is given the value;receives the value;"
     "is mutated to;switches to;advances to;is left as;is left with;gets updated as;is updated as;is updated with",
 )
 _verbs(
