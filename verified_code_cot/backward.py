@@ -118,17 +118,21 @@ OF_CONTAINERS = {
 FREE = (
     "there is a choice, and we take {x} to be {w} | of what fits we choose {w} for {x} | this leaves a choice, and for {x} we take {w} | "
     "one possibility is that {x} is {w} | several values would do; {x} is {w} on our way | we go on with {x} as {w} | "
-    "among the possible values, {x} is {w} here"
+    "among the possible values, {x} is {w} here | more than one value fits, and {x} is {w} | we are free here, and {x} is {w} | "
+    "not only one value fits; on our way {x} is {w} | we pick {w} for {x}, which fits | we settle on {w} for {x}"
 )
 AGAIN = (
     "here we choose {w} for {x} | again there is a choice, and we take {x} to be {w} | for {x} we take {w} | say {x} was {w} | suppose {x} was {w} | "
-    "we go on with {x} as {w} | once more we are free, and {x} is {w} | here, too, several values would do; {x} is {w} on our way"
+    "we go on with {x} as {w} | once more we are free, and {x} is {w} | here, too, several values would do; {x} is {w} on our way | "
+    "we pick {w} for {x} | we settle on {w} for {x} | in our case {x} was {w} | on our way {x} was {w} | "
+    "as before, we are free, and {x} was {w} | on the way that we follow, {x} is {w}"
 )
 SURE = (
     "so {x} must be {w} | so {x} is {w} | hence {x} is {w} | therefore {x} has to be {w} | it follows that {x} is {w} | "
-    "which means that {x} was {w} | we conclude that {x} is {w}"
+    "which means that {x} was {w} | we conclude that {x} is {w} | consequently, {x} is {w} | thus {x} was {w} | accordingly, {x} is {w} | "
+    "this means that {x} is {w} | so {x} can only be {w} | from this we see that {x} was {w} | that is why {x} must be {w}"
 )
-SINCE = "{x} must be {w} | {x} is {w} | {x} has to be {w} | {x} was {w}"
+SINCE = "{x} must be {w} | {x} is {w} | {x} has to be {w} | {x} was {w} | {x} must have been {w} | {x} can only be {w} | we find that {x} was {w}"
 
 # %% ../nbs/03h_backward.ipynb #28446ee3
 class Memory:
@@ -250,7 +254,8 @@ def reached(reasoner: Reasoner, moment: Moment, node: ast.Name, sure: bool) -> l
                 "{n} is the argument itself, so it must be {v} | {n} is an argument, and therefore {n} is {v} | "
                 "{n} comes straight from the call, so {n} is {v} | "
                 "nothing changes {n} before this, so the argument {n} is {v} | the argument {n} is thus {v} | "
-                "with that we are at the argument {n}: {n} is {v}",
+                "with that we are at the argument {n}: {n} is {v} | {n} was passed in, so {n} is {v} | {n} is what the caller gave, so {n} must be {v} | "
+                "this brings us to the argument {n}, which is {v} | {n} has not been changed since the call, so {n} is {v}",
                 n=name,
                 v=explain.show(text),
             )
@@ -260,7 +265,8 @@ def reached(reasoner: Reasoner, moment: Moment, node: ast.Name, sure: bool) -> l
             explain.say(
                 "{n} is an argument, so with the choices made {n} is {v} | {n} comes straight from the call, and following our choices {n} is {v} | "
                 "{n} is what was passed in; on this way {n} is {v} | "
-                "after these choices the argument {n} is {v}",
+                "after these choices the argument {n} is {v} | with what we have chosen, the argument {n} is {v} | "
+                "given our choices, the argument {n} must be {v} | {n} was passed in, and with our choices {n} is {v}",
                 n=name,
                 v=explain.show(text),
             )
@@ -268,7 +274,8 @@ def reached(reasoner: Reasoner, moment: Moment, node: ast.Name, sure: bool) -> l
     return [
         explain.say(
             "for the argument {n} we choose {v}, which fits | we choose {v} for the argument {n} | the argument {n} can be {v} | "
-            "we take the argument {n} to be {v}",
+            "we take the argument {n} to be {v} | for the argument {n} we take {v} | we settle on {v} for the argument {n} | "
+            "we pick {v} for the argument {n}",
             n=name, v=explain.show(text),
         )
     ]
@@ -312,7 +319,8 @@ def kept_in_mind(reasoner: Reasoner, moment: Moment, name: str, why: str, whole:
     note = explain.say(
         "we note this about the argument {n} | that is one thing we know about {n} | we keep this in mind for {n} | "
         "this narrows {n} down, and we come back to it | "
-        "for the moment this is all we learn about {n} | it is a condition on {n}, to be met later | {n} will have to respect this",
+        "for the moment this is all we learn about {n} | it is a condition on {n}, to be met later | {n} will have to respect this | "
+        "we hold on to this for {n} | more about {n} is not known yet | whatever {n} is, it has to agree with this | we return to {n} in the end",
         n=code(name),
     )
     return [f"{reason}; {note}" if reason else note]
@@ -334,7 +342,7 @@ def operands(reasoner: Reasoner, moment: Moment, node: ast.AST) -> list[str]:
     if names_in(node) & explain.hidden and text is not None and not text.startswith("<"):
         reasoner.require(moment, node, f"{explain.source(node)} is {explain.show(text)}")
     reasoner.chosen = True
-    return [f"{explain.say('it fits with | this works with')} {joined(known)}"] if known else []
+    return [f"{explain.say('it fits with | this works with | it agrees with | this goes together with')} {joined(known)}"] if known else []
 
 # %% ../nbs/03h_backward.ipynb #b06f084c
 def undo_display(reasoner: Reasoner, moment: Moment, node: ast.AST, depth: int) -> list[str]:
@@ -350,7 +358,7 @@ def undo_display(reasoner: Reasoner, moment: Moment, node: ast.AST, depth: int) 
         reasoner.note(moment, part, text)
         told.append(f"{explain.source(part)} is {explain.show(text)}")
     if told:
-        clauses.append(explain.say("taken apart, {t} | part by part, {t} | looking at its parts, {t} | piece by piece, {t}", t=joined(told)))
+        clauses.append(explain.say("taken apart, {t} | part by part, {t} | looking at its parts, {t} | piece by piece, {t} | in its parts, {t} | one by one, {t} | in detail, {t}", t=joined(told)))
     for part in parts[:4]:
         clauses += undo(reasoner, moment, part, depth + 1)
     return clauses
@@ -636,7 +644,8 @@ def undo_assign(reasoner: Reasoner, moment: Moment) -> list[str]:
     if known:
         some = joined([code(n) for n in names])
         head = explain.say(
-            "{t} came from {s} {w} | {t} {b} computed as {s} {w} | {t} got {p} from {s} {w} | {t} {b} set by {s} {w}",
+            "{t} came from {s} {w} | {t} {b} computed as {s} {w} | {t} got {p} from {s} {w} | {t} {b} set by {s} {w} | "
+            "{t} {b} worked out as {s} {w} | {t} {b} obtained from {s} {w} | {t} {b} set to {s} {w} | {t} {b} assigned {s} {w} | it was {s} that gave {t} {w}",
             t=some,
             s=source,
             w=where(reasoner, moment),
@@ -648,7 +657,9 @@ def undo_assign(reasoner: Reasoner, moment: Moment) -> list[str]:
         return [f"{joined(told)}, copied from {source} {where(reasoner, moment)}", *reached(reasoner, moment, node.value, True)]
     head = explain.say(
         "{t}, and this came from {s} {w} | {t}, which was computed as {s} {w} | {t}, the value of {s} {w} | {t}, and that is what {s} gave {w} | "
-        "{t}, and it was set to {s} {w} | {t} because it was set to {s} {w} | going back {w}, {t}, computed as {s}"
+        "{t}, and it was set to {s} {w} | {t} because it was set to {s} {w} | going back {w}, {t}, computed as {s} | "
+        "{t}, worked out as {s} {w} | {t}, and it was computed as {s} {w} | {t}, since it was set to {s} {w} | {t}, obtained from {s} {w} | "
+        "{t}; this value came from {s} {w} | {t}, as it was assigned {s} {w}"
         if len(names) == 1
         else "{t}, and all of this came from {s} {w} | taken apart, {s} gives these values {w}: {t}",
         t=joined(told),
@@ -716,12 +727,15 @@ def undo_augmented(reasoner: Reasoner, moment: Moment) -> list[str]:
             "{n} became {v} by adding {a}; before that it was {o} | without {a}, which was added to it, {n} was {o} instead of {v} | "
             "{n} is {v} after {a} was added, so it was {o} before | adding {a} made {n} {v}; before this, {n} was {o} | "
             "{n} went from {o} to {v} by adding {a} | "
-            "{n} is {v} now and was {o} before {a} was added",
+            "{n} is {v} now and was {o} before {a} was added | taking {a} off again brings {n} from {v} back to {o} | "
+            "{n} rose from {o} to {v} by adding {a} | {n} grew from {o} to {v} as {a} was added | "
+            "the step added {a} to {n}, which was {o} before and {v} afterwards | {n} had been {o}; with {a} added, {n} was {v}",
             **slots,
         )
     else:
         head = explain.say(
-            "{n} went from {o} to {v} with {a} | before this step {n} was {o}; with {a} it became {v} | {n} was {o} before it became {v} with {a}",
+            "{n} went from {o} to {v} with {a} | before this step {n} was {o}; with {a} it became {v} | {n} was {o} before it became {v} with {a} | "
+            "{n} changed from {o} to {v} with {a} | {n} had been {o}; with {a}, {n} became {v}",
             **slots,
         )
     return [head, *undo(reasoner, moment, node.value)]
@@ -737,7 +751,8 @@ def settle_now(reasoner: Reasoner, moment: Moment, name: str) -> list[str]:
     explain.state(moment, name, "before")
     return [
         explain.say(
-            "before that it was the argument, {v} | so the argument {n} was {v} | hence the argument {n} was {v} | therefore the argument {n} was {v}",
+            "before that it was the argument, {v} | so the argument {n} was {v} | hence the argument {n} was {v} | therefore the argument {n} was {v} | "
+            "thus the argument {n} was {v} | this means that the argument {n} was {v} | so {n} was passed in as {v}",
             n=code(name), v=explain.show(text),
         )
     ]
@@ -799,7 +814,8 @@ def undo_effect(reasoner: Reasoner, moment: Moment) -> list[str]:
             + explain.say(
                 "{n} became {v} through {s}; before it was {o} | {s} left {n} as {v}; without it {n} was {o} | before {s}, {n} was {o}, and after it {v} | "
                 "{n} is {v} because of {s}; before this, {n} was {o} | {s} made {n} into {v}; before that, {n} was {o} | "
-                "until {s} ran, {n} was {o}; then {n} became {v}",
+                "until {s} ran, {n} was {o}; then {n} became {v} | {n} had been {o}; with {s}, {n} became {v} | {s} turned {n} from {o} into {v} | "
+                "{s} took {n} from {o} to {v} | {n} went from {o} to {v} with {s} | {n} changed from {o} to {v} through {s}",
                 s=source,
                 n=code(base),
                 v=explain.show(new),
@@ -814,7 +830,7 @@ def undo_effect(reasoner: Reasoner, moment: Moment) -> list[str]:
             clauses.append(
                 explain.say(
                     "so {x} was {w} | which means that {x} was {w} | hence {x} was {w} | it follows that {x} was {w} | this tells us that {x} was {w} | "
-                    "therefore {x} was {w}",
+                    "therefore {x} was {w} | thus {x} was {w} | accordingly, {x} was {w} | so at that moment {x} was {w} | consequently, {x} was {w}",
                     x=explain.source(put_in), w=explain.show(text),
                 )
             )
@@ -838,7 +854,8 @@ def undo_guard(reasoner: Reasoner, moment: Moment, test: ast.AST) -> list[str]:
             else [
                 explain.say(
                     "to come this way, {s} had to be {w} | on this way {s} is {w} | on the way here {s} must have been {w} | "
-                    "for the code to get here, {s} had to be {w}",
+                    "for the code to get here, {s} had to be {w} | only if {s} is {w} does the code come here | the way here asks for {s} to be {w} | "
+                    "this way is open only when {s} is {w}",
                     s=explain.source(test),
                     w=word,
                 )
@@ -847,7 +864,9 @@ def undo_guard(reasoner: Reasoner, moment: Moment, test: ast.AST) -> list[str]:
     clause, _ = condition(explain, moment, test, outcome)
     options = (
         "{c}, as it must be to come this way | {c}, which is what leads here | {c}, and this is what led here | {c}; that is why we are here | "
-        "{c}, and so the code came through here | {c}; otherwise we would not come this way | {c}, as this way requires"
+        "{c}, and so the code came through here | {c}; otherwise we would not come this way | {c}, as this way requires | "
+        "{c}, and that opened this way | {c}, which fits the way that we follow | {c}; this is how the code got here | {c}, and thus the code took this way | "
+        "{c}, or the code would have gone elsewhere | {c}, just as it must on this way"
     )
     return [explain.say(options, c=clause)] if clause else []
 
@@ -866,7 +885,7 @@ def manner_undone(courses: list[tuple], left_out: range, shown: list[int]) -> st
     "How turns that are not undone in full went, compared with the later ones that are: alternatives with `{be}` and `{go}` for their number."
     ways, told = {courses[i] for i in left_out}, {courses[i] for i in shown if i >= left_out.stop}
     if not ways <= told:
-        return "{be} only summed up here | {be} not undone one by one"
+        return "{be} only summed up here | {be} not undone one by one | {be} told in one go | {be} put together here"
     if len(ways) == 1:
         return "{be} undone in the same way | {go} the same way | {be} taken back in the same way"
     return "{be} undone in the ways seen so far | {go} the ways seen so far | {be} taken back in the ways seen so far"
@@ -904,7 +923,9 @@ def undo_loop(page: Page, reasoner: Reasoner, loop: Loop) -> None:
         "Now back through the loop in line {l}, which ran {t}, the last iteration first. | "
         "The loop in line {l} ran {t}; we go through it in reverse. | "
         "Before that came the loop in line {l}, which ran {t}; we take it from its end. | "
-        "We reach the loop in line {l} from its end; it ran {t}. | We now undo the loop in line {l}; it ran {t}.",
+        "We reach the loop in line {l} from its end; it ran {t}. | We now undo the loop in line {l}; it ran {t}. | "
+        "Next comes the loop in line {l}, from its last iteration to its first; it ran {t}. | The loop in line {l}, which ran {t}, is taken back step by step. | "
+        "We walk through the loop in line {l} from its end to its beginning; it ran {t}.",
         l=str(loop.node.lineno),
         t=times(count),
     )
@@ -912,7 +933,10 @@ def undo_loop(page: Page, reasoner: Reasoner, loop: Loop) -> None:
     page.add([Clause(c) for c in over_what(reasoner, loop)])
 
 # %% ../nbs/03h_backward.ipynb #9ffba72a
-UNDONE = ["Iteration {n}: ", "Iteration {n}: ", "The {nth} iteration: ", "In iteration {n}, ", "**Iteration {n}**: ", "{nth} iteration: "]
+UNDONE = [
+    "Iteration {n}: ", "The {nth} iteration: ", "In iteration {n}, ", "**Iteration {n}**: ", "{nth} iteration: ", "Undoing iteration {n}: ", "Back in iteration {n}, ",
+    "Now iteration {n}: ", "Iteration {n} in reverse: ",
+]
 
 
 def nth(number: int) -> str:
@@ -935,7 +959,7 @@ def undone_turn(reasoner: Reasoner, turn: Turn, detail: Detail) -> str:
     names = [n for n in target_names(turn.loop.node)]
     texts = [(n, reasoner.explain.state(turn.header, n)) for n in names]
     text = "; ".join(clauses)
-    here = "in this iteration | so here | at that point"
+    here = "in this iteration | so here | at that point | at this time | there | in that round"
     told = [
         f"{code(n)} was {reasoner.explain.show(t)}"
         for n, t in texts

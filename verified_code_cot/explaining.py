@@ -409,7 +409,7 @@ COMPARED = (
     "the test {s} {ok}, since {p} is {t} | the condition {s} {h}, because {p} is {t} | "
     "{s} stands for {p}, which is {t} | with the values in place, {s} is {p}, which is {t} | "
     "the comparison {p} is {t}, so {s} is {t} | the test {s} is {p}, which is {t} | {s} evaluates to {p}, which is {t} | "
-    "we check {s}: {p} is {t} | checking {s}, we find {p}, which is {t} | {s} boils down to {p}, which is {t} | "
+    "{s} boils down to {p}, which is {t} | "
     "in figures, {s} is {p}, which is {t} | {p} is {t}, so the test {s} {ok} | as {p} is {t}, {s} {h} | "
     "given that {p} is {t}, {s} {h} | the condition {s} is {t}, because {p} is {t} | the check {s} {ok}, as {p} is {t}"
 )

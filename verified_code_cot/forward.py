@@ -218,7 +218,7 @@ REASON_FIRST = (
     "{w}, so {N} {b} {v} | {w}; this makes {n} {v} | {w}, and {n} is now {v} | {w}, so {n} is {v} | {w}: {N} {b} {v} | "
     "{w}; as a result, {n} {b} {v} | {w}; {N} is therefore {v} | {w}; the new value of {n} is {v} | {w}, which makes {n} {v} | "
     "{w}; with that, {N} {b} {v} | {w}; hence {n} {b} {v} | {w}; accordingly, {n} {b} {v} | {w}; from here on {n} is {v} | {w}; thus {N} {b} {v} | "
-    "{w}; this sets {n} to {v} | {w}, which sets {n} to {v} | {w}, which brings {n} to {v} | {w}, and we get {v} for {n} | "
+    "{w}; this sets {n} to {v} | {w}, which sets {n} to {v} | {w}, which brings {n} to {v} | "
     "{w}, and the result {v} is stored in {n} | {w}; the variable {n} {b} {v} | since {w}, {N} {b} {v} | as {w}, {n} {b} {v} | {w}, therefore {n} {b} {v}"
 )
 VALUE_FIRST = " | {N} {b} {v}, since {w} | {N} {b} {v} because {w} | {n} {b} {v}: {w} | {n} {b} {v}, as {w}"
@@ -283,7 +283,7 @@ def resulting(explain: Explainer, why: str | None, name: str, v: str, value: ast
             **slots,
         )
     if why is None and len(slots["s"]) > 62:
-        return explain.say("{N} {b} {v} | with that, {N} {b} {v} | as a result, {n} {b} {v} | the assignment makes {n} {v} | we get {v} for {n}", **slots)
+        return explain.say("{N} {b} {v} | with that, {N} {b} {v} | as a result, {n} {b} {v} | the assignment makes {n} {v}", **slots)
     if why is None:
         return explain.say(EVALUATED, **slots)
     if same:
@@ -485,7 +485,7 @@ EXTENDED = (
     "{a} is added at the end of {n}, which is now {v} | {n} is extended by {a} and becomes {v} | "
     "{a} is appended to {n}, making {n} {v} | "
     "with {a} at its end, {n} is now {v} | {a} is added to {n}, so {N} {b} {v} | {N} {b} {v}, as {a} is added to it | "
-    "{a} is appended to {n}, and {n} {b} {v} | appending {a} to {n} gives {v} | {N} now ends with {a}: it is {v} | adding {a} to {n} gives {v} | "
+    "{a} is appended to {n}, and {n} {b} {v} | appending {a} to {n} gives {v} | adding {a} to {n} gives {v} | "
     "we add {a} to {n}, so {n} {b} {v} | {a} gets added to {n}, and {n} {b} {v} | we append {a} to {n}, so {N} {b} {v}"
 )
 RAISED = (
@@ -661,8 +661,8 @@ def returning(activation: Activation) -> str:
 
 RETURNED = (
     "{f} returns {s}, which is {v} | {f} returns {v}, the value of {s} | "
-    "finally, {f} returns {s}: {v} | at the end, {f} returns {s}, which is {v} | {f} gives back {s}, which is {v} | what {f} returns is {s}, which is {v} | "
-    "to finish, {f} returns {s}: {v} | in the end {f} returns {s}, which {y} {v} | {f} ends by returning {s}, which is {v} | "
+    "finally, {f} returns {s}: {v} | at the end, {f} returns {s}, which is {v} | {f} gives back {s}, which is {v} | "
+    "to finish, {f} returns {s}: {v} | in the end {f} returns {s}, which {y} {v} | "
     "{s} is {v}, and this is what {f} returns | the `return` statement gives {s}, which is {v} | "
     "it remains to return {s}, which is {v} | lastly, {f} returns {s}: {v}"
 )
