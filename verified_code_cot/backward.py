@@ -117,22 +117,22 @@ OF_CONTAINERS = {
 }
 FREE = (
     "there is a choice, and we take {x} to be {w} | of what fits we choose {w} for {x} | this leaves a choice, and for {x} we take {w} | "
-    "one possibility is that {x} is {w} | several values would do; {x} is {w} on our way | we go on with {x} as {w} | "
+    "one possibility is that {x} is {w} | several values would do; {x} is {w} on our way | "
     "among the possible values, {x} is {w} here | more than one value fits, and {x} is {w} | we are free here, and {x} is {w} | "
-    "not only one value fits; on our way {x} is {w} | we pick {w} for {x}, which fits | we settle on {w} for {x}"
+    "not only one value fits; on our way {x} is {w} | we pick {w} for {x}, which fits"
 )
 AGAIN = (
-    "here we choose {w} for {x} | again there is a choice, and we take {x} to be {w} | for {x} we take {w} | say {x} was {w} | suppose {x} was {w} | "
-    "we go on with {x} as {w} | once more we are free, and {x} is {w} | here, too, several values would do; {x} is {w} on our way | "
-    "we pick {w} for {x} | we settle on {w} for {x} | in our case {x} was {w} | on our way {x} was {w} | "
+    "here we choose {w} for {x} | again there is a choice, and we take {x} to be {w} | for {x} we take {w} | say {x} was {w} | "
+    "once more we are free, and {x} is {w} | here, too, several values would do; {x} is {w} on our way | "
+    "we pick {w} for {x} | in our case {x} was {w} | on our way {x} was {w} | "
     "as before, we are free, and {x} was {w} | on the way that we follow, {x} is {w}"
 )
 SURE = (
     "so {x} must be {w} | so {x} is {w} | hence {x} is {w} | therefore {x} has to be {w} | it follows that {x} is {w} | "
     "which means that {x} was {w} | we conclude that {x} is {w} | consequently, {x} is {w} | thus {x} was {w} | accordingly, {x} is {w} | "
-    "this means that {x} is {w} | so {x} can only be {w} | from this we see that {x} was {w} | that is why {x} must be {w}"
+    "this means that {x} is {w} | from this we see that {x} was {w} | that is why {x} must be {w}"
 )
-SINCE = "{x} must be {w} | {x} is {w} | {x} has to be {w} | {x} was {w} | {x} must have been {w} | {x} can only be {w} | we find that {x} was {w}"
+SINCE = "{x} must be {w} | {x} is {w} | {x} has to be {w} | {x} was {w} | {x} must have been {w}"
 
 # %% ../nbs/03h_backward.ipynb #28446ee3
 class Memory:
@@ -358,7 +358,8 @@ def undo_display(reasoner: Reasoner, moment: Moment, node: ast.AST, depth: int) 
         reasoner.note(moment, part, text)
         told.append(f"{explain.source(part)} is {explain.show(text)}")
     if told:
-        clauses.append(explain.say("taken apart, {t} | part by part, {t} | looking at its parts, {t} | piece by piece, {t} | in its parts, {t} | one by one, {t} | in detail, {t}", t=joined(told)))
+        clauses.append(explain.say("taken apart, {t} | part by part, {t} | looking at its parts, {t} | piece by piece, {t} | in its parts, {t} | "
+        "one by one, {t} | in detail, {t}", t=joined(told)))
     for part in parts[:4]:
         clauses += undo(reasoner, moment, part, depth + 1)
     return clauses
@@ -408,7 +409,7 @@ def undo_test(reasoner: Reasoner, moment: Moment, node: ast.AST) -> list[str]:
         reasoner.chosen = True
         return [
             explain.say(
-                "all that is asked of the arguments here is that {s} is {v} | so {s} has to come out as {v}, which leaves much open",
+                "{s} is {v} here, and that is all that is asked of the arguments | on this way {s} is {v}, which leaves much open",
                 s=explain.source(node),
                 v=explain.show(text),
             )
@@ -426,7 +427,7 @@ def undo_choice(reasoner: Reasoner, moment: Moment, node: ast.IfExp, depth: int)
     explain = reasoner.explain
     clauses = [
         explain.say(
-            "the value comes from {s}, for which {t} must be {o}",
+            "{t} is {o}, so the value comes from {s} | the value comes from {s}, since {t} is {o} | as {t} is {o}, the value comes from {s}",
             s=explain.source(side), t=explain.source(node.test), o="true" if truth else "false",
         )
     ]
@@ -725,17 +726,17 @@ def undo_augmented(reasoner: Reasoner, moment: Moment) -> list[str]:
     elif isinstance(node.op, ast.Add):
         head = explain.say(
             "{n} became {v} by adding {a}; before that it was {o} | without {a}, which was added to it, {n} was {o} instead of {v} | "
-            "{n} is {v} after {a} was added, so it was {o} before | adding {a} made {n} {v}; before this, {n} was {o} | "
-            "{n} went from {o} to {v} by adding {a} | "
-            "{n} is {v} now and was {o} before {a} was added | taking {a} off again brings {n} from {v} back to {o} | "
-            "{n} rose from {o} to {v} by adding {a} | {n} grew from {o} to {v} as {a} was added | "
-            "the step added {a} to {n}, which was {o} before and {v} afterwards | {n} had been {o}; with {a} added, {n} was {v}",
+            "{n} is {v} after {a} was added, so it was {o} before | "
+            ""
+            "{n} is {v} now and was {o} before {a} was added | "
+            ""
+            "{n} had been {o}; with {a} added, {n} was {v}",
             **slots,
         )
     else:
         head = explain.say(
             "{n} went from {o} to {v} with {a} | before this step {n} was {o}; with {a} it became {v} | {n} was {o} before it became {v} with {a} | "
-            "{n} changed from {o} to {v} with {a} | {n} had been {o}; with {a}, {n} became {v}",
+            "{n} had been {o}; with {a}, {n} became {v}",
             **slots,
         )
     return [head, *undo(reasoner, moment, node.value)]
@@ -814,8 +815,8 @@ def undo_effect(reasoner: Reasoner, moment: Moment) -> list[str]:
             + explain.say(
                 "{n} became {v} through {s}; before it was {o} | {s} left {n} as {v}; without it {n} was {o} | before {s}, {n} was {o}, and after it {v} | "
                 "{n} is {v} because of {s}; before this, {n} was {o} | {s} made {n} into {v}; before that, {n} was {o} | "
-                "until {s} ran, {n} was {o}; then {n} became {v} | {n} had been {o}; with {s}, {n} became {v} | {s} turned {n} from {o} into {v} | "
-                "{s} took {n} from {o} to {v} | {n} went from {o} to {v} with {s} | {n} changed from {o} to {v} through {s}",
+                "{n} had been {o}; with {s}, {n} became {v} | "
+                "{n} went from {o} to {v} with {s} | {n} changed from {o} to {v} through {s}",
                 s=source,
                 n=code(base),
                 v=explain.show(new),
@@ -854,7 +855,7 @@ def undo_guard(reasoner: Reasoner, moment: Moment, test: ast.AST) -> list[str]:
             else [
                 explain.say(
                     "to come this way, {s} had to be {w} | on this way {s} is {w} | on the way here {s} must have been {w} | "
-                    "for the code to get here, {s} had to be {w} | only if {s} is {w} does the code come here | the way here asks for {s} to be {w} | "
+                    "for the code to get here, {s} had to be {w} | only if {s} is {w} does the code come here | "
                     "this way is open only when {s} is {w}",
                     s=explain.source(test),
                     w=word,
@@ -865,8 +866,9 @@ def undo_guard(reasoner: Reasoner, moment: Moment, test: ast.AST) -> list[str]:
     options = (
         "{c}, as it must be to come this way | {c}, which is what leads here | {c}, and this is what led here | {c}; that is why we are here | "
         "{c}, and so the code came through here | {c}; otherwise we would not come this way | {c}, as this way requires | "
-        "{c}, and that opened this way | {c}, which fits the way that we follow | {c}; this is how the code got here | {c}, and thus the code took this way | "
-        "{c}, or the code would have gone elsewhere | {c}, just as it must on this way"
+        "{c}, and that opened this way | {c}, which fits the way that we follow | {c}; this is how the code got here | "
+        "{c}, and that is the way that was taken | "
+        "{c}, or the code would have gone elsewhere"
     )
     return [explain.say(options, c=clause)] if clause else []
 
@@ -924,7 +926,8 @@ def undo_loop(page: Page, reasoner: Reasoner, loop: Loop) -> None:
         "The loop in line {l} ran {t}; we go through it in reverse. | "
         "Before that came the loop in line {l}, which ran {t}; we take it from its end. | "
         "We reach the loop in line {l} from its end; it ran {t}. | We now undo the loop in line {l}; it ran {t}. | "
-        "Next comes the loop in line {l}, from its last iteration to its first; it ran {t}. | The loop in line {l}, which ran {t}, is taken back step by step. | "
+        "Next comes the loop in line {l}, from its last iteration to its first; it ran {t}. | "
+        "The loop in line {l}, which ran {t}, is taken back step by step. | "
         "We walk through the loop in line {l} from its end to its beginning; it ran {t}.",
         l=str(loop.node.lineno),
         t=times(count),
@@ -934,8 +937,7 @@ def undo_loop(page: Page, reasoner: Reasoner, loop: Loop) -> None:
 
 # %% ../nbs/03h_backward.ipynb #9ffba72a
 UNDONE = [
-    "Iteration {n}: ", "The {nth} iteration: ", "In iteration {n}, ", "**Iteration {n}**: ", "{nth} iteration: ", "Undoing iteration {n}: ", "Back in iteration {n}, ",
-    "Now iteration {n}: ", "Iteration {n} in reverse: ",
+    "Iteration {n}: ", "The {nth} iteration: ", "In iteration {n}, ", "**Iteration {n}**: ", "{nth} iteration: ", "Iteration {n} comes next: ",
 ]
 
 

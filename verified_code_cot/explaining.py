@@ -411,13 +411,10 @@ COMPARED = (
     "the comparison {p} is {t}, so {s} is {t} | the test {s} is {p}, which is {t} | {s} evaluates to {p}, which is {t} | "
     "{s} boils down to {p}, which is {t} | "
     "in figures, {s} is {p}, which is {t} | {p} is {t}, so the test {s} {ok} | as {p} is {t}, {s} {h} | "
-    "given that {p} is {t}, {s} {h} | the condition {s} is {t}, because {p} is {t} | the check {s} {ok}, as {p} is {t}"
+    "given that {p} is {t}, {s} {h} | the condition {s} is {t}, because {p} is {t}"
 )
-COMPARED_IN_WORDS = (
-    " | {r}, so {s} is {t} | {s} is {t}, because {r} | {r}, which makes {s} {t} | {r}; {s} is therefore {t} | {r}, so the test {s} {ok} | "
-    "since {r}, {s} is {t} | {s} {h}: {r} | the condition {s} {h}, since {r} | the test {s} {ok}: {r} | the comparison {s} is {t}, since {r} | "
-    "{r}, which means that {s} is {t} | {r}; thus {s} is {t} | {r}, so the condition {s} {h}"
-)
+COMPARED_IN_WORDS = " | {r}, so {s} is {t} | {s} is {t}, because {r} | {r}, which makes {s} {t} | {r}; {s} is therefore {t} | "
+"the comparison {s} is {t}, since {r}"
 RELATIONS = {
     ast.Gt: ("greater than", "not greater than"),
     ast.Lt: ("less than", "not less than"),
@@ -469,7 +466,7 @@ def compared(explain: Explainer, moment: Moment, node: ast.Compare, truth: bool)
     if sides:
         return explain.say(
             "{x}, which makes {s} {t} | {x}; hence {s} is {t} | as {x}, {s} is {t} | since {x}, {s} is {t} | {x}, and so {s} is {t} | "
-            "{x}; {s} is therefore {t} | {x}, so the test {s} {ok} | {s} is {t}, because {x} | {x}, which means that {s} is {t} | "
+            "{x}; {s} is therefore {t} | {x}, so the test {s} {ok} | {s} is {t}, because {x} | "
             "the condition {s} {h}, since {x}",
             x=joined(sides), s=source, t=verdict(truth), h="holds" if truth else "does not hold", ok="succeeds" if truth else "fails",
         )
@@ -490,7 +487,7 @@ def asked(explain: Explainer, moment: Moment, node: ast.AST, source: str, truth:
         explain.value(moment, subject)
         return explain.say(
             "{s} is {t}, since {x} is {v} | with {x} being {v}, {s} is {t} | {x} is {v}, which makes {s} {t} | because {x} is {v}, {s} is {t} | "
-            "{x} is {v}; {s} is therefore {t} | {x} is {v}, so {s} is {t} | as {x} is {v}, {s} is {t} | {x} is {v}, which means that {s} is {t} | "
+            "{x} is {v}; {s} is therefore {t} | {x} is {v}, so {s} is {t} | as {x} is {v}, {s} is {t} | "
             "with {x} as {v}, {s} is {t}",
             s=source,
             t=verdict(truth),

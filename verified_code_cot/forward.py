@@ -168,10 +168,11 @@ def is_constant(node: ast.AST) -> bool:
 NOUNS = {"list": "list", "dict": "dictionary", "set": "set", "tuple": "tuple", "str": "string", "int": "number", "float": "number"}
 CONTAINERS = ("list", "dict", "set", "tuple")
 NOW = {
-    "number": "becomes | is now | becomes | now equals | has become | is then | now has the value | is set to | takes the value | now stands at | gets the value",
+    "number": "becomes | is now | becomes | now equals | has become | is then | now has the value | is set to | takes the value | now stands at | "
+    "gets the value",
     "text": "becomes | is now | becomes | now reads | has become | is then | now equals | turns into | is set to | takes the value | gets the value",
     "described": "becomes | is now | is then",
-    "container": "becomes | is now | becomes | now holds | has become | is then | then holds | turns into | is set to | now contains | gets the value",
+    "container": "becomes | is now | becomes | has become | is then | turns into | is set to | now equals | gets the value",
 }
 YIELDS = (
     "gives | yields | evaluates to | comes to | works out to | produces | comes out as | turns out to be | results in | gives | resolves to | has the value"
@@ -248,7 +249,7 @@ def tell_binding(explain: Explainer, moment: Moment, name: str, value: ast.AST) 
             return [Clause(explain.say("{n} is set to {v} once more | {n} is {v} as before | {n} is {v} again", n=n, v=v))]
         return [Clause(explain.say(
             "{n} is set to {v} | {N} {b} {v} | {n} {b} {v} | line {l} sets {n} to {v} | the new value of {n} is {v} | the code sets {n} to {v} | "
-            "we set {n} to {v} | {N} changes to {v} | {n} is assigned the value {v}",
+            "we set {n} to {v} | {n} is assigned the value {v}",
             n=n, N=N, v=v, l=line, b=becomes(explain, v),
         ))]
     if isinstance(value, ast.Name):
@@ -257,7 +258,7 @@ def tell_binding(explain: Explainer, moment: Moment, name: str, value: ast.AST) 
         return [
             Clause(
                 explain.say(
-                    "{n} takes the value of {s}, {v} | {n} becomes {s}, that is {v} | {N} is set to {s}, which is {v} | "
+                    "{n} becomes {s}, that is {v} | {N} is set to {s}, which is {v} | "
                     "line {l} sets {n} to {s}, which is {v} | we set {n} to {s}, which is {v} | {N} {b} {v}, the value of {s} | "
                     "{s} is {v}, so {n} is set to {v}",
                     b=becomes(explain, v),
@@ -278,7 +279,7 @@ def resulting(explain: Explainer, why: str | None, name: str, v: str, value: ast
     own = [a for a in moment.calls if a.value is not None and a.node is not None and not isinstance(a.node, ast.Lambda)]
     if why is None and isinstance(value, ast.Call) and own:
         return explain.say(
-            "{N} {b} {v}, the result of {s} | with the result of {s}, {n} becomes {v} | {N} is set to the result of {s}, {v} | "
+            "{N} {b} {v}, the result of {s} | with the result of {s}, {n} becomes {v} | "
             "the call {s} returned {v}, so {n} {b} {v} | {n} {b} {v}, which is what {s} returned",
             **slots,
         )
@@ -412,8 +413,8 @@ def tell_store(explain: Explainer, moment: Moment, target: ast.AST, value: ast.A
             head = f"{explain.source(target)} is set to {v}"
         elif owner == "list":
             head = explain.say(
-                "index {k} of {o} gets the value {v} | {v} is stored at index {k} of {o} | {t} is set to {v} | {t} becomes {v} | "
-                "{t} takes the value {v} | {t} gets the value {v} | {v} is assigned to {t} | {t} now holds {v}",
+                "{t} is set to {v} | {t} becomes {v} | "
+                "{t} takes the value {v} | {t} gets the value {v} | {t} now holds {v}",
                 k=code(place_text),
                 o=explain.source(target.value),
                 v=v,
@@ -421,8 +422,8 @@ def tell_store(explain: Explainer, moment: Moment, target: ast.AST, value: ast.A
             )
         else:
             head = explain.say(
-                "the key {k} of {o} gets the value {v} | {v} is stored in {o} under the key {k} | {t} is set to {v} | {t} becomes {v} | "
-                "{t} takes the value {v} | {t} gets the value {v} | {v} is assigned to {t} | {t} now holds {v}",
+                "{t} is set to {v} | {t} becomes {v} | "
+                "{t} takes the value {v} | {t} gets the value {v} | {t} now holds {v}",
                 k=code(place_text),
                 o=explain.source(target.value),
                 v=v,
@@ -430,7 +431,8 @@ def tell_store(explain: Explainer, moment: Moment, target: ast.AST, value: ast.A
             )
     why = reason(explain, moment, value) if isinstance(value, (ast.BinOp, ast.IfExp)) else None
     clauses = [Clause(f"{why}")] if why else []
-    return [*clauses, Clause(explain.say("{h}; {x} | {h}, so {x} | {h}; with that, {x} | {h}, and {x} | {h}; as a result, {x}", h=head, x=now) if now else head)]
+    return [*clauses, Clause(explain.say("{h}; {x} | {h}, so {x} | {h}; with that, {x} | {h}, and {x} | "
+    "{h}; as a result, {x}", h=head, x=now) if now else head)]
 
 # %% ../nbs/03f_forward.ipynb #c18a417f
 VERBS = {
@@ -616,7 +618,8 @@ def tell_yield(explain: Explainer, moment: Moment, value: ast.AST) -> list[Claus
     if isinstance(value, ast.YieldFrom) or value.value is None:
         return [Clause(f"{explain.source(value)} hands on what is asked for")]
     text = explain.value(moment, value.value) or (value_of(explain.story, moment, value.value))
-    return [Clause(explain.say("the generator yields {v} | {v} is yielded | {v} is handed out", v=explain.show(text)))] if text is not None else []
+    return [Clause(explain.say("{g} yields {v} | {v} is yielded | "
+    "{v} is yielded by {g}", g=code(moment.activation.function.rpartition(".")[2]), v=explain.show(text)))] if text is not None else []
 
 # %% ../nbs/03f_forward.ipynb #06048a05
 OTHERWISE = (
@@ -626,8 +629,8 @@ OTHERWISE = (
 )
 SKIPPED = (
     "{c}, so this part is skipped | {c}, and nothing is done here | {c}, so the body of the `if` is skipped | {c}, so the branch is not taken | "
-    "{c}; the branch is not taken | {c}, and we pass it by | {c}, and the `if` has no effect | {c}; its body is left out | "
-    "{c}, so there is nothing to do | {c}; we skip what stands under it | {c}, so the `if` changes nothing | {c}, and on we go"
+    "{c}; the branch is not taken | {c}, and we pass it by | {c}, and the `if` has no effect | "
+    "{c}, so there is nothing to do | {c}, so the `if` changes nothing | {c}, and on we go"
 )
 
 
@@ -663,7 +666,7 @@ RETURNED = (
     "{f} returns {s}, which is {v} | {f} returns {v}, the value of {s} | "
     "finally, {f} returns {s}: {v} | at the end, {f} returns {s}, which is {v} | {f} gives back {s}, which is {v} | "
     "to finish, {f} returns {s}: {v} | in the end {f} returns {s}, which {y} {v} | "
-    "{s} is {v}, and this is what {f} returns | the `return` statement gives {s}, which is {v} | "
+    "{s} is {v}, and this is what {f} returns | "
     "it remains to return {s}, which is {v} | lastly, {f} returns {s}: {v}"
 )
 RETURNED_SO = (

@@ -139,7 +139,7 @@ def conclusion(explain: Explainer, story: Story) -> str:
     call, value = code(trace.call), shown(trace.output, max(400, explain.limit))
     if len(trace.call) > explain.limit:
         return explain.say(
-            "So the result is {v}. | The call therefore returns {v}. | The final result is {v}. | Hence the answer is {v}. | What comes out is {v}.",
+            "So the returned value is {v}. | The final result is {v}. | In the end, the returned value is {v}. | Thus the final result is {v}.",
             v=value,
         )
     return explain.say(
@@ -296,10 +296,12 @@ def goal_text(explain: Explainer, story: Story) -> str:
     if trace.exception is not None:
         return f"The call has to end with {code(trace.exception)}."
     value = shown(trace.output, max(400, explain.limit))
+    called = trace.call.partition("(")[0]
+    name = code(called) if any(root.function == called for root in story.roots) else None  # `list(numbers())` returns what `list` does
     return explain.say(
-        "The result has to be {v}. | We need a call that gives {v}. | The output must be {v}. | "
-        "The result we need is {v}.",
-        v=value,
+        "The result has to be {v}. | The result must be {v}. | {f} has to return {v}. | {f} must return {v}. | What {f} returns has to be {v}."
+        if name is not None else "The result has to be {v}. | The result must be {v}.",
+        v=value, f=name,
     )
 
 

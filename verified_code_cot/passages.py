@@ -101,9 +101,8 @@ def introduction(explain: Explainer, loop: Loop) -> str:
     if end != "exhausted":
         return f"{what}; {explain.say('it does not get to the end | it is left early | but it is left before the end')}."
     return explain.say(
-        "{w}, so it runs {t}. | {w}: it runs {t}. | {w}; it runs {t}. | {w}, and its body runs {t}. | {w}, so its body runs {t}. | {w}, which takes {i}. | "
-        "{w}, for {i} in all.",
-        w=what, t=times(count), i=number(count, "iteration"),
+        "{w}, so it runs {t}. | {w}: it runs {t}. | {w}; it runs {t}. | {w}, and its body runs {t}. | {w}, so its body runs {t}. | {w}.",
+        w=what, t=times(count),
     )
 
 # %% ../nbs/03g_passages.ipynb #ee8b8843
@@ -267,7 +266,8 @@ def told_turn(explain: Explainer, turn: Turn, detail: Detail, first: bool) -> st
 HEADINGS = (
     "Iteration {n} ({x}): ", "{Nth} iteration ({x}): ", "In iteration {n} ({x}), ", "In the {nth} iteration ({x}), ", "Iteration {n}, with {x}: ",
     "During iteration {n} ({x}), ", "The {nth} iteration ({x}): ", "{Nth} iteration, {x}: ", "**Iteration {n}** ({x}): ", "Iteration {n} has {x}: ",
-    "In the {nth} iteration, with {x}, ", "Iteration {n}, where {x}: ", "Iteration {n} takes {x}: ", "Iteration {n} works on {x}: ", "Iteration {n} brings {x}: ",
+    "In the {nth} iteration, with {x}, ", "Iteration {n}, where {x}: ", "Iteration {n} takes {x}: ", "Iteration {n} works on {x}: ",
+    "Iteration {n} brings {x}: ",
     "Iteration {n} starts with {x}: ", "For iteration {n}, {x}: ", "{Nth} iteration, now with {x}: ", "The {nth} time through ({x}), ",
 )
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth")
