@@ -741,7 +741,7 @@ def undo_augmented(reasoner: Reasoner, moment: Moment) -> list[str]:
         )
     return [head, *undo(reasoner, moment, node.value)]
 
-
+# %% ../nbs/03h_backward.ipynb #93614a16
 def settle_now(reasoner: Reasoner, moment: Moment, name: str) -> list[str]:
     "A statement changes an argument: undoing it gives the value that was passed in."
     explain = reasoner.explain
