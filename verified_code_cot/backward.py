@@ -646,7 +646,7 @@ def undo_assign(reasoner: Reasoner, moment: Moment) -> list[str]:
         some = joined([code(n) for n in names])
         head = explain.say(
             "{t} came from {s} {w} | {t} {b} computed as {s} {w} | {t} got {p} from {s} {w} | {t} {b} set by {s} {w} | "
-            "{t} {b} worked out as {s} {w} | {t} {b} obtained from {s} {w} | {t} {b} set to {s} {w} | {t} {b} assigned {s} {w} | it was {s} that gave {t} {w}",
+            "{t} {b} worked out as {s} {w} | {t} {b} obtained from {s} {w} | {t} {b} set to {s} {w} | {t} {b} assigned {s} {w}",
             t=some,
             s=source,
             w=where(reasoner, moment),
@@ -864,9 +864,7 @@ def undo_guard(reasoner: Reasoner, moment: Moment, test: ast.AST) -> list[str]:
     options = (
         "{c}, as it must be to come this way | {c}, which is what leads here | {c}, and this is what led here | {c}; that is why we are here | "
         "{c}, and so the code came through here | {c}; otherwise we would not come this way | {c}, as this way requires | "
-        "{c}, and that opened this way | {c}, which fits the way that we follow | {c}; this is how the code got here | "
-        "{c}, and that is the way that was taken | "
-        "{c}, or the code would have gone elsewhere"
+        "{c}; this is how the code got here"
     )
     return [explain.say(options, c=clause)] if clause else []
 

@@ -220,7 +220,7 @@ REASON_FIRST = (
     "{w}; as a result, {n} {b} {v} | {w}; {N} is therefore {v} | {w}; the new value of {n} is {v} | {w}, which makes {n} {v} | "
     "{w}; with that, {N} {b} {v} | {w}; hence {n} {b} {v} | {w}; accordingly, {n} {b} {v} | {w}; from here on {n} is {v} | {w}; thus {N} {b} {v} | "
     "{w}; this sets {n} to {v} | {w}, which sets {n} to {v} | {w}, which brings {n} to {v} | "
-    "{w}, and the result {v} is stored in {n} | {w}; the variable {n} {b} {v} | since {w}, {N} {b} {v} | as {w}, {n} {b} {v} | {w}, therefore {n} {b} {v}"
+    "{w}; the variable {n} {b} {v} | since {w}, {N} {b} {v} | as {w}, {n} {b} {v} | {w}, therefore {n} {b} {v}"
 )
 VALUE_FIRST = " | {N} {b} {v}, since {w} | {N} {b} {v} because {w} | {n} {b} {v}: {w} | {n} {b} {v}, as {w}"
 

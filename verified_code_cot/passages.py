@@ -101,7 +101,7 @@ def introduction(explain: Explainer, loop: Loop) -> str:
     if end != "exhausted":
         return f"{what}; {explain.say('it does not get to the end | it is left early | but it is left before the end')}."
     return explain.say(
-        "{w}, so it runs {t}. | {w}: it runs {t}. | {w}; it runs {t}. | {w}, and its body runs {t}. | {w}, so its body runs {t}. | {w}.",
+        "{w}, so it runs {t}. | {w}: it runs {t}. | {w}; it runs {t}. | {w}, and its body runs {t}. | {w}, so its body runs {t}.",
         w=what, t=times(count),
     )
 
