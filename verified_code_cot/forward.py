@@ -88,7 +88,7 @@ STARTS = {
     True: ["", "", "Then ", "", "Next, ", "", "After that, ", "", "Now ", "", "In the next step, ", "Afterwards, ", "", "After this, ", "Going on, "],
     False: ["", "", "Then ", "", "Next, ", "", "Now ", "", "After that, ", "", "Afterwards, ", "After this, "],
 }
-CHAIN = ["", "", "then ", "", "next, ", "", "after that, ", "", "now ", "after this, "]
+CHAIN = ["", "", "then ", "", "next, ", "", "after that, ", "", "after this, "]
 
 
 def paragraph(explain: Explainer, clauses: list[Clause], starts: bool = True) -> str:
