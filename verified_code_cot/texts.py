@@ -69,7 +69,8 @@ def reading(text: str) -> tuple[float, float] | None:
 def measures(texts: list[str]) -> dict[str, Any]:
     "What is measured of one set of texts."
     count, read = counter_of("pieces"), [found for found in map(reading, texts) if found is not None]
-    shown = {f"distinct-{n}": distinct(texts, n) for n in (1, 2, 3)} | {"likeness": likeness(texts)}
+    said = [word for text in texts for word in words(text)]
+    shown = {f"distinct-{n}": distinct(texts, n) for n in (1, 2, 3)} | {"likeness": likeness(texts), "code": said.count("x") / len(said) if said else None}
     return {
         "texts": len(texts), **{name: None if value is None else round(value, 3) for name, value in shown.items()},
         "tokens (median)": statistics.median(map(count, texts)) if texts else None,
